@@ -1,0 +1,99 @@
+# Copyright The scim-operator Authors.
+# SPDX-License-Identifier: Apache-2.0
+
+# Needs Go, make, git and, for the race detector, a C compiler. Everything else
+# is built from pinned Go modules into the user's cache directory.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+# Arguments for `make run`, for example ARGS="--once".
+ARGS ?=
+# How long each fuzz target runs.
+FUZZTIME ?= 30s
+# The longest that the tests of one package may take.
+TEST_TIMEOUT ?= 30m
+# What `make test` tests, and further flags for `go test`, for example TESTFLAGS="-run TestPatch -v".
+PKG ?= ./...
+TESTFLAGS ?=
+
+# Where controller-gen finds markers for RBAC; what it writes.
+RBAC_ROOTS := $(wildcard controllers internal cmd)
+GENERATED := $(wildcard api/*/zz_generated.deepcopy.go) config/crd/bases config/rbac/role.yaml
+
+.PHONY: help
+help: ## Show this list.
+	@echo 'usage: make TARGET [VARIABLE=VALUE ...]'
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2} /^##@ / {printf "\n%s\n", substr($$0, 5)}' $(MAKEFILE_LIST)
+
+##@ Use
+
+.PHONY: run
+run: ## Start API server, operator and demo apps, play a session, show what happens (ARGS="--once" checks and ends).
+	@go run ./hack/run $(ARGS)
+
+.PHONY: build
+build: ## Build the operator into bin/manager.
+	CGO_ENABLED=0 go build -trimpath -o bin/manager ./cmd
+
+##@ Test
+
+.PHONY: test
+test: controlplane ## Run all tests, with the race detector (PKG=./internal/scim/... for some of them).
+	go test -race -timeout $(TEST_TIMEOUT) $(TESTFLAGS) $(PKG)
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (30s).
+	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's|/[^/]*:func | |' | sort -u | \
+	while read -r dir name; do \
+		echo "$$dir $$name"; \
+		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null; \
+	done
+
+.PHONY: lint
+lint: ## Run golangci-lint: style, mistakes, and the walls between packages.
+	@"$$(hack/tools/tool golangci-lint)" run
+
+.PHONY: vet
+vet: ## Run go vet.
+	go vet ./...
+
+.PHONY: verify-generate
+verify-generate: ## Fail when the generated files are not what the sources say.
+	@before=$$($(MAKE) generated-sum); \
+	$(MAKE) generate; \
+	if [[ $$before != "$$($(MAKE) generated-sum)" ]]; then \
+		git --no-pager diff --stat -- $(GENERATED); \
+		echo 'The generated files were not up to date: run "make generate" and commit what it writes.' >&2; \
+		exit 1; \
+	fi
+
+##@ Change
+
+.PHONY: generate
+generate: ## Write deepcopy functions, CRDs (config/crd/bases) and RBAC (config/rbac) from the sources.
+	@gen=$$(hack/tools/tool controller-gen); \
+	"$$gen" object:headerFile=hack/boilerplate.go.txt paths=./api/...; \
+	"$$gen" crd paths=./api/... output:crd:dir=config/crd/bases; \
+	"$$gen" rbac:roleName=scim-operator $(patsubst %,paths=./%/...,$(RBAC_ROOTS)) output:rbac:dir=config/rbac
+
+.PHONY: fmt
+fmt: ## Format the sources.
+	@"$$(hack/tools/tool golangci-lint)" fmt
+
+##@ Tools
+
+.PHONY: controlplane
+controlplane: ## Get kube-apiserver, etcd and kube-controller-manager (built once, about 5 minutes) and print where they are.
+	@go run ./internal/controlplane/assets/get
+
+.PHONY: clean
+clean: ## Remove bin/ and .run/ (the programs in the user's cache directory stay).
+	rm -rf bin .run
+
+.PHONY: generated-sum
+generated-sum:
+	@find api config -type f \( -name 'zz_generated.*' -o -path 'config/crd/bases/*' -o -path config/rbac/role.yaml \) | LC_ALL=C sort | xargs cat | cksum

@@ -1,0 +1,79 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Condition types. Ready, Reconciling and Stalled follow kstatus. All have positive polarity but Reconciling, Stalled and MassChangeHeld,
+// which are present only while they are true.
+const (
+	// ConditionReady sums up. ScimApp: configuration, credentials, reachability. ScimRoleMapping: accepted. ScimUser, ScimGroup: right in every app.
+	// ScimClient: its tokens are there.
+	ConditionReady = "Ready"
+	// ConditionReconciling is true while work is under way that nobody has to do anything about.
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled is true when retrying does not help: a person has to act.
+	ConditionStalled = "Stalled"
+	// ConditionCredentialsValid says whether the app accepted the credentials in a test without side effects (S39).
+	ConditionCredentialsValid = "CredentialsValid"
+	// ConditionReachable says whether the app answers. Calls wait while it does not.
+	ConditionReachable = "Reachable"
+	// ConditionAccountsSynced says whether every account of the app is as it should be. Outside Ready, so that one user without a
+	// family name does not make the app unhealthy.
+	ConditionAccountsSynced = "AccountsSynced"
+	// ConditionMassChangeHeld is true while the mass-change guard holds changes of an app for a person to approve.
+	ConditionMassChangeHeld = "MassChangeHeld"
+	// ConditionSubjectsResolved says whether the groups and users that a mapping or an app names exist. Outside Ready: they may come later.
+	ConditionSubjectsResolved = "SubjectsResolved"
+)
+
+// Reasons of conditions and of account entries. docs/conditions.md has the cure of each.
+const (
+	ReasonSucceeded   = "Succeeded"
+	ReasonProgressing = "Progressing"
+	ReasonSuspended   = "Suspended"
+
+	// Configuration.
+	ReasonInvalidConfiguration = "InvalidConfiguration"
+	ReasonSecretNotFound       = "SecretNotFound"
+	ReasonSecretNotLabelled    = "SecretNotLabelled"
+	ReasonSecretKeyMissing     = "SecretKeyMissing"
+	ReasonUnsupportedFeature   = "Unsupported"
+	ReasonAppNotFound          = "AppNotFound"
+	ReasonRoleUnknown          = "RoleUnknown"
+
+	// The app as a whole.
+	ReasonCredentialsRejected     = "CredentialsRejected"
+	ReasonInsufficientPermissions = "InsufficientPermissions"
+	ReasonUnreachable             = "Unreachable"
+	ReasonRateLimited             = "RateLimited"
+	ReasonServerError             = "ServerError"
+	ReasonNotTested               = "NotTested"
+
+	// Users and groups.
+	ReasonUserNameConflict    = "UserNameConflict"
+	ReasonDisplayNameConflict = "DisplayNameConflict"
+	ReasonNameReserved        = "NameReserved"
+	ReasonAwaitingAdmission   = "AwaitingAdmission"
+	ReasonDeprovisioning      = "Deprovisioning"
+	ReasonOrphaned            = "Orphaned"
+
+	// Single accounts and pushed groups.
+	ReasonAccountConflict          = "AccountConflict"
+	ReasonAccountProtected         = "AccountProtected"
+	ReasonMissingRequiredAttribute = "MissingRequiredAttribute"
+	ReasonInvalidAttribute         = "InvalidAttribute"
+	ReasonIdentifierChange         = "IdentifierChange"
+	ReasonFeatureOff               = "FeatureOff"
+	ReasonHeld                     = "Held"
+	ReasonAppNotReady              = "AppNotReady"
+	ReasonRejected                 = "Rejected"
+	ReasonOutcomeUnknown           = "OutcomeUnknown"
+	ReasonTargetGroupNotPredefined = "TargetGroupNotPredefined"
+	ReasonMembersPending           = "MembersPending"
+
+	// Mappings.
+	ReasonSubjectNotFound = "SubjectNotFound"
+	ReasonSubjectRenamed  = "SubjectRenamed"
+	ReasonSubjectChanged  = "SubjectChanged"
+	ReasonMappingConflict = "MappingConflict"
+)

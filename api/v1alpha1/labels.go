@@ -1,0 +1,34 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Labels, annotations and finalizers that the operator reads or writes.
+const (
+	// LabelCredentials marks the Secrets that the operator may read. Others are neither read, cached nor watched. Its value is free.
+	LabelCredentials = "scim-operator.io/credentials"
+
+	// LabelDisplayName is on every ScimGroup: a hash of its folded displayName, so that a look-up by name is one live, selective list.
+	LabelDisplayName = "scim-operator.io/display-name"
+
+	// LabelReservation is on ScimUsers that only reserve a userName for another one (spec.reservation without spec.userName).
+	LabelReservation = "scim-operator.io/reservation"
+
+	// AnnotationOrigin says where the last change of the spec came from: JSON with client, request and time. meta.lastModified is its time.
+	AnnotationOrigin = "scim-operator.io/origin"
+
+	// AnnotationFence is changed to invalidate the resourceVersion that an unfinished rename or create was going to use.
+	AnnotationFence = "scim-operator.io/fence"
+
+	// AnnotationApproveBatch on a ScimApp approves one batch of changes that the mass-change guard holds; its value is the digest of the batch.
+	AnnotationApproveBatch = "scim-operator.io/approve-batch"
+
+	// AnnotationReconcile on any object asks for a fresh reconcile, whatever its new value; on a ScimApp it drops cached tokens and tests the credentials again (S23).
+	AnnotationReconcile = "scim-operator.io/reconcile"
+
+	// FinalizerDeprovision keeps a ScimUser, ScimGroup or ScimApp until its accounts in the apps are deprovisioned by policy.
+	FinalizerDeprovision = "scim-operator.io/deprovision"
+
+	// FinalizerReservation keeps a reservation until the userName it reserves is no longer held.
+	FinalizerReservation = "scim-operator.io/reservation"
+)

@@ -1,0 +1,102 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package connector is the border between the operator and the apps whose accounts it manages: what an app can be asked to do, in words that fit every
+// protocol, and how it refuses. It knows neither Kubernetes nor who should have what.
+package connector
+
+import "context"
+
+// Attributes are the wanted values of an account, as a flat map from SCIM path to JSON value (string, bool, float64, []any, map[string]any, or nil).
+//
+// Paths name an attribute ("userName"), a sub-attribute ("name.givenName") or an attribute of an extension by its URN
+// ("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department"). A multi-valued attribute is always the whole list:
+// "emails": []any{map[string]any{"value": "a@corp.test", "type": "work", "primary": true}}. A nil value means that the account shall not have the attribute.
+type Attributes map[string]any
+
+// User is an account as the app shows it.
+type User struct {
+	// ID is the app's own identifier, the one to address the account by.
+	ID         string
+	UserName   string
+	ExternalID string
+	// Active is true for an app that does not show the attribute: RFC 7643 leaves the meaning to the service provider.
+	Active bool
+	// Attributes is the nested JSON object as the app gave it; nil where the app answered a write without a body.
+	Attributes map[string]any
+}
+
+// Group is a group as the app shows it.
+type Group struct {
+	ID          string
+	DisplayName string
+	ExternalID  string
+	Members     []Member
+	// MembersKnown is false where the app did not show the members, so that an absent list is not taken for an empty one.
+	MembersKnown bool
+}
+
+// Member refers to an account of the same app by its ID.
+type Member struct {
+	ID      string
+	Display string
+}
+
+// Change is a change of an account's attributes.
+type Change struct {
+	// Set holds the values that differ; a nil value clears.
+	Set Attributes
+	// Clear names attributes to be taken away.
+	Clear []string
+	// Full is everything that is mapped, for apps whose update takes the whole account. Set wins over Full, Clear over both.
+	Full Attributes
+}
+
+// GroupChange is a change of a group.
+type GroupChange struct {
+	// DisplayName renames the group; empty leaves the name alone.
+	DisplayName string
+	// Add and Remove change the membership and leave other members alone.
+	Add, Remove []Member
+	// Want is the whole membership. It is used in place of Add and Remove where the app can only replace and does not show its members, and wherever Add and
+	// Remove are empty. nil means that the membership is not to be replaced; an empty list takes every member out.
+	Want []Member
+}
+
+// Connector talks to one app. Its methods may be called concurrently. Each error is an *Error; each call counts against the app's limits.
+//
+// Verbs are idempotent where the app allows it: removing what is not there succeeds.
+type Connector interface {
+	// Test checks address and credentials without side effects (S39, S59, S93).
+	Test(ctx context.Context) error
+
+	// FindUsers returns the accounts whose attribute (a path as in Attributes) equals value, compared without letter case. None is not an error.
+	FindUsers(ctx context.Context, attribute, value string) ([]User, error)
+	// ListUsers yields each account that the app lists. It returns nil only when the whole listing was seen: a partial listing is an error, never a short
+	// success. An error of yield ends the listing and is returned as it is.
+	ListUsers(ctx context.Context, yield func(User) error) error
+	// GetUser returns an account, or an error of kind NotFound.
+	GetUser(ctx context.Context, id string) (User, error)
+	// CreateUser creates an account, active unless attributes say otherwise.
+	CreateUser(ctx context.Context, attributes Attributes) (User, error)
+	// UpdateUser makes a change with one write call (and one read before it where the app's update replaces the whole account). Attributes of the account that
+	// are not part of the change stay as the app has them.
+	UpdateUser(ctx context.Context, id string, change Change) (User, error)
+	// SetActive switches an account on or off with one write call. Switching on brings the account to full as well, when full is not empty; switching off
+	// changes nothing else.
+	SetActive(ctx context.Context, id string, active bool, full Attributes) (User, error)
+	// DeleteUser deletes an account. One that does not exist is a success.
+	DeleteUser(ctx context.Context, id string) error
+
+	// FindGroups returns the groups of that name, compared without letter case.
+	FindGroups(ctx context.Context, displayName string) ([]Group, error)
+	GetGroup(ctx context.Context, id string) (Group, error)
+	// CreateGroup creates a group with its members. group.ID is ignored.
+	CreateGroup(ctx context.Context, group Group) (Group, error)
+	UpdateGroup(ctx context.Context, id string, change GroupChange) (Group, error)
+	// DeleteGroup deletes a group. One that does not exist is a success.
+	DeleteGroup(ctx context.Context, id string) error
+
+	// Close ends idle connections.
+	Close()
+}

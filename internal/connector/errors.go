@@ -1,0 +1,184 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package connector
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Kind says what an error means for what happens next. The values are fit for condition reasons.
+type Kind string
+
+const (
+	// Unreachable: no connection, or one that broke (name, route, TLS, refused, reset).
+	Unreachable Kind = "Unreachable"
+	// Timeout: no answer in time, or the caller gave up waiting.
+	Timeout Kind = "Timeout"
+	// RateLimited: the app, or our own limiter for it, asks to wait. RetryAfter says how long; zero means that the app did not say.
+	RateLimited Kind = "RateLimited"
+	// Credentials: the app does not accept the token. A person has to replace it.
+	Credentials Kind = "Credentials"
+	// Forbidden: the token is known but may not do this (plan, permission). Needs a person.
+	Forbidden Kind = "Forbidden"
+	// NotFound: the account, the group, or (for calls without an id) the endpoint does not exist.
+	NotFound Kind = "NotFound"
+	// Conflict: another account or group holds the name.
+	Conflict Kind = "Conflict"
+	// Invalid: the app refuses the data of this account or group. Needs a person; repeating does not help.
+	Invalid Kind = "Invalid"
+	// Unsupported: the app does not have this function, or its profile says so. Never repeated.
+	Unsupported Kind = "Unsupported"
+	// ServerError: the app failed on its side (5xx).
+	ServerError Kind = "ServerError"
+	// UnexpectedAnswer: the answer is not what the protocol promises (no JSON, a redirect to elsewhere, too large, an incomplete listing). On a credential test
+	// the base URL is the likely cause.
+	UnexpectedAnswer Kind = "UnexpectedAnswer"
+)
+
+// Scope says how far an error reaches.
+type Scope string
+
+const (
+	// ScopeApp: every call to the app is likely to fail the same way; it belongs on the app, not on its accounts.
+	ScopeApp Scope = "App"
+	// ScopeAccount: it concerns the one account or group of the call.
+	ScopeAccount Scope = "Account"
+)
+
+// Operations: the method of Connector that failed, as Error.Op and as the label of observations.
+const (
+	OpTest        = "Test"
+	OpFindUsers   = "FindUsers"
+	OpListUsers   = "ListUsers"
+	OpGetUser     = "GetUser"
+	OpCreateUser  = "CreateUser"
+	OpUpdateUser  = "UpdateUser"
+	OpSetActive   = "SetActive"
+	OpDeleteUser  = "DeleteUser"
+	OpFindGroups  = "FindGroups"
+	OpGetGroup    = "GetGroup"
+	OpCreateGroup = "CreateGroup"
+	OpUpdateGroup = "UpdateGroup"
+	OpDeleteGroup = "DeleteGroup"
+)
+
+// Error is how a call to an app fails. Its text is safe to show in status and logs: it holds no personal value and no credential.
+type Error struct {
+	Kind Kind
+	// Op is the operation that failed, one of the Op constants.
+	Op string
+	// Status is the HTTP status, 0 where there was no answer.
+	Status int
+	// RetryAfter is how long the app asks to wait, 0 where it does not say.
+	RetryAfter time.Duration
+	// Detail explains, in the app's words where it gave any, with personal values taken out.
+	Detail string
+	// Sent is true when the request, or a part of it, may have reached the app.
+	Sent bool
+	// Err is the cause, for errors.Is. Its text may hold personal values and is not part of Error's text.
+	Err error
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	var text strings.Builder
+	text.WriteString(e.Op)
+	if text.Len() > 0 {
+		text.WriteString(": ")
+	}
+	text.WriteString(string(e.Kind))
+	if e.Status != 0 {
+		fmt.Fprintf(&text, " (status %d)", e.Status)
+	}
+	if e.Detail != "" {
+		text.WriteString(": " + e.Detail)
+	}
+	return text.String()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Scope says whether the app as a whole or one account is concerned. A server error counts as the app's: a caller that sees one account fail again and again
+// while others succeed knows better.
+func (e *Error) Scope() Scope {
+	switch e.Kind {
+	case Conflict, Invalid:
+		return ScopeAccount
+	case NotFound:
+		if e.addressesOne() {
+			return ScopeAccount
+		}
+		return ScopeApp
+	default:
+		return ScopeApp
+	}
+}
+
+// Retriable is true where repeating the same call later may succeed without a person doing anything.
+func (e *Error) Retriable() bool {
+	switch e.Kind {
+	case Unreachable, Timeout, RateLimited, ServerError, UnexpectedAnswer:
+		return true
+	default:
+		return false
+	}
+}
+
+// UnknownOutcome is true where a write may have taken effect although the call failed: look before repeating it.
+func (e *Error) UnknownOutcome() bool {
+	if !e.Sent || !isWrite(e.Op) {
+		return false
+	}
+	switch e.Kind {
+	case Unreachable, Timeout, UnexpectedAnswer:
+		return true
+	case ServerError:
+		// 503 says that the request was not handled (RFC 9110 15.6.4); the other server errors do not say.
+		return e.Status != 503
+	default:
+		return false
+	}
+}
+
+func (e *Error) addressesOne() bool {
+	switch e.Op {
+	case OpGetUser, OpUpdateUser, OpSetActive, OpDeleteUser, OpGetGroup, OpUpdateGroup, OpDeleteGroup:
+		return true
+	default:
+		return false
+	}
+}
+
+func isWrite(op string) bool {
+	switch op {
+	case OpCreateUser, OpUpdateUser, OpSetActive, OpDeleteUser, OpCreateGroup, OpUpdateGroup, OpDeleteGroup:
+		return true
+	default:
+		return false
+	}
+}
+
+// AsError returns err as *Error, or nil when it is none.
+func AsError(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return nil
+}
+
+// KindOf returns the kind of err, "" when it is no *Error.
+func KindOf(err error) Kind {
+	if e := AsError(err); e != nil {
+		return e.Kind
+	}
+	return ""
+}
+
+// Is reports whether err is an *Error of that kind.
+func Is(err error, kind Kind) bool { return KindOf(err) == kind }

@@ -1,0 +1,46 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package connector
+
+import "time"
+
+// Limits bound what one app is asked to bear. A zero field takes the default of the profile, then the built-in one.
+type Limits struct {
+	// PerSecond is the sustained rate of HTTP requests, Burst how many may come at once.
+	PerSecond float64
+	Burst     int
+	// PerHour is a second, slower limit of HTTP requests; 0 is none.
+	PerHour int
+	// Timeout bounds each HTTP request, from connecting to the last byte of the answer; at most MaxTimeout.
+	Timeout time.Duration
+	// MaxAnswerBytes bounds the body of an answer.
+	MaxAnswerBytes int64
+}
+
+// MaxTimeout is the longest that one HTTP request may take. The operator's lease outlives it, so that a leader that lost its lease has stopped calling before
+// another one starts.
+const MaxTimeout = 25 * time.Second
+
+// DefaultLimits serve where neither app nor profile says anything.
+var DefaultLimits = Limits{PerSecond: 10, Burst: 20, Timeout: 20 * time.Second, MaxAnswerBytes: 32 << 20}
+
+// Or returns l with its zero fields taken from other.
+func (l Limits) Or(other Limits) Limits {
+	if l.PerSecond <= 0 {
+		l.PerSecond = other.PerSecond
+	}
+	if l.Burst <= 0 {
+		l.Burst = other.Burst
+	}
+	if l.PerHour <= 0 {
+		l.PerHour = other.PerHour
+	}
+	if l.Timeout <= 0 {
+		l.Timeout = other.Timeout
+	}
+	if l.MaxAnswerBytes <= 0 {
+		l.MaxAnswerBytes = other.MaxAnswerBytes
+	}
+	return l
+}

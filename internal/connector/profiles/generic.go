@@ -1,0 +1,94 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package profiles
+
+import (
+	"time"
+
+	"github.com/scim-operator/scim-operator/internal/connector"
+)
+
+const enterpriseUser = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+
+// optional is the expression for an attribute that may be absent.
+func optional(attribute string) string {
+	return "has(user." + attribute + ") ? user." + attribute + " : null"
+}
+
+// optionalName is the expression for a part of the name.
+func optionalName(part string) string {
+	return "has(user.name) && has(user.name." + part + ") ? user.name." + part + " : null"
+}
+
+// optionalEnterprise is the expression for an attribute of the enterprise extension.
+func optionalEnterprise(attribute string) string {
+	extension := "user[\"" + enterpriseUser + "\"]"
+	return "\"" + enterpriseUser + "\" in user && has(" + extension + "." + attribute + ") ? " + extension + "." + attribute + " : null"
+}
+
+// email is the primary e-mail address, else the first, else a userName that is an address, else null.
+const email = `has(user.emails) && user.emails.exists(e, has(e.value) && has(e.primary) && e.primary == true)` +
+	` ? user.emails.filter(e, has(e.value) && has(e.primary) && e.primary == true)[0].value` +
+	` : has(user.emails) && user.emails.exists(e, has(e.value)) ? user.emails.filter(e, has(e.value))[0].value` +
+	` : user.userName.contains("@") ? user.userName : null`
+
+// profileAttributes are the attributes that are mapped one to one.
+func profileAttributes() []Attribute {
+	return []Attribute{
+		{"name.givenName", optionalName("givenName")},
+		{"name.familyName", optionalName("familyName")},
+		{"name.formatted", optionalName("formatted")},
+		{"name.middleName", optionalName("middleName")},
+		{"displayName", optional("displayName")},
+		{"nickName", optional("nickName")},
+		{"title", optional("title")},
+		{"userType", optional("userType")},
+		{"preferredLanguage", optional("preferredLanguage")},
+		{"locale", optional("locale")},
+		{"timezone", optional("timezone")},
+		{"emails", optional("emails")},
+		{"phoneNumbers", optional("phoneNumbers")},
+		{"addresses", optional("addresses")},
+		{enterpriseUser + ":employeeNumber", optionalEnterprise("employeeNumber")},
+		{enterpriseUser + ":costCenter", optionalEnterprise("costCenter")},
+		{enterpriseUser + ":organization", optionalEnterprise("organization")},
+		{enterpriseUser + ":division", optionalEnterprise("division")},
+		{enterpriseUser + ":department", optionalEnterprise("department")},
+	}
+}
+
+// generic is an app that follows RFC 7644 to the letter. PATCH rather than PUT, because PATCH leaves alone what is not mapped, in one call.
+var _ = register(Profile{
+	Name:  "generic",
+	Title: "SCIM 2.0",
+	Features: []string{
+		PushNewUsers, PushProfileUpdates, PushUserDeactivation, ReactivateUsers, PushGroups, GroupLinking, ImportNewUsers, ImportProfileUpdates, SchemaDiscovery,
+	},
+	BaseURLRequired:    true,
+	RequiredAttributes: []string{"userName"},
+	Attributes:         append([]Attribute{{"userName", "user.userName"}}, profileAttributes()...),
+	Roles:              Roles{Attribute: "roles", Form: RolesAsValues},
+	MatchAttribute:     "userName",
+	OnIdentifierChange: UpdateIdentifier,
+	Reactivation:       ReactivateSame,
+	GroupCreation:      CreateGroups,
+	Limits:             connector.Limits{PerSecond: 10, Burst: 20, Timeout: 20 * time.Second},
+	SettleTime:         10 * time.Second,
+	SCIM: SCIM{
+		AuthWord:              "Bearer",
+		ContentType:           "application/scim+json",
+		UsersPath:             "/Users",
+		GroupsPath:            "/Groups",
+		PageSize:              100,
+		Quote:                 '"',
+		Lookup:                LookupFilter,
+		UserUpdate:            PatchWithPath,
+		PutSemantics:          PutReplaces,
+		ClearWith:             ClearWithRemove,
+		GroupPatch:            GroupPatchRFC7644,
+		MemberRemoval:         RemoveByValueFilter,
+		GroupReadShowsMembers: true,
+		MaxMembers:            500,
+	},
+})

@@ -1,0 +1,76 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package scim
+
+// Tolerance names one deviation from RFC 7643 and 7644 that a dialect accepts. The name appears in metrics and in status.
+type Tolerance string
+
+// The tolerances. Each says what is accepted, and what happens without it.
+const (
+	// UnknownSchemas: "schemas" names URNs that the server does not know; they are kept. Without it: 400 invalidValue.
+	UnknownSchemas Tolerance = "UnknownSchemas"
+	// MissingSchemas: "schemas" is absent or does not name what the body is or uses; it is worked out. Without it: 400 invalidSyntax.
+	MissingSchemas Tolerance = "MissingSchemas"
+	// UnknownAttributes: attributes, sub-attributes and extensions that no schema defines; they are kept as sent. Without it: 400 invalidSyntax, in the path of
+	// a PATCH invalidPath.
+	UnknownAttributes Tolerance = "UnknownAttributes"
+	// UnqualifiedExtension: an attribute of an extension stands without its URN ("manager", "department"). Without it: an unknown attribute.
+	UnqualifiedExtension Tolerance = "UnqualifiedExtension"
+	// FlatKeys: "name.givenName" or "urn:...:User:employeeNumber" as a key of a JSON object; it is expanded. Without it: an unknown attribute.
+	FlatKeys Tolerance = "FlatKeys"
+	// StringBooleans: "True" or "False", in any letter case, for a boolean attribute. Without it: 400 invalidValue.
+	StringBooleans Tolerance = "StringBooleans"
+	// EmptyStringClears: "" for an optional attribute means that it has no value. Without it: "" is stored for strings, and 400 invalidValue for other types.
+	EmptyStringClears Tolerance = "EmptyStringClears"
+	// ComplexAsString: a bare string for a complex value is its sub-attribute "value" (manager, members). Without it: 400 invalidValue.
+	ComplexAsString Tolerance = "ComplexAsString"
+	// ComplexAsJSONText: a complex value, or an array of them, written as JSON inside a string. Without it: 400 invalidValue.
+	ComplexAsJSONText Tolerance = "ComplexAsJSONText"
+	// ArrayForSingle: an array of one for a single-valued attribute. Without it: 400 invalidValue.
+	ArrayForSingle Tolerance = "ArrayForSingle"
+	// SingleForArray: one value instead of an array for a multi-valued attribute, but for "add", where RFC 7644 3.5.2.1 allows it. Without it: 400 invalidValue.
+	SingleForArray Tolerance = "SingleForArray"
+	// MultiplePrimaries: more than one element of a multi-valued attribute with primary true; the first stays primary. Without it: 400 invalidValue.
+	MultiplePrimaries Tolerance = "MultiplePrimaries"
+	// OperationCase: "Add", "Replace", "Remove". Without it: 400 invalidSyntax.
+	OperationCase Tolerance = "OperationCase"
+	// ReadOnlyInPatch: a path-less PATCH carries read-only attributes; they are ignored. An id that differs is refused in any case. Without it: 400 mutability.
+	ReadOnlyInPatch Tolerance = "ReadOnlyInPatch"
+	// ReplaceCreatesTarget: add or replace on a value path that selects nothing creates the element, if its filter is made of eq and "and" alone. Without it:
+	// 400 noTarget.
+	ReplaceCreatesTarget Tolerance = "ReplaceCreatesTarget"
+	// RemoveByValue: remove of a multi-valued attribute with a value removes the values listed. Without it: 400 invalidSyntax. Never: everything.
+	RemoveByValue Tolerance = "RemoveByValue"
+)
+
+// Dialect is the set of tolerances for one kind of client. The zero Dialect tolerates nothing.
+type Dialect struct {
+	name string
+	set  map[Tolerance]bool
+}
+
+// NewDialect makes a dialect of its own. Use [DialectByName] for a preset.
+func NewDialect(name string, tolerances ...Tolerance) Dialect { panic("skeleton") }
+
+// DialectByName gives the preset: "okta", "okta-aiw", "entra", "strict".
+func DialectByName(name string) (Dialect, bool) { panic("skeleton") }
+
+// DialectNames lists the presets in alphabetical order.
+func DialectNames() []string { panic("skeleton") }
+
+// Name gives the dialect's name.
+func (d Dialect) Name() string { return d.name }
+
+// Allows reports whether the dialect has the tolerance.
+func (d Dialect) Allows(t Tolerance) bool { return d.set[t] }
+
+// Tolerances lists the dialect's tolerances in alphabetical order.
+func (d Dialect) Tolerances() []Tolerance { panic("skeleton") }
+
+// Options go with everything that reads a client's data.
+type Options struct {
+	Dialect Dialect
+	// Used, if set, is called each time that a tolerance was really needed.
+	Used func(Tolerance)
+}

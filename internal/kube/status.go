@@ -1,0 +1,100 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package kube has what every controller needs once: status patches, conditions, the order of resourceVersions, jitter.
+package kube
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+)
+
+// FieldOwner names the operator in managedFields. One name and one style of writing (merge patch) keep that list short.
+const FieldOwner = "scim-operator"
+
+// MaxMessage is how long a condition's or an entry's message gets; what is longer is cut.
+const MaxMessage = 1024
+
+// PatchStatus writes the difference between the status of before and after, bound to before's resourceVersion, and nothing when there is
+// none. It tells whether it wrote; after then has the new resourceVersion. A conflict comes back as it is: read again and decide again.
+func PatchStatus(ctx context.Context, c client.Client, before, after client.Object) (bool, error) {
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	data, err := patch.Data(after)
+	if err != nil {
+		return false, fmt.Errorf("computing the status patch: %w", err)
+	}
+	if equality.Semantic.DeepEqual(statusOf(before), statusOf(after)) {
+		return false, nil
+	}
+	return true, c.Status().Patch(ctx, after, client.RawPatch(patch.Type(), data), client.FieldOwner(FieldOwner))
+}
+
+func statusOf(obj client.Object) any {
+	switch o := obj.(type) {
+	case *v1alpha1.ScimUser:
+		return o.Status
+	case *v1alpha1.ScimGroup:
+		return o.Status
+	case *v1alpha1.ScimApp:
+		return o.Status
+	case *v1alpha1.ScimClient:
+		return o.Status
+	case *v1alpha1.ScimRoleMapping:
+		return o.Status
+	default:
+		return obj
+	}
+}
+
+// SetCondition sets a condition for the generation that the object has now. A message that is too long is cut.
+func SetCondition(obj v1alpha1.Conditioned, conditionType string, status metav1.ConditionStatus, reason, message string) {
+	meta.SetStatusCondition(obj.ConditionList(), metav1.Condition{
+		Type: conditionType, Status: status, Reason: reason, Message: Truncate(message), ObservedGeneration: obj.GetGeneration(),
+	})
+}
+
+// RemoveCondition removes a condition that is present only while it is true.
+func RemoveCondition(obj v1alpha1.Conditioned, conditionType string) {
+	meta.RemoveStatusCondition(obj.ConditionList(), conditionType)
+}
+
+// SetWhile sets a condition that is present only while it holds, and removes it otherwise.
+func SetWhile(obj v1alpha1.Conditioned, holds bool, conditionType, reason, message string) {
+	if holds {
+		SetCondition(obj, conditionType, metav1.ConditionTrue, reason, message)
+		return
+	}
+	RemoveCondition(obj, conditionType)
+}
+
+// IsTrue is whether a condition is there and true.
+func IsTrue(obj v1alpha1.Conditioned, conditionType string) bool {
+	return meta.IsStatusConditionTrue(*obj.ConditionList(), conditionType)
+}
+
+// Truncate cuts a message to MaxMessage bytes at a rune's boundary.
+func Truncate(message string) string {
+	if len(message) <= MaxMessage {
+		return message
+	}
+	cut := MaxMessage - len("...")
+	for cut > 0 && message[cut]&0xC0 == 0x80 {
+		cut--
+	}
+	return message[:cut] + "..."
+}
+
+// OlderThan is whether the object that a cache shows is older than a resourceVersion that was written. resourceVersions of one kind are
+// ordered (KEP-5504). One that cannot be compared counts as not older, so that nothing waits for ever.
+func OlderThan(obj client.Object, resourceVersion string) bool {
+	order, err := resourceversion.CompareResourceVersion(obj.GetResourceVersion(), resourceVersion)
+	return err == nil && order < 0
+}

@@ -1,0 +1,120 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package connector
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// classify turns an answer that is no success into an error. Signals of the app's profile come before the meaning of the status.
+func classify(op string, status int, header http.Header, body []byte, signals []Signal, now time.Time) *Error {
+	e := &Error{Op: op, Status: status, Kind: statusKind(status), Detail: appDetail(body), Sent: true}
+	if status == http.StatusBadRequest && scimType(body) == "uniqueness" {
+		// RFC 7644 3.3 wants 409 for it; not everyone obeys.
+		e.Kind = Conflict
+	}
+	lower := strings.ToLower(string(body))
+	for _, signal := range signals {
+		if signal.matches(status, lower) {
+			e.Kind = signal.Kind
+			break
+		}
+	}
+	if e.Kind == RateLimited || e.Kind == ServerError {
+		e.RetryAfter = retryAfter(header, body, now)
+	}
+	return e
+}
+
+func statusKind(status int) Kind {
+	switch status {
+	case http.StatusUnauthorized:
+		return Credentials
+	case http.StatusForbidden, http.StatusPaymentRequired:
+		return Forbidden
+	case http.StatusNotFound, http.StatusGone:
+		return NotFound
+	case http.StatusConflict, http.StatusPreconditionFailed:
+		return Conflict
+	case http.StatusTooManyRequests:
+		return RateLimited
+	case http.StatusRequestTimeout:
+		return Timeout
+	case http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusUnsupportedMediaType, http.StatusNotImplemented:
+		return Unsupported
+	}
+	switch {
+	case status >= 500:
+		return ServerError
+	case status >= 400:
+		return Invalid
+	default:
+		return UnexpectedAnswer
+	}
+}
+
+func scimType(body []byte) string {
+	var answer struct {
+		ScimType string `json:"scimType"`
+	}
+	_ = json.Unmarshal(body, &answer) // a body that is no SCIM error has no scimType
+	return answer.ScimType
+}
+
+// transportError turns a failure without an answer into an error.
+func transportError(op string, err error, sent bool) *Error {
+	e := &Error{Op: op, Kind: Unreachable, Sent: sent, Err: err, Detail: describe(err)}
+	var timeout net.Error
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
+		e.Kind = Timeout
+	}
+	return e
+}
+
+// describe explains a transport failure in words that do not change from try to try (no local ports, no times of day) and hold nothing of the request: net/http
+// puts the URL, and with it the filter's value, into its errors.
+func describe(err error) string {
+	var (
+		dns         *net.DNSError
+		op          *net.OpError
+		certificate x509.CertificateInvalidError
+		authority   x509.UnknownAuthorityError
+		hostname    x509.HostnameError
+		inner       interface{ Unwrap() error }
+	)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "the call was cancelled"
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		return "no answer in time"
+	case errors.As(err, &certificate) && certificate.Reason == x509.Expired:
+		return "the server's certificate has expired or is not yet valid"
+	case errors.As(err, &authority):
+		return "the server's certificate is signed by an unknown authority"
+	case errors.As(err, &hostname):
+		return "the server's certificate is for another host name"
+	case errors.As(err, &dns):
+		return "the host name does not resolve"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "the connection was closed without an answer"
+	case errors.As(err, &op):
+		return op.Op + ": " + op.Err.Error()
+	case errors.As(err, &inner) && inner.Unwrap() != nil:
+		return describe(inner.Unwrap())
+	default:
+		return err.Error()
+	}
+}

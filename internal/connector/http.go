@@ -1,0 +1,272 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package connector
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// HTTPOptions describe the way to one app.
+type HTTPOptions struct {
+	// BaseURL as NormalizeBaseURL returns it.
+	BaseURL string
+	// Authorization is the value of that header, word and token; empty sends none.
+	Authorization string
+	// Headers are sent with every request.
+	Headers map[string]string
+	// ContentType of request bodies, Accept of answers.
+	ContentType, Accept string
+	UserAgent           string
+	// CABundle holds PEM certificates; when not empty, only these are trusted to sign the app's certificate.
+	CABundle []byte
+	// ProxyURL is the HTTP(S) proxy to use; empty follows the environment (HTTPS_PROXY, NO_PROXY).
+	ProxyURL string
+	Limits   Limits
+	// Signals of the app's profile.
+	Signals []Signal
+	// Clock tells the time; nil is time.Now.
+	Clock func() time.Time
+	// Observe, when not nil, is told of each HTTP request: the operation it belongs to, the status (0 without an answer), how long it took, and the error, nil for
+	// a success.
+	Observe func(op string, status int, took time.Duration, err error)
+}
+
+// HTTP sends requests to one app within its limits. It follows no redirect to another host and reads no more than it is told to.
+type HTTP struct {
+	options HTTPOptions
+	client  *http.Client
+	limiter *limiter
+	// blockedUntil, in Unix nanoseconds: the app asked for no request before.
+	blockedUntil atomic.Int64
+}
+
+// HTTPRequest is one request to the app.
+type HTTPRequest struct {
+	// Op is the operation that it is part of.
+	Op     string
+	Method string
+	// Path below the base URL, escaped, with a leading slash.
+	Path  string
+	Query url.Values
+	// Body is sent as JSON; nil sends none.
+	Body any
+	// Personal are values, beside those of the body, that must not appear in an error's text.
+	Personal []string
+}
+
+// HTTPResponse is an answer with a status of 2xx.
+type HTTPResponse struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// NewHTTP checks the options and prepares the client. It makes no request.
+func NewHTTP(options HTTPOptions) (*HTTP, error) {
+	if _, err := NormalizeBaseURL(options.BaseURL, ""); err != nil {
+		return nil, err
+	}
+	options.Limits = options.Limits.Or(DefaultLimits)
+	options.Limits.Timeout = min(options.Limits.Timeout, MaxTimeout)
+	if options.Clock == nil {
+		options.Clock = time.Now
+	}
+	if strings.ContainsAny(options.Authorization, "\r\n\x00") {
+		return nil, errors.New("the token has a line break in it")
+	}
+	transport, err := newTransport(options)
+	if err != nil {
+		return nil, err
+	}
+	return &HTTP{
+		options: options,
+		client:  &http.Client{Transport: transport, CheckRedirect: sameHostReadsOnly},
+		limiter: newLimiter(options.Limits),
+	}, nil
+}
+
+func newTransport(options HTTPOptions) (*http.Transport, error) {
+	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12}
+	if len(options.CABundle) > 0 {
+		tlsConfig.RootCAs = x509.NewCertPool()
+		if !tlsConfig.RootCAs.AppendCertsFromPEM(options.CABundle) {
+			return nil, errors.New("the CA bundle holds no PEM certificate")
+		}
+	}
+	proxy := http.ProxyFromEnvironment
+	if options.ProxyURL != "" {
+		target, err := url.Parse(options.ProxyURL)
+		if err != nil || target.Host == "" || target.Scheme != "http" && target.Scheme != "https" {
+			return nil, errors.New("the proxy URL is not an http or https URL")
+		}
+		proxy = http.ProxyURL(target)
+	}
+	// HTTP/1.1 only: on one shared HTTP/2 connection a dead peer would stall every call to the app, and a lost answer could not be told from a refused stream.
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return &http.Transport{
+		Proxy:                  proxy,
+		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig:        tlsConfig,
+		TLSHandshakeTimeout:    10 * time.Second,
+		Protocols:              protocols,
+		MaxIdleConnsPerHost:    8,
+		IdleConnTimeout:        60 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+	}, nil
+}
+
+// sameHostReadsOnly stops at a redirect that leaves scheme and host, or that would change the request: net/http turns a POST into a GET on 302.
+func sameHostReadsOnly(next *http.Request, before []*http.Request) error {
+	first := before[0]
+	if first.Method != http.MethodGet || next.URL.Scheme != first.URL.Scheme || next.URL.Host != first.URL.Host || len(before) > 3 {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}
+
+// Close ends idle connections.
+func (h *HTTP) Close() { h.client.CloseIdleConnections() }
+
+// Do sends one request. The error is an *Error.
+func (h *HTTP) Do(ctx context.Context, request HTTPRequest) (HTTPResponse, error) {
+	if e := h.admit(ctx, request.Op); e != nil {
+		return HTTPResponse{}, e
+	}
+	started := h.options.Clock()
+	response, e := h.exchange(ctx, request)
+	status, err := response.Status, error(nil)
+	if e != nil {
+		e.Detail = h.safe(e.Detail, request)
+		status, err = e.Status, e
+	}
+	if h.options.Observe != nil {
+		h.options.Observe(request.Op, status, h.options.Clock().Sub(started), err)
+	}
+	return response, err
+}
+
+// admit waits for the app's limits, shortly; where the wait would be long it refuses, so that no worker sleeps.
+func (h *HTTP) admit(ctx context.Context, op string) *Error {
+	now := h.options.Clock()
+	if wait := time.Unix(0, h.blockedUntil.Load()).Sub(now); wait > 0 {
+		return &Error{Op: op, Kind: RateLimited, RetryAfter: wait, Detail: "the app asked to wait"}
+	}
+	return h.limiter.admit(ctx, op, now)
+}
+
+// exchange sends the request and reads the answer.
+func (h *HTTP) exchange(ctx context.Context, request HTTPRequest) (HTTPResponse, *Error) {
+	ctx, cancel := context.WithTimeout(ctx, h.options.Limits.Timeout)
+	defer cancel()
+	var sent atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteHeaders: func() { sent.Store(true) },
+	})
+	httpRequest, err := h.build(ctx, request)
+	if err != nil {
+		return HTTPResponse{}, &Error{Op: request.Op, Kind: Invalid, Detail: "the request cannot be written", Err: err}
+	}
+	answer, err := h.client.Do(httpRequest)
+	if err != nil {
+		return HTTPResponse{}, transportError(request.Op, err, sent.Load())
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, h.options.Limits.MaxAnswerBytes+1))
+	switch {
+	case err != nil:
+		return HTTPResponse{}, transportError(request.Op, err, true)
+	case int64(len(body)) > h.options.Limits.MaxAnswerBytes:
+		return HTTPResponse{}, &Error{
+			Op: request.Op, Kind: UnexpectedAnswer, Status: answer.StatusCode, Sent: true,
+			Detail: fmt.Sprintf("the answer is larger than %d bytes", h.options.Limits.MaxAnswerBytes),
+		}
+	case answer.StatusCode/100 != 2:
+		return HTTPResponse{}, h.refusal(request, answer, body)
+	}
+	return HTTPResponse{Status: answer.StatusCode, Header: answer.Header, Body: body}, nil
+}
+
+// build makes the HTTP request.
+func (h *HTTP) build(ctx context.Context, request HTTPRequest) (*http.Request, error) {
+	target := h.options.BaseURL + request.Path
+	if len(request.Query) > 0 {
+		// A space as %20: "+" means a space only to readers of forms.
+		target += "?" + strings.ReplaceAll(request.Query.Encode(), "+", "%20")
+	}
+	var body io.Reader
+	if request.Body != nil {
+		encoded, err := encodeJSON(request.Body)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(encoded)
+	}
+	httpRequest, err := http.NewRequestWithContext(ctx, request.Method, target, body)
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range h.options.Headers {
+		httpRequest.Header.Set(name, value)
+	}
+	if body != nil {
+		httpRequest.Header.Set("Content-Type", h.options.ContentType)
+	}
+	httpRequest.Header.Set("Accept", h.options.Accept)
+	httpRequest.Header.Set("User-Agent", h.options.UserAgent)
+	if h.options.Authorization != "" {
+		httpRequest.Header.Set("Authorization", h.options.Authorization)
+	}
+	return httpRequest, nil
+}
+
+// refusal is the error of an answer that is no success; it notes how long the app wants no more requests.
+func (h *HTTP) refusal(request HTTPRequest, answer *http.Response, body []byte) *Error {
+	now := h.options.Clock()
+	e := classify(request.Op, answer.StatusCode, answer.Header, body, h.options.Signals, now)
+	if answer.StatusCode/100 == 3 {
+		e.Detail = "the app redirects elsewhere"
+		if location, err := answer.Location(); err == nil {
+			e.Detail = "the app redirects to host " + location.Host
+		}
+	}
+	if e.Kind == RateLimited && e.RetryAfter > 0 {
+		h.blockedUntil.Store(now.Add(e.RetryAfter).UnixNano())
+	}
+	return e
+}
+
+// safe takes personal values and the token out of a text.
+func (h *HTTP) safe(text string, request HTTPRequest) string {
+	values := append(sentValues(request.Body), request.Personal...)
+	for _, word := range strings.Fields(h.options.Authorization) {
+		values = append(values, word)
+	}
+	return redact(text, values)
+}
+
+// encodeJSON writes JSON without escaping <, > and &, which some readers do not undo.
+func encodeJSON(value any) ([]byte, error) {
+	var buffer bytes.Buffer
+	encoder := json.NewEncoder(&buffer)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return nil, err
+	}
+	return bytes.TrimRight(buffer.Bytes(), "\n"), nil
+}

@@ -1,0 +1,313 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package scimconn
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/scim-operator/scim-operator/internal/connector"
+	"github.com/scim-operator/scim-operator/internal/connector/profiles"
+)
+
+// noGroups is the error of an app that has none.
+func (c *Connector) noGroups(op string) error {
+	if c.profile.SCIM.GroupsPath != "" {
+		return nil
+	}
+	return &connector.Error{Op: op, Kind: connector.Unsupported, Detail: c.profile.Title + " has no groups"}
+}
+
+// FindGroups implements connector.Connector.
+func (c *Connector) FindGroups(ctx context.Context, displayName string) ([]connector.Group, error) {
+	if err := c.noGroups(connector.OpFindGroups); err != nil {
+		return nil, err
+	}
+	rows, err := c.find(ctx, connector.OpFindGroups, c.profile.SCIM.GroupsPath, "displayName", displayName)
+	if err != nil {
+		return nil, err
+	}
+	var groups []connector.Group
+	for _, row := range rows {
+		groups = append(groups, decodeGroup(row, "", false))
+	}
+	return groups, nil
+}
+
+// GetGroup implements connector.Connector.
+func (c *Connector) GetGroup(ctx context.Context, id string) (connector.Group, error) {
+	if err := c.noGroups(connector.OpGetGroup); err != nil {
+		return connector.Group{}, err
+	}
+	return c.readGroup(ctx, connector.OpGetGroup, id)
+}
+
+func (c *Connector) readGroup(ctx context.Context, op, id string) (connector.Group, error) {
+	path, err := resourcePath(op, c.profile.SCIM.GroupsPath, id)
+	if err != nil {
+		return connector.Group{}, err
+	}
+	object, err := c.resource(ctx, connector.HTTPRequest{Op: op, Method: http.MethodGet, Path: path})
+	if err != nil {
+		return connector.Group{}, err
+	}
+	return decodeGroup(object, id, c.profile.SCIM.GroupReadShowsMembers), nil
+}
+
+// CreateGroup implements connector.Connector.
+func (c *Connector) CreateGroup(ctx context.Context, group connector.Group) (connector.Group, error) {
+	if err := c.noGroups(connector.OpCreateGroup); err != nil {
+		return connector.Group{}, err
+	}
+	first, rest := split(group.Members, c.profile.SCIM.MaxMembers)
+	body := map[string]any{"schemas": []any{schemaGroup}, "displayName": group.DisplayName}
+	if group.ExternalID != "" {
+		body["externalId"] = group.ExternalID
+	}
+	if len(first) > 0 {
+		body["members"] = c.members(first)
+	}
+	object, err := c.resource(ctx, connector.HTTPRequest{
+		Op: connector.OpCreateGroup, Method: http.MethodPost, Path: c.profile.SCIM.GroupsPath, Body: body,
+	})
+	if err != nil {
+		return connector.Group{}, err
+	}
+	created := decodeGroup(object, "", false)
+	if created.ID == "" {
+		return connector.Group{}, unexpected(connector.OpCreateGroup, 0, "the app created a group and did not say its id")
+	}
+	if len(rest) == 0 {
+		return created, nil
+	}
+	return c.patchGroup(ctx, connector.OpCreateGroup, created.ID, groupOperations(c, connector.GroupChange{Add: rest}))
+}
+
+// UpdateGroup implements connector.Connector.
+func (c *Connector) UpdateGroup(ctx context.Context, id string, change connector.GroupChange) (connector.Group, error) {
+	if err := c.noGroups(connector.OpUpdateGroup); err != nil {
+		return connector.Group{}, err
+	}
+	switch c.profile.SCIM.GroupPatch {
+	case profiles.GroupPut:
+		return c.putGroup(ctx, id, change)
+	case profiles.GroupPatchSCIM11:
+		return c.patchGroup11(ctx, id, change)
+	default:
+		return c.patchGroup(ctx, connector.OpUpdateGroup, id, groupOperations(c, change))
+	}
+}
+
+// DeleteGroup implements connector.Connector.
+func (c *Connector) DeleteGroup(ctx context.Context, id string) error {
+	if err := c.noGroups(connector.OpDeleteGroup); err != nil {
+		return err
+	}
+	path, err := resourcePath(connector.OpDeleteGroup, c.profile.SCIM.GroupsPath, id)
+	if err != nil {
+		return err
+	}
+	return c.remove(ctx, connector.OpDeleteGroup, path, id)
+}
+
+// replacesMembers reports whether the change names the whole membership instead of a difference.
+func replacesMembers(change connector.GroupChange) bool {
+	return change.Want != nil && len(change.Add) == 0 && len(change.Remove) == 0
+}
+
+// member is one entry of a members list.
+func (c *Connector) member(member connector.Member) map[string]any {
+	entry := map[string]any{"value": member.ID}
+	if c.profile.SCIM.MemberDisplay && member.Display != "" {
+		entry["display"] = member.Display
+	}
+	return entry
+}
+
+func (c *Connector) members(members []connector.Member) []any {
+	list := make([]any, 0, len(members))
+	for _, member := range members {
+		list = append(list, c.member(member))
+	}
+	return list
+}
+
+// split returns the first n members and the rest; n of 0 is no bound.
+func split(members []connector.Member, n int) (first, rest []connector.Member) {
+	if n <= 0 || len(members) <= n {
+		return members, nil
+	}
+	return members[:n], members[n:]
+}
+
+// groupOperations returns the operations of a change, in requests of at most MaxMembers members each. The name goes with the first.
+func groupOperations(c *Connector, change connector.GroupChange) [][]any {
+	var requests [][]any
+	var operations []any
+	room := c.profile.SCIM.MaxMembers
+	flush := func() {
+		if len(operations) > 0 {
+			requests = append(requests, operations)
+		}
+		operations, room = nil, c.profile.SCIM.MaxMembers
+	}
+	each := func(members []connector.Member, operation func([]connector.Member) []any) {
+		for len(members) > 0 {
+			var now []connector.Member
+			now, members = split(members, room)
+			operations = append(operations, operation(now)...)
+			if room -= len(now); room <= 0 && c.profile.SCIM.MaxMembers > 0 {
+				flush()
+			}
+		}
+	}
+	if change.DisplayName != "" {
+		operations = append(operations, map[string]any{"op": "replace", "path": "displayName", "value": change.DisplayName})
+	}
+	add := change.Add
+	if replacesMembers(change) {
+		var first []connector.Member
+		first, add = split(change.Want, room)
+		operations = append(operations, map[string]any{"op": "replace", "path": "members", "value": c.members(first)})
+		room -= len(first)
+		if room <= 0 && c.profile.SCIM.MaxMembers > 0 {
+			flush()
+		}
+	}
+	each(change.Remove, c.removal)
+	each(add, func(members []connector.Member) []any {
+		return []any{map[string]any{"op": "add", "path": "members", "value": c.members(members)}}
+	})
+	flush()
+	return requests
+}
+
+// removal returns the operations that take members out.
+func (c *Connector) removal(members []connector.Member) []any {
+	if c.profile.SCIM.MemberRemoval == profiles.RemoveByValueList {
+		return []any{map[string]any{"op": "remove", "path": "members", "value": c.members(members)}}
+	}
+	var operations []any
+	for _, member := range members {
+		operations = append(operations, map[string]any{"op": "remove", "path": "members[" + c.filter("value", member.ID) + "]"})
+	}
+	return operations
+}
+
+// patchGroup sends the operations, a request after the other, and returns the group as the last answer shows it.
+func (c *Connector) patchGroup(ctx context.Context, op, id string, requests [][]any) (connector.Group, error) {
+	path, err := resourcePath(op, c.profile.SCIM.GroupsPath, id)
+	if err != nil {
+		return connector.Group{}, err
+	}
+	group := connector.Group{ID: id}
+	for _, operations := range requests {
+		object, err := c.resource(ctx, connector.HTTPRequest{Op: op, Method: http.MethodPatch, Path: path, Body: patchBody(operations)})
+		if err != nil {
+			return connector.Group{}, err
+		}
+		if object != nil {
+			group = decodeGroup(object, id, false)
+		}
+	}
+	return group, nil
+}
+
+// patchGroup11 changes a group in the manner of SCIM 1.1: members given are added, those marked as deleted are taken out.
+func (c *Connector) patchGroup11(ctx context.Context, id string, change connector.GroupChange) (connector.Group, error) {
+	if replacesMembers(change) {
+		return c.putGroup(ctx, id, change)
+	}
+	path, err := resourcePath(connector.OpUpdateGroup, c.profile.SCIM.GroupsPath, id)
+	if err != nil {
+		return connector.Group{}, err
+	}
+	body := map[string]any{"schemas": []any{schemaGroup}}
+	if change.DisplayName != "" {
+		body["displayName"] = change.DisplayName
+	}
+	list := c.members(change.Add)
+	for _, member := range change.Remove {
+		entry := c.member(member)
+		entry["operation"] = "delete"
+		list = append(list, entry)
+	}
+	if len(list) > 0 {
+		body["members"] = list
+	}
+	object, err := c.resource(ctx, connector.HTTPRequest{Op: connector.OpUpdateGroup, Method: http.MethodPatch, Path: path, Body: body})
+	if err != nil || object == nil {
+		return connector.Group{ID: id}, err
+	}
+	return decodeGroup(object, id, false), nil
+}
+
+// putGroup writes a group whole. The membership is what the app shows now with the difference applied, so that members that are not ours stay; where the app
+// shows none, it is Want.
+func (c *Connector) putGroup(ctx context.Context, id string, change connector.GroupChange) (connector.Group, error) {
+	path, err := resourcePath(connector.OpUpdateGroup, c.profile.SCIM.GroupsPath, id)
+	if err != nil {
+		return connector.Group{}, err
+	}
+	body, err := c.groupBody(ctx, path, change)
+	if err != nil {
+		return connector.Group{}, readOnly(err)
+	}
+	object, err := c.resource(ctx, connector.HTTPRequest{Op: connector.OpUpdateGroup, Method: http.MethodPut, Path: path, Body: body})
+	if err != nil {
+		return connector.Group{}, err
+	}
+	if object == nil {
+		return connector.Group{ID: id, DisplayName: text(body, "displayName")}, nil
+	}
+	return decodeGroup(object, id, false), nil
+}
+
+// groupBody returns the body of a PUT. It reads the group first, unless the change alone says everything that the app needs.
+func (c *Connector) groupBody(ctx context.Context, path string, change connector.GroupChange) (map[string]any, error) {
+	body := map[string]any{}
+	difference := len(change.Add)+len(change.Remove) > 0
+	if difference || change.DisplayName == "" || c.profile.SCIM.PutSemantics != profiles.PutMerges {
+		response, err := c.http.Do(ctx, connector.HTTPRequest{Op: connector.OpUpdateGroup, Method: http.MethodGet, Path: path})
+		if err != nil {
+			return nil, err
+		}
+		if body, err = decodeExact(connector.OpUpdateGroup, response); err != nil {
+			return nil, err
+		}
+	}
+	current := decodeGroup(body, "", c.profile.SCIM.GroupReadShowsMembers)
+	drop(body, "meta")
+	put(body, "schemas", []any{schemaGroup})
+	if change.DisplayName != "" {
+		put(body, "displayName", change.DisplayName)
+	}
+	switch {
+	case difference && current.MembersKnown:
+		put(body, "members", c.members(applied(current.Members, change)))
+	case change.Want != nil:
+		put(body, "members", c.members(change.Want))
+	case difference:
+		return nil, &connector.Error{Op: connector.OpUpdateGroup, Kind: connector.Unsupported, Detail: "the app does not show members and the whole membership is not given"}
+	}
+	return body, nil
+}
+
+// applied returns the members after a change, in their order.
+func applied(members []connector.Member, change connector.GroupChange) []connector.Member {
+	out := map[string]bool{}
+	for _, member := range change.Remove {
+		out[member.ID] = true
+	}
+	result := []connector.Member{}
+	for _, list := range [][]connector.Member{members, change.Add} {
+		for _, member := range list {
+			if !out[member.ID] {
+				out[member.ID] = true
+				result = append(result, member)
+			}
+		}
+	}
+	return result
+}

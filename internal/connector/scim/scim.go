@@ -1,0 +1,167 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package scimconn is the connector for apps with a SCIM 2.0 API (RFC 7643, RFC 7644), driven by a profile that says how the app deviates.
+package scimconn
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/scim-operator/scim-operator/internal/connector"
+	"github.com/scim-operator/scim-operator/internal/connector/profiles"
+)
+
+// Options describe one app.
+type Options struct {
+	Profile profiles.Profile
+	// BaseURL of the app; empty takes the profile's default.
+	BaseURL string
+	// Token is the credential; space around it is ignored.
+	Token string
+	// CABundle holds PEM certificates; when not empty, only these are trusted.
+	CABundle []byte
+	// ProxyURL is an HTTP(S) proxy; empty follows the environment.
+	ProxyURL string
+	// Limits override the profile's where they are not zero.
+	Limits connector.Limits
+	// UserAgent of the requests, for example "scim-operator/1.0".
+	UserAgent string
+	// Clock tells the time; nil is time.Now.
+	Clock func() time.Time
+	// Observe is told of each HTTP request, see connector.HTTPOptions.
+	Observe func(op string, status int, took time.Duration, err error)
+}
+
+// Connector implements connector.Connector.
+type Connector struct {
+	profile profiles.Profile
+	http    *connector.HTTP
+}
+
+var _ connector.Connector = (*Connector)(nil)
+
+// New checks the options and returns a connector. It makes no request. Its error is about the configuration.
+func New(options Options) (*Connector, error) {
+	profile := options.Profile
+	rawURL := options.BaseURL
+	if rawURL == "" {
+		rawURL = profile.DefaultBaseURL
+	}
+	baseURL, err := connector.NormalizeBaseURL(rawURL, profile.BasePath)
+	if err != nil {
+		return nil, err
+	}
+	token := strings.TrimSpace(options.Token)
+	if token == "" {
+		return nil, errors.New("the token is empty")
+	}
+	client, err := connector.NewHTTP(connector.HTTPOptions{
+		BaseURL:       baseURL,
+		Authorization: strings.TrimSpace(profile.SCIM.AuthWord + " " + token),
+		Headers:       profile.SCIM.Headers,
+		ContentType:   profile.SCIM.ContentType,
+		Accept:        "application/scim+json, application/json",
+		UserAgent:     options.UserAgent,
+		CABundle:      options.CABundle,
+		ProxyURL:      options.ProxyURL,
+		Limits:        options.Limits.Or(profile.Limits),
+		Signals:       profile.SCIM.Signals,
+		Clock:         options.Clock,
+		Observe:       options.Observe,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Connector{profile: profile, http: client}, nil
+}
+
+// Close implements connector.Connector.
+func (c *Connector) Close() { c.http.Close() }
+
+// Test implements connector.Connector: it reads one row of the users, as Okta's "Test API Credentials" does, or what the profile names.
+func (c *Connector) Test(ctx context.Context) error {
+	request := connector.HTTPRequest{Op: connector.OpTest, Method: http.MethodGet, Path: c.profile.SCIM.ProbePath}
+	if request.Path == "" {
+		request.Path = c.profile.SCIM.UsersPath
+		request.Query = url.Values{"startIndex": {"1"}, "count": {"1"}}
+	}
+	response, err := c.http.Do(ctx, request)
+	if err != nil {
+		return err
+	}
+	// A login page or a proxy answers 200 as well.
+	_, err = decodeObject(connector.OpTest, response)
+	return err
+}
+
+// resource sends a request whose answer is one resource. It returns nil without an error where a write was answered without a body.
+func (c *Connector) resource(ctx context.Context, request connector.HTTPRequest) (map[string]any, error) {
+	response, err := c.http.Do(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	if len(response.Body) == 0 && request.Method != http.MethodGet && request.Method != http.MethodPost {
+		return nil, nil
+	}
+	return decodeObject(request.Op, response)
+}
+
+// remove deletes the resource at path; one that is not there is a success.
+func (c *Connector) remove(ctx context.Context, op, path, id string) error {
+	_, err := c.http.Do(ctx, connector.HTTPRequest{Op: op, Method: http.MethodDelete, Path: path, Personal: []string{id}})
+	if connector.Is(err, connector.NotFound) {
+		return nil
+	}
+	return err
+}
+
+// resourcePath appends an id to a collection's path. An id comes from the app and may not lead anywhere else.
+func resourcePath(op, collection, id string) (string, error) {
+	if id == "" || id == "." || id == ".." {
+		return "", &connector.Error{Op: op, Kind: connector.Invalid, Detail: "the id is empty or a path"}
+	}
+	return collection + "/" + url.PathEscape(id), nil
+}
+
+// filter returns `attribute eq "value"` in the quotes that the app wants.
+func (c *Connector) filter(attribute, value string) string {
+	escaped := strings.NewReplacer(`\`, `\\`, string(c.profile.SCIM.Quote), `\`+string(c.profile.SCIM.Quote)).Replace(value)
+	return attribute + " eq " + string(c.profile.SCIM.Quote) + escaped + string(c.profile.SCIM.Quote)
+}
+
+func unexpected(op string, status int, format string, args ...any) *connector.Error {
+	return &connector.Error{Op: op, Kind: connector.UnexpectedAnswer, Status: status, Sent: true, Detail: fmt.Sprintf(format, args...)}
+}
+
+func decodeObject(op string, response connector.HTTPResponse) (map[string]any, error) {
+	var object map[string]any
+	if err := json.Unmarshal(response.Body, &object); err != nil || object == nil {
+		return nil, unexpected(op, response.Status, "the answer is not a JSON object; is the base URL right?")
+	}
+	return object, nil
+}
+
+// page reads one page of a collection.
+func (c *Connector) page(ctx context.Context, op, path, filter string, start int, personal ...string) (page, error) {
+	query := url.Values{"startIndex": {strconv.Itoa(start)}, "count": {strconv.Itoa(c.profile.SCIM.PageSize)}}
+	if filter != "" {
+		query.Set("filter", filter)
+	}
+	response, err := c.http.Do(ctx, connector.HTTPRequest{Op: op, Method: http.MethodGet, Path: path, Query: query, Personal: personal})
+	if err != nil {
+		return page{}, err
+	}
+	object, err := decodeObject(op, response)
+	if err != nil {
+		return page{}, err
+	}
+	return decodePage(op, response.Status, object)
+}

@@ -96,4 +96,4 @@ clean: ## Remove bin/ and .run/ (the programs in the user's cache directory stay
 
 .PHONY: generated-sum
 generated-sum:
-	@find api config -type f \( -name 'zz_generated.*' -o -path 'config/crd/bases/*' -o -path config/rbac/role.yaml \) | LC_ALL=C sort | xargs cat | cksum
+	@find api config -type f \( -name 'zz_generated.*' -o -path 'config/crd/bases/*' -o -path config/rbac/role.yaml \) | LC_ALL=C sort | xargs cksum

@@ -1,0 +1,9 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !linux
+
+package main
+
+// dieWithParent does nothing: only Linux can tie a process to its parent.
+func dieWithParent() error { return nil }

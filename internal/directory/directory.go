@@ -1,0 +1,131 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package directory stores SCIM resources as Kubernetes objects: users as ScimUsers, groups as ScimGroups.
+//
+// etcd is the authority for everything that several replicas have to agree on: names are unique because the objects that stand for them are (see
+// docs/decisions/0001-unique-names.md), and a change is a compare-and-swap on the resourceVersion that it was worked out from. No lock is kept in memory.
+//
+// A [Directory] serves one request. Its errors are *scim.Error, some of them inside an [UnavailableError] that says when to try again.
+package directory
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/scim"
+)
+
+// Options are what a Store works with. All are required.
+type Options struct {
+	// Client reads and writes at the API server, without a cache.
+	Client client.Client
+	// Cache reads from informers that have the indexes of RegisterIndexes.
+	Cache client.Reader
+	// Clock gives the time of a change and paces waiting.
+	Clock clock.Clock
+	// Random is the source of ids and object names: crypto/rand.Reader.
+	Random io.Reader
+}
+
+// Store is the users and groups of all namespaces. It may be used by many goroutines at once.
+type Store struct {
+	opts Options
+}
+
+// New makes a store.
+func New(o Options) *Store { return &Store{opts: o} }
+
+// Scope says for whom a request is, and how its answer is wanted.
+type Scope struct {
+	// Namespace is the directory.
+	Namespace string
+	// Client is the name of the ScimClient that sent the request.
+	Client string
+	// GroupNames says whether the client's groups have unique names. Unique when empty.
+	GroupNames v1alpha1.GroupNames
+	// TakeOver says whether the client may change what another client made. No when empty.
+	TakeOver v1alpha1.TakeOver
+	// Dialect is what is tolerated in a PATCH.
+	Dialect scim.Dialect
+	// Used, if set, is told of each tolerance that a PATCH really needed.
+	Used func(scim.Tolerance)
+	// RequestID goes into the metadata of origin of what is written.
+	RequestID string
+	// Projection is what the answer will show, so that nothing else is loaded. Nil loads everything. The ETag covers all of the resource in any case.
+	Projection *scim.Projection
+	// IfMatch, if set, is asked with the current ETag before Replace, Patch and Delete; where it says no, the answer is 412.
+	IfMatch func(etag string) bool
+}
+
+// Directory is the users and groups of one namespace, as one client sees them, for one request.
+//
+// Resources that it returns have id, schemas and meta (resourceType, created, lastModified, version) but not meta.location; a user's groups have value,
+// display and type but not $ref.
+type Directory struct {
+	store *Store
+	scope Scope
+}
+
+// For gives the directory of a request.
+func (s *Store) For(scope Scope) *Directory { return &Directory{store: s, scope: scope} }
+
+// Query selects resources. The order is by creation, then by id, whatever the page.
+type Query struct {
+	// Filter, or nil for all.
+	Filter *scim.Filter
+	// Page of the result.
+	Page scim.Page
+}
+
+// UnavailableError says that the request changed nothing and may succeed later: the API server is away, or others kept changing the same objects.
+type UnavailableError struct {
+	// Err is the 503 for the client.
+	Err *scim.Error
+	// RetryAfter is when it makes sense to try again.
+	RetryAfter time.Duration
+}
+
+// Error implements error.
+func (e *UnavailableError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the *scim.Error.
+func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// Create stores a new resource and gives it back with its id. 409 uniqueness if its userName or displayName is taken.
+func (d *Directory) Create(ctx context.Context, r *scim.Resource) (*scim.Resource, error) {
+	panic("skeleton")
+}
+
+// Get reads a resource. 404 if there is none with this id.
+func (d *Directory) Get(ctx context.Context, rt *scim.ResourceType, id string) (*scim.Resource, error) {
+	panic("skeleton")
+}
+
+// List gives a page of the resources that the query selects.
+func (d *Directory) List(ctx context.Context, rt *scim.ResourceType, q Query) (*scim.ListResponse[*scim.Resource], error) {
+	panic("skeleton")
+}
+
+// Replace does a PUT (RFC 7644 3.5.1) with a resource as scim.ParseResource gives it. What changes nothing writes nothing.
+func (d *Directory) Replace(ctx context.Context, id string, r *scim.Resource) (*scim.Resource, error) {
+	panic("skeleton")
+}
+
+// Patch does a PATCH (RFC 7644 3.5.2): all of its operations or none. What changes nothing writes nothing.
+func (d *Directory) Patch(ctx context.Context, rt *scim.ResourceType, id string, p *scim.Patch) (*scim.Resource, error) {
+	panic("skeleton")
+}
+
+// Delete removes a resource from all reads at once and frees its name. Its accounts in the apps are deprovisioned afterwards.
+func (d *Directory) Delete(ctx context.Context, rt *scim.ResourceType, id string) error {
+	panic("skeleton")
+}
+
+// RegisterIndexes adds to the cache the indexes that Options.Cache needs.
+func RegisterIndexes(ctx context.Context, indexer client.FieldIndexer) error { panic("skeleton") }

@@ -1,0 +1,91 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package client reconciles ScimClients: it says whether an identity provider that follows the ScimClient can log in, and if not, why.
+//
+// The endpoint does not wait for it: it reads the same ScimClients and Secrets by itself.
+package client
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/clients"
+	"github.com/scim-operator/scim-operator/internal/kube"
+)
+
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimclients,verbs=get;list;watch
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimclients/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
+
+// Reconciler keeps the status of ScimClients.
+type Reconciler struct {
+	// Client reads the manager's cache, which holds the labelled Secrets only, and writes.
+	Client client.Client
+	// Live reads from the API server. It is used for the metadata of Secrets that the cache does not have.
+	Live client.Reader
+}
+
+// SetupWithManager starts the controller with the manager.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("scimclient").
+		For(&v1alpha1.ScimClient{}).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.clientsOf)).
+		Complete(r)
+}
+
+// Reconcile brings the status of one ScimClient up to date.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	var before v1alpha1.ScimClient
+	if err := r.Client.Get(ctx, req.NamespacedName, &before); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !before.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, nil
+	}
+	problems, err := r.problems(ctx, &before)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	after := before.DeepCopy()
+	report(after, problems)
+	_, err = kube.PatchStatus(ctx, r.Client, &before, after)
+	return ctrl.Result{}, client.IgnoreNotFound(err)
+}
+
+// problems are those of the ScimClient's tokens.
+func (r *Reconciler) problems(ctx context.Context, sc *v1alpha1.ScimClient) ([]clients.Problem, error) {
+	_, problems, err := clients.ReadTokens(ctx, r.Client, sc)
+	if err != nil {
+		return nil, fmt.Errorf("reading tokens: %w", err)
+	}
+	problems, err = clients.Distinguish(ctx, r.Live, sc.Namespace, problems)
+	if err != nil {
+		return nil, fmt.Errorf("looking for Secrets without the label: %w", err)
+	}
+	return problems, nil
+}
+
+// clientsOf are the ScimClients that refer to the Secret. A namespace has a handful of ScimClients, so it needs no index.
+func (r *Reconciler) clientsOf(ctx context.Context, secret client.Object) []reconcile.Request {
+	var list v1alpha1.ScimClientList
+	if err := r.Client.List(ctx, &list, client.InNamespace(secret.GetNamespace())); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Cannot list ScimClients of a changed Secret", "namespace", secret.GetNamespace())
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range list.Items {
+		if refersTo(&list.Items[i], secret.GetName()) {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+		}
+	}
+	return requests
+}

@@ -1,0 +1,114 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/scim-operator/scim-operator/internal/clients"
+	"github.com/scim-operator/scim-operator/internal/scim"
+)
+
+// bareToken is the tolerance for a token without the scheme "Bearer", as Okta sends it when its "API token" is configured that way. It is no matter of RFC 7644,
+// so every dialect has it.
+const bareToken scim.Tolerance = "BareToken"
+
+// Reasons of failed log-ins, for the metric.
+const (
+	failedNoToken       = "no_token"
+	failedUnknownClient = "unknown_client"
+	failedWrongToken    = "wrong_token"
+	failedSuspended     = "suspended"
+)
+
+// kubernetesName is what a namespace or ScimClient can be called. Nothing else is looked up or logged.
+var kubernetesName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
+
+// noTokens stands in for the tokens of a client that does not exist, so that the answer takes the same way.
+var noTokens = [][32]byte{{}}
+
+// authenticate finds out who sends the request. An unknown namespace or client is answered exactly as a wrong token, so that nobody can find out which exist.
+func (h *handler) authenticate(ctx context.Context, r *http.Request, t target) (Identity, error) {
+	token, bare := tokenOf(r)
+	config, err := h.client(ctx, t)
+	unknown := errors.Is(err, clients.ErrUnknown)
+	if err != nil && !unknown {
+		return Identity{}, &unavailable{cause: err}
+	}
+	known := config.TokenHashes
+	if unknown {
+		known = noTokens
+	}
+	matches := token != "" && holds(known, token)
+	switch {
+	case token == "":
+		return Identity{}, h.refuse(r, failedNoToken, "the request has no token: send the header \"Authorization: Bearer <token>\"")
+	case !matches && unknown:
+		return Identity{}, h.refuse(r, failedUnknownClient, wrongToken)
+	case !matches:
+		return Identity{}, h.refuse(r, failedWrongToken, wrongToken)
+	case config.Suspended:
+		h.metrics.authFailures.WithLabelValues(failedSuspended).Inc()
+		return Identity{}, scim.NewError(http.StatusForbidden, "the ScimClient %s/%s is suspended (spec.suspend)", t.namespace, t.client)
+	}
+	id := Identity{Namespace: t.namespace, Client: t.client, Config: config}
+	if bare {
+		h.metrics.tolerated(id)(bareToken)
+	}
+	return id, nil
+}
+
+const wrongToken = "the token is not one of this client: check the base URL and the token; the status of the ScimClient says which of its tokens can be used"
+
+func (h *handler) client(ctx context.Context, t target) (clients.Config, error) {
+	if !kubernetesName.MatchString(t.namespace) || !kubernetesName.MatchString(t.client) {
+		return clients.Config{}, clients.ErrUnknown
+	}
+	return h.clients.Client(ctx, t.namespace, t.client)
+}
+
+// refuse counts a failed log-in and gives the error that answers it.
+func (h *handler) refuse(r *http.Request, reason, detail string) error {
+	h.metrics.authFailures.WithLabelValues(reason).Inc()
+	if wait := h.throttle.fail(r.RemoteAddr, h.now()); wait > 0 {
+		return &slowDown{seconds: wait}
+	}
+	return scim.NewError(http.StatusUnauthorized, "%s", detail)
+}
+
+// tokenOf is the token of the Authorization header; bare if it stands without the scheme Bearer. It is empty for other schemes.
+func tokenOf(r *http.Request) (token string, bare bool) {
+	value := strings.TrimSpace(r.Header.Get("Authorization"))
+	scheme, rest, found := strings.Cut(value, " ")
+	if !found {
+		return value, true
+	}
+	if strings.EqualFold(scheme, "Bearer") {
+		return strings.TrimSpace(rest), false
+	}
+	return "", false
+}
+
+// holds tells whether the token is one of those with the hashes, in a time that does not depend on which, or how much of it is right.
+func holds(hashes [][32]byte, token string) bool {
+	presented := clients.HashToken(token)
+	found := 0
+	for i := range hashes {
+		found |= subtle.ConstantTimeCompare(hashes[i][:], presented[:])
+	}
+	return found == 1
+}
+
+// slowDown is the answer to a source that fails too often.
+type slowDown struct{ seconds int }
+
+func (e *slowDown) Error() string {
+	return "too many failed log-ins: wait " + strconv.Itoa(e.seconds) + " s"
+}

@@ -1,0 +1,92 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/scim-operator/scim-operator/internal/directory"
+	"github.com/scim-operator/scim-operator/internal/scim"
+)
+
+// retrySeconds is the Retry-After of a 503. Okta obeys whole seconds only.
+const retrySeconds = 5
+
+// unavailable is an error of what the endpoint itself needs, whatever its kind.
+type unavailable struct{ cause error }
+
+func (e *unavailable) Error() string { return e.cause.Error() }
+func (e *unavailable) Unwrap() error { return e.cause }
+
+// methodNotAllowed is an error that tells which methods there are.
+type methodNotAllowed struct{ method, allow string }
+
+func (e *methodNotAllowed) Error() string { return "method not allowed" }
+
+// errorResponse turns any error into the answer that a client gets. Only *scim.Error is meant for its eyes.
+func errorResponse(err error, requestID string) *response {
+	var se *scim.Error
+	var slow *slowDown
+	var method *methodNotAllowed
+	var later *directory.UnavailableError
+	retryAfter := retrySeconds
+	switch {
+	case errors.As(err, &later):
+		se, retryAfter = later.Err, wholeSeconds(later.RetryAfter)
+	case errors.As(err, &method):
+		se = scim.NewError(http.StatusMethodNotAllowed, "%s is not possible here; possible are %s", method.method, method.allow)
+		return &response{status: se.Status, body: se, header: http.Header{"Allow": {method.allow}}}
+	case errors.As(err, &slow):
+		se = scim.NewError(http.StatusTooManyRequests, "too many requests with a wrong token or none: wait %d seconds, then send a token of this client", slow.seconds)
+		return &response{status: se.Status, body: se, header: http.Header{"Retry-After": {strconv.Itoa(slow.seconds)}}}
+	case errors.As(err, &se):
+	case isUnavailable(err):
+		se = scim.NewError(http.StatusServiceUnavailable, "the request could not be finished just now, and may be sent again (request id %s)", requestID)
+	default:
+		se = scim.NewError(http.StatusInternalServerError, "internal error; the operator's log has the request id %s", requestID)
+	}
+	header := http.Header{}
+	switch se.Status {
+	case http.StatusUnauthorized:
+		header.Set("WWW-Authenticate", `Bearer realm="scim"`)
+	case http.StatusServiceUnavailable:
+		header.Set("Retry-After", strconv.Itoa(retryAfter))
+	}
+	return &response{status: se.Status, body: se, header: header}
+}
+
+// wholeSeconds rounds up.
+func wholeSeconds(d time.Duration) int { return max(1, int((d+time.Second-1)/time.Second)) }
+
+// isUnavailable tells trouble that passes from faults.
+func isUnavailable(err error) bool {
+	var own *unavailable
+	var network net.Error
+	return errors.As(err, &own) || errors.As(err, &network) ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) || apierrors.IsTooManyRequests(err) ||
+		apierrors.IsServiceUnavailable(err) || apierrors.IsInternalError(err) || apierrors.IsConflict(err)
+}
+
+// loggable is the part of an error that may stand in a log: messages of the API server and URLs of requests to it can hold names and values of users.
+func loggable(err error) string {
+	var request *url.Error
+	var status apierrors.APIStatus
+	switch {
+	case errors.As(err, &status):
+		return fmt.Sprintf("the API server answered %d %s", status.Status().Code, status.Status().Reason)
+	case errors.As(err, &request):
+		return "no answer from the API server: " + request.Err.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,96 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/go-logr/logr"
+)
+
+// Times that a connection may take, so that slow clients do not pile up.
+const (
+	headerTimeout = 10 * time.Second
+	// readTimeout covers the header and the body.
+	readTimeout = 30 * time.Second
+	// writeTimeout begins with the end of the header: it leaves time for the body, the work and the answer.
+	writeTimeout   = 90 * time.Second
+	idleTimeout    = 2 * time.Minute
+	maxHeaderBytes = 64 << 10
+	// drainTimeout is how long requests under way may take when the process stops.
+	drainTimeout = 30 * time.Second
+)
+
+// Server serves the endpoint over TLS. It is a Runnable of controller-runtime's manager, on every replica.
+type Server struct {
+	// Address to listen on, such as ":8443". Not used where Listener is set.
+	Address string
+	// Listener to serve on, if it is made elsewhere.
+	Listener net.Listener
+	// Handler is what New gives.
+	Handler http.Handler
+	// GetCertificate gives the certificate at each handshake, so that it can be renewed while the server runs. Required.
+	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// Log gets what goes wrong with connections.
+	Log logr.Logger
+}
+
+// NeedLeaderElection says that the endpoint does not wait for leadership: every replica serves.
+func (s *Server) NeedLeaderElection() bool { return false }
+
+// Start serves until the context ends, and then until the requests under way are answered, 30 s at most.
+func (s *Server) Start(ctx context.Context) error {
+	listener := s.Listener
+	if listener == nil {
+		var err error
+		if listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", s.Address); err != nil {
+			return fmt.Errorf("SCIM endpoint: %w", err)
+		}
+	}
+	hs := &http.Server{
+		Handler:           s.Handler,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.GetCertificate},
+		ErrorLog:          log.New(connectionLog{s.Log}, "", 0),
+	}
+	s.Log.Info("Serving the SCIM endpoint", "address", listener.Addr().String())
+	failed := make(chan error, 1)
+	go func() { failed <- hs.ServeTLS(listener, "", "") }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("SCIM endpoint: %w", err)
+	case <-ctx.Done():
+	}
+	// The context that has ended must not end the requests under way.
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	if err := hs.Shutdown(drain); err != nil {
+		_ = hs.Close()
+		return fmt.Errorf("SCIM endpoint: requests under way were cut off: %w", err)
+	}
+	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("SCIM endpoint: %w", err)
+	}
+	return nil
+}
+
+// connectionLog writes what net/http says about connections: failed handshakes, mostly port scans.
+type connectionLog struct{ log logr.Logger }
+
+// Write implements io.Writer.
+func (l connectionLog) Write(line []byte) (int, error) {
+	l.log.V(1).Info("Connection trouble", "message", string(line))
+	return len(line), nil
+}

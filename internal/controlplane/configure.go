@@ -20,19 +20,19 @@ const loopback = "127.0.0.1"
 
 // configure prepares envtest without starting anything.
 func (e *Env) configure() error {
-	etcd, err := e.wrap(e.assets.Etcd, "etcd")
+	etcdPath, err := e.wrap(e.assets.Etcd, etcd)
 	if err != nil {
 		return err
 	}
-	apiServer, err := e.wrap(e.assets.APIServer, "kube-apiserver")
+	apiServerPath, err := e.wrap(e.assets.APIServer, apiServer)
 	if err != nil {
 		return err
 	}
-	etcdLog, err := e.openLog("etcd")
+	etcdLog, err := e.openLog(etcd)
 	if err != nil {
 		return err
 	}
-	apiServerLog, err := e.openLog("kube-apiserver")
+	apiServerLog, err := e.openLog(apiServer)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (e *Env) configure() error {
 		ControlPlaneStopTimeout:  stopTimeout,
 	}
 	e.env.ControlPlane.Etcd = &envtest.Etcd{
-		Path:    etcd,
+		Path:    etcdPath,
 		DataDir: filepath.Join(e.Dir, "etcd"),
 		Out:     etcdLog,
 		Err:     etcdLog,
@@ -57,7 +57,7 @@ func (e *Env) configure() error {
 		e.env.ControlPlane.Etcd.Configure().Disable("unsafe-no-fsync")
 	}
 	server := e.env.ControlPlane.GetAPIServer()
-	server.Path = apiServer
+	server.Path = apiServerPath
 	server.CertDir = filepath.Join(e.Dir, "certs")
 	server.Out, server.Err = apiServerLog, apiServerLog
 	if e.opts.Port != 0 {

@@ -28,12 +28,21 @@ import (
 	"github.com/scim-operator/scim-operator/internal/controlplane/flock"
 )
 
+// The names of the programs.
+const (
+	etcd              = "etcd"
+	apiServer         = "kube-apiserver"
+	controllerManager = "kube-controller-manager"
+)
+
 const (
 	// startTimeout is how long one program may take until it answers. On two cores
 	// that are busy with other work the API server has taken half a minute.
 	startTimeout = 2 * time.Minute
-	// stopTimeout is how long one program has for an orderly end before it is killed.
-	stopTimeout = 10 * time.Second
+	// stopTimeout is how long one program has for an orderly end before it is
+	// killed. An API server with open watches would take a minute, for which there
+	// is no reason: all that matters is in etcd, which ends at once.
+	stopTimeout = 3 * time.Second
 )
 
 // Options say how to run the control plane. The zero value is valid.
@@ -133,7 +142,7 @@ func (e *Env) RestartAPIServer() error {
 	var err error
 	e.keeper.do(func() {
 		server := e.env.ControlPlane.GetAPIServer()
-		if err = e.tolerateKill(server.Stop()); err == nil {
+		if err = e.tolerateKill(server.Stop(), apiServer); err == nil {
 			err = server.Start()
 		}
 	})
@@ -159,18 +168,18 @@ func (e *Env) stopAll() error {
 		errs = append(errs, e.manager.stop())
 	}
 	if e.env != nil {
-		errs = append(errs, e.tolerateKill(e.env.Stop()))
+		errs = append(errs, e.tolerateKill(e.env.Stop(), etcd, apiServer))
 	}
 	return errors.Join(errs...)
 }
 
-// tolerateKill forgives envtest's complaint that a program had to be killed, if
-// it is gone. An API server with open watches may take its whole grace period.
-func (e *Env) tolerateKill(err error) error {
+// tolerateKill forgives envtest's complaint that programs had to be killed, if
+// they are gone.
+func (e *Env) tolerateKill(err error, programs ...string) error {
 	if err == nil {
 		return nil
 	}
-	if left := waitGone(e.pidDir(), 10*time.Second); len(left) > 0 {
+	if left := e.awaitGone(programs); len(left) > 0 {
 		return fmt.Errorf("%w; still running: %v", err, left)
 	}
 	return nil

@@ -28,7 +28,7 @@ type process struct {
 // startManager starts kube-controller-manager and waits until it is healthy. It
 // runs on the keeper's thread.
 func (e *Env) startManager(ctx context.Context) error {
-	path, err := e.wrap(e.assets.ControllerManager, "kube-controller-manager")
+	path, err := e.wrap(e.assets.ControllerManager, controllerManager)
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (e *Env) startManager(ctx context.Context) error {
 	if err := os.WriteFile(kubeconfigPath, kubeconfig, 0o600); err != nil {
 		return err
 	}
-	log, err := e.openLog("kube-controller-manager")
+	log, err := e.openLog(controllerManager)
 	if err != nil {
 		return err
 	}

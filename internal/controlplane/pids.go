@@ -7,18 +7,18 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 )
 
-// waitGone waits until no process of the pid files is left, and returns the
-// names of those that still are after the timeout.
-func waitGone(pidDir string, timeout time.Duration) []string {
-	deadline := time.Now().Add(timeout)
+// awaitGone waits until the named programs have ended, and returns those that
+// have not in due time.
+func (e *Env) awaitGone(programs []string) []string {
+	deadline := time.Now().Add(10 * time.Second)
 	for {
-		left := running(pidDir)
+		left := slices.DeleteFunc(slices.Clone(programs), func(name string) bool { return !e.running(name) })
 		if len(left) == 0 || time.Now().After(deadline) {
 			return left
 		}
@@ -26,22 +26,12 @@ func waitGone(pidDir string, timeout time.Duration) []string {
 	}
 }
 
-// running returns the names of the pid files whose process exists.
-func running(pidDir string) []string {
-	files, err := filepath.Glob(filepath.Join(pidDir, "*"))
+// running reports whether the process exists that a program's pid file names.
+func (e *Env) running(program string) bool {
+	content, err := os.ReadFile(filepath.Join(e.pidDir(), program))
 	if err != nil {
-		return nil
+		return false
 	}
-	var names []string
-	for _, file := range files {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			continue
-		}
-		pid, err := strconv.Atoi(strings.TrimSpace(string(content)))
-		if err == nil && !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
-			names = append(names, filepath.Base(file))
-		}
-	}
-	return names
+	pid, err := strconv.Atoi(string(content))
+	return err == nil && !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
 }

@@ -57,8 +57,8 @@ var _ = register(Profile{
 			{Status: http.StatusForbidden, Text: "token not valid", Kind: connector.Credentials},
 			{Status: http.StatusForbidden, Text: `"status":"forbidden"`, Kind: connector.Credentials},
 			{Status: http.StatusForbidden, Text: `"status": "forbidden"`, Kind: connector.Credentials},
-			// No 409 is documented.
-			{Status: http.StatusBadRequest, Text: "already exist", Kind: connector.Conflict},
+			// No 409 is documented; this is the one documented refusal of a create. What is not found afterwards was no conflict.
+			{Status: http.StatusBadRequest, Text: "failed to create user", Kind: connector.Conflict},
 		},
 	},
 })

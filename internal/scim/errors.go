@@ -5,6 +5,7 @@ package scim
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -41,6 +42,9 @@ type Error struct {
 	Detail string
 	// Position is the byte in the request body, path or filter at which the error was found, counted from 1. 0 means that there is none. Detail names it too.
 	Position int
+
+	// reason is Detail without the position.
+	reason string
 }
 
 // Error implements error.
@@ -123,8 +127,18 @@ func badRequest(t ScimType, format string, args []any) *Error {
 func located(t ScimType, what string, position int, format string, args []any) *Error {
 	e := badRequest(t, format, args)
 	e.Position = position
+	e.reason = e.Detail
 	if position > 0 {
-		e.Detail = fmt.Sprintf("%s, position %d: %s", what, position, e.Detail)
+		e.Detail = fmt.Sprintf("%s, position %d: %s", what, position, e.reason)
 	}
 	return e
+}
+
+// relocate turns an error that was found in a part of a text into one of the whole text, which begins offset bytes earlier.
+func relocate(err error, t ScimType, what string, offset int) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	return located(t, what, e.Position+offset, "%s", []any{e.reason})
 }

@@ -3,6 +3,13 @@
 
 package scim
 
+import (
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+)
+
 // ListResponseSchema is the schema URN of a list response (RFC 7644 3.4.2).
 const ListResponseSchema = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 
@@ -16,8 +23,20 @@ type ListResponse[T any] struct {
 	Resources []T
 }
 
-// MarshalJSON gives the form of RFC 7644 3.4.2; Resources is an array even when empty.
-func (l ListResponse[T]) MarshalJSON() ([]byte, error) { panic("skeleton") }
+// MarshalJSON gives the form of RFC 7644 3.4.2. Resources is an array even when empty: Entra takes null for an error.
+func (l ListResponse[T]) MarshalJSON() ([]byte, error) {
+	rows := l.Resources
+	if rows == nil {
+		rows = []T{}
+	}
+	return json.Marshal(struct {
+		Schemas      []string `json:"schemas"`
+		TotalResults int      `json:"totalResults"`
+		StartIndex   int      `json:"startIndex"`
+		ItemsPerPage int      `json:"itemsPerPage"`
+		Resources    []T      `json:"Resources"`
+	}{[]string{ListResponseSchema}, l.TotalResults, l.StartIndex, len(rows), rows})
+}
 
 // Page is a request for rows by index (RFC 7644 3.4.2.4).
 type Page struct {
@@ -27,9 +46,34 @@ type Page struct {
 	Count int
 }
 
-// ParsePage reads the parameters startIndex and count; "" means absent. A startIndex below 1 counts as 1, a negative count as 0, a count above max as max, no count as
-// def. What is not an integer is 400 invalidValue.
-func ParsePage(startIndex, count string, def, max int) (Page, error) { panic("skeleton") }
+// ParsePage reads the parameters startIndex and count; "" means absent. A startIndex below 1 counts as 1, a negative count as 0, a count above most as most, no count
+// as usual. What is not an integer is 400 invalidValue.
+func ParsePage(startIndex, count string, usual, most int) (Page, error) {
+	start, err := parseInt("startIndex", startIndex, 1)
+	if err != nil {
+		return Page{}, err
+	}
+	n, err := parseInt("count", count, usual)
+	if err != nil {
+		return Page{}, err
+	}
+	return Page{StartIndex: max(start, 1), Count: min(max(n, 0), most)}, nil
+}
+
+// parseInt takes a number that is too large for an int for the largest one.
+func parseInt(name, s string, absent int) (int, error) {
+	if s = strings.TrimSpace(s); s == "" {
+		return absent, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return 0, InvalidValue("parameter %q has to be an integer", name)
+	}
+	return n, nil
+}
 
 // Window gives the half-open range [from, to) of the page in a list of total rows.
-func (p Page) Window(total int) (from, to int) { panic("skeleton") }
+func (p Page) Window(total int) (from, to int) {
+	from = min(p.StartIndex-1, total)
+	return from, from + min(p.Count, total-from)
+}

@@ -107,7 +107,12 @@ func (e *Error) Unwrap() error { return e.Err }
 // while others succeed knows better.
 func (e *Error) Scope() Scope {
 	switch e.Kind {
-	case Conflict, Invalid:
+	case Conflict:
+		return ScopeAccount
+	case Invalid:
+		if e.Op == OpTest || e.Op == OpListUsers {
+			return ScopeApp
+		}
 		return ScopeAccount
 	case NotFound:
 		if e.addressesOne() {

@@ -254,8 +254,8 @@ func (h *HTTP) refusal(request HTTPRequest, answer *http.Response, body []byte) 
 // safe takes personal values and the token out of a text.
 func (h *HTTP) safe(text string, request HTTPRequest) string {
 	values := append(sentValues(request.Body), request.Personal...)
-	for _, word := range strings.Fields(h.options.Authorization) {
-		values = append(values, word)
+	if words := strings.Fields(h.options.Authorization); len(words) > 0 {
+		values = append(values, words[len(words)-1])
 	}
 	return redact(text, values)
 }

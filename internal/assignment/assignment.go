@@ -6,17 +6,18 @@
 package assignment
 
 import (
-	"github.com/scim-operator/scim-operator/api/v1alpha1"
-)
+	"cmp"
+	"slices"
 
-// Snapshot is the compiled view of one namespace's role mappings. It does not change and may be used by many goroutines.
-type Snapshot struct{}
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/scim"
+)
 
 // Assignment is the decision that a user has an app.
 type Assignment struct {
 	// App is the name of the ScimApp.
 	App string
-	// Roles by the names that the mapping gives them, sorted, each once. Empty: the app's default.
+	// Roles as the mapping names them, sorted, each once. Empty: the app's default.
 	Roles []string
 	// Overrides are attribute values of mappings that name the user. They win over the user's own.
 	Overrides map[string]string
@@ -26,14 +27,87 @@ type Assignment struct {
 	Mappings []string
 }
 
-// NewSnapshot compiles mappings. Those that are being deleted give nothing.
-func NewSnapshot(mappings []v1alpha1.ScimRoleMapping) *Snapshot { return &Snapshot{} }
+// For is the apps that a user has, sorted by app. groupIDs are the SCIM ids of the groups that the user is a member of. A user that is not admitted has none.
+// Whether the user is active does not matter here.
+func (s *Snapshot) For(user *v1alpha1.ScimUser, groupIDs []string) []Assignment {
+	if !user.Admitted() {
+		return nil
+	}
+	var grants []grant
+	for _, rule := range s.byUser[scim.Fold(user.Spec.UserName)] {
+		grants = append(grants, grant{rule: rule, direct: true})
+	}
+	for _, id := range groupIDs {
+		for _, rule := range s.byGroup[id] {
+			grants = append(grants, grant{rule: rule})
+		}
+	}
+	slices.SortFunc(grants, compareGrants)
 
-// For is the apps that a user has, sorted by app. groupIDs are the SCIM ids of the groups that the user is a member of.
-func (s *Snapshot) For(user *v1alpha1.ScimUser, groupIDs []string) []Assignment { return nil }
+	var assignments []Assignment
+	for start := 0; start < len(grants); {
+		end := start + 1
+		for end < len(grants) && grants[end].rule.app == grants[start].rule.app {
+			end++
+		}
+		assignments = append(assignments, combine(grants[start:end]))
+		start = end
+	}
+	return assignments
+}
 
-// UsersOf is whom a mapping names: the SCIM ids of the groups that it follows and the folded userNames, both sorted.
-func (s *Snapshot) UsersOf(mapping string) (groupIDs, userNames []string) { return nil, nil }
+// grant is one mapping that gives the user an app.
+type grant struct {
+	rule *rule
+	// direct: the mapping names the user, not one of the user's groups.
+	direct bool
+}
 
-// Conflicts is, for each mapping, the names of those that tie and disagree with it over a subject that both name.
-func (s *Snapshot) Conflicts() map[string][]string { return nil }
+// compareGrants sorts by app and then by precedence: a mapping that names the user before all that name groups (Okta's order, individual values before those of
+// groups), then the lowest priority, then the lowest name.
+func compareGrants(a, b grant) int {
+	if c := cmp.Compare(a.rule.app, b.rule.app); c != 0 {
+		return c
+	}
+	if a.direct != b.direct {
+		if a.direct {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Compare(a.rule.rank, b.rule.rank)
+}
+
+// combine merges grants of one app, given in the order of precedence. The same grant may stand there more than once: the first one decides.
+func combine(grants []grant) Assignment {
+	out := Assignment{App: grants[0].rule.app}
+	for _, g := range grants {
+		if len(out.Roles) == 0 {
+			out.Roles = g.rule.roles
+		}
+		if g.direct {
+			out.Overrides = merge(out.Overrides, g.rule.attributes)
+		} else {
+			out.Defaults = merge(out.Defaults, g.rule.attributes)
+		}
+		out.Mappings = append(out.Mappings, g.rule.name)
+	}
+	out.Roles = slices.Clone(out.Roles)
+	slices.Sort(out.Mappings)
+	out.Mappings = slices.Compact(out.Mappings)
+	return out
+}
+
+// merge adds those values that are not there.
+func merge(into map[string]string, values []v1alpha1.AttributeValue) map[string]string {
+	for _, v := range values {
+		if _, there := into[v.Name]; there {
+			continue
+		}
+		if into == nil {
+			into = make(map[string]string, len(values))
+		}
+		into[v.Name] = v.Value
+	}
+	return into
+}

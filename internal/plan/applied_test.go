@@ -1,0 +1,81 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan_test
+
+import (
+	"math"
+	"regexp"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/scim-operator/scim-operator/internal/plan"
+)
+
+func TestHashValuesDependsOnTheJSONOnly(t *testing.T) {
+	hash := func(v any) string { return plan.HashValues(map[string]any{"a": v})["a"] }
+	same := [][2]any{
+		{map[string]any{"x": 1, "y": "z"}, map[string]any{"y": "z", "x": 1}},
+		{int64(5), float64(5)},
+		{[]any{"a"}, []string{"a"}},
+	}
+	for _, pair := range same {
+		if hash(pair[0]) != hash(pair[1]) {
+			t.Errorf("%v and %v have different hashes", pair[0], pair[1])
+		}
+	}
+	different := []any{"", nil, "5", 5, true, "true", []any{"a", "b"}, []any{"b", "a"}, map[string]any{}, []any{}, math.Inf(1), math.Inf(-1)}
+	seen := map[string]any{}
+	for _, v := range different {
+		h := hash(v)
+		if other, twice := seen[h]; twice {
+			t.Errorf("%#v and %#v have the same hash", v, other)
+		}
+		seen[h] = v
+		if !regexp.MustCompile(`^[A-Za-z0-9_-]{8}$`).MatchString(h) {
+			t.Errorf("hash %q", h)
+		}
+	}
+}
+
+// The hashes stand in objects: another way of hashing needs another version.
+func TestAppliedIsPinned(t *testing.T) {
+	got := plan.HashValues(map[string]any{
+		"userName": "ada@corp.test", "a b=%": 1, "urn:example:1.0:User:badge": map[string]any{"y": []any{1.5, nil, true}, "x": "ü<"},
+	}).String()
+	const want = "v1 a+b%3D%25=a4ayc_80 urn:example:1.0:User:badge=PUmG-TAB userName=l9rOOZd2"
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestParseApplied(t *testing.T) {
+	for in, want := range map[string]plan.Applied{
+		"":                nil,
+		"v2 a=b":          nil,
+		"a=b":             nil,
+		"v1 a":            nil,
+		"v1 a=":           nil,
+		"v1 %zz=b":        nil,
+		"v1":              {},
+		"v1  a=b\n":       {"a": "b"},
+		"v1 a%20b=c d==e": {"a b": "c", "d": "=e"},
+	} {
+		if diff := cmp.Diff(want, plan.ParseApplied(in)); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", in, diff)
+		}
+	}
+}
+
+func FuzzAppliedSurvives(f *testing.F) {
+	f.Add("name.givenName", "emails[type eq \"work\"].value")
+	f.Add("", "a b")
+	f.Add("a=b", "%3A:é\x00\xff\n")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		want := plan.HashValues(map[string]any{a: 1, b: 2})
+		if diff := cmp.Diff(want, plan.ParseApplied(want.String())); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}

@@ -1,0 +1,87 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"slices"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+)
+
+// GroupWanted is what one pushed group should be.
+type GroupWanted struct {
+	// Pushed: the app lists the group.
+	Pushed bool
+	// Deleted: the group itself is being deleted.
+	Deleted     bool
+	DisplayName string
+	// Members are the app's ids of the members that have an account, sorted.
+	Members []string
+}
+
+// GroupStep is the next change of a pushed group, or why there is none.
+type GroupStep struct {
+	// Action is ActionCreate, ActionUpdate, ActionDelete, ActionRelease, or empty.
+	Action v1alpha1.AccountAction
+	// Drop: the entry is to be forgotten.
+	Drop bool
+	// InSync: the group is as it should be.
+	InSync bool
+	// Reason and Message say why nothing is done although something should be.
+	Reason, Message string
+}
+
+// Hash is what an entry's applied is compared with.
+func (w GroupWanted) Hash() string {
+	members := make([]any, len(w.Members))
+	for i, member := range w.Members {
+		members[i] = member
+	}
+	return HashValues(map[string]any{"displayName": w.DisplayName, "members": members}).String()
+}
+
+// DecideGroup is the next step for a pushed group. have is nil where there is no entry.
+//
+// A group that is no longer pushed stays in the app as it is; one that the identity provider deleted is deleted there too, if the operator
+// made it ("unlink and delete" in Okta).
+func DecideGroup(w GroupWanted, have *v1alpha1.PushedGroupStatus) GroupStep {
+	switch {
+	case have == nil && !w.Pushed:
+		return GroupStep{Drop: true, InSync: true}
+	case have == nil:
+		return GroupStep{Action: v1alpha1.ActionCreate}
+	case w.Pushed:
+		return decidePushed(w, have)
+	case have.State == v1alpha1.GroupPending:
+		return GroupStep{Drop: true, InSync: true}
+	case have.State == v1alpha1.GroupCreating, w.Deleted && have.Created:
+		return GroupStep{Action: v1alpha1.ActionDelete}
+	default:
+		return GroupStep{Action: v1alpha1.ActionRelease}
+	}
+}
+
+func decidePushed(w GroupWanted, have *v1alpha1.PushedGroupStatus) GroupStep {
+	if have.State != v1alpha1.GroupPushed {
+		return GroupStep{Action: v1alpha1.ActionCreate}
+	}
+	if have.Applied != w.Hash() {
+		return GroupStep{Action: v1alpha1.ActionUpdate}
+	}
+	return GroupStep{InSync: true}
+}
+
+// Difference is what has to be added to have and removed from it to get want.
+func Difference(have, want []string) (add, remove []string) {
+	return without(want, have), without(have, want)
+}
+
+// without is the list less what is in the other one.
+func without(list, other []string) []string {
+	drop := make(map[string]bool, len(other))
+	for _, id := range other {
+		drop[id] = true
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(id string) bool { return drop[id] })
+}

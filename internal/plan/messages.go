@@ -1,0 +1,82 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+)
+
+const (
+	messageProtected = "The account is one of the app's protected accounts and is not changed. Take it out of spec.protectedAccounts of the ScimApp to have it managed."
+
+	messageProtectedActive = "The account should no longer be usable, but it is one of the app's protected accounts and is not changed. " +
+		"Deactivate it in the app, or take it out of spec.protectedAccounts of the ScimApp."
+
+	messageDeactivationOff = "The user should no longer have the app, but the account is still active there. " +
+		"Add PushUserDeactivation to spec.features of the ScimApp, or deactivate the account in the app."
+
+	messageNewUsersOff = "The user should have an account, but none is created. Add PushNewUsers to spec.features of the ScimApp."
+
+	messageReactivationOff = "The user should have the app again, but the account stays inactive. " +
+		"Add ReactivateUsers to spec.features of the ScimApp, or activate the account in the app."
+)
+
+// maxNames bounds a message: a condition and an account entry take 1024 characters.
+const maxNames = 5
+
+func identifierChangeMessage(attribute string) string {
+	return fmt.Sprintf("%s changed, and the app would make another account of it. Nothing is written: change it in the app, or set it back.", bounded(attribute))
+}
+
+func (d decision) missing() Step {
+	return blocked(v1alpha1.ReasonMissingRequiredAttribute,
+		fmt.Sprintf("The app requires %s, which the user does not have. Give the user a value in the identity provider, or map another attribute in "+
+			"spec.attributes of the ScimApp.", listed(d.Missing)))
+}
+
+func (d decision) problems() Step {
+	names := slices.Sorted(maps.Keys(d.Problems))
+	first := names[0]
+	if d.problem(d.RoleAttribute) {
+		first = d.RoleAttribute
+	}
+	message := fmt.Sprintf("%s cannot be computed: %s.", bounded(first), strings.TrimSuffix(cut(d.Problems[first], 512), "."))
+	if len(names) > 1 {
+		message += fmt.Sprintf(" So it is with %d more attributes.", len(names)-1)
+	}
+	return blocked(v1alpha1.ReasonInvalidAttribute, message)
+}
+
+// listed names attributes in a sentence: sorted, the first few.
+func listed(names []string) string {
+	names = slices.Compact(slices.Sorted(slices.Values(names)))
+	more := len(names) - maxNames
+	if more > 0 {
+		names = names[:maxNames]
+	}
+	short := make([]string, len(names))
+	for i, name := range names {
+		short[i] = bounded(name)
+	}
+	out := strings.Join(short, ", ")
+	if more > 0 {
+		out += fmt.Sprintf(" and %d more", more)
+	}
+	return out
+}
+
+func bounded(name string) string { return cut(name, 128) }
+
+// cut shortens a text to at most n bytes, at the boundary of a character.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "..."
+}

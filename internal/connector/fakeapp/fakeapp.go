@@ -50,7 +50,8 @@ type App struct {
 	mu     sync.Mutex // guards what follows
 	addr   string
 	token  string
-	server *http.Server
+	server *http.Server // nil while the port is closed
+	port   net.Listener
 	closed chan struct{}
 }
 
@@ -94,7 +95,7 @@ func (a *App) listen() error {
 	if err != nil {
 		return fmt.Errorf("fakeapp: %w", err)
 	}
-	a.addr = listener.Addr().String()
+	a.addr, a.port = listener.Addr().String(), listener
 	a.server = &http.Server{
 		Handler:           http.HandlerFunc(a.serve),
 		TLSConfig:         a.tls,
@@ -137,9 +138,8 @@ func (a *App) Refuse(refuse bool) error {
 	defer a.mu.Unlock()
 	switch {
 	case refuse && a.server != nil:
-		server := a.server
-		a.server = nil
-		return server.Close()
+		a.stop()
+		return nil
 	case !refuse && a.server == nil:
 		return a.listen()
 	default:
@@ -158,7 +158,14 @@ func (a *App) Close() {
 		close(a.closed)
 	}
 	if a.server != nil {
-		_ = a.server.Close() // the listener is gone either way
-		a.server = nil
+		a.stop()
 	}
+}
+
+// stop closes the port and every connection. The port is closed here as well, because a server that was only just started does not know it yet. Errors of
+// closing what may be closed already mean nothing.
+func (a *App) stop() {
+	_ = a.port.Close()
+	_ = a.server.Close()
+	a.server = nil
 }

@@ -89,6 +89,9 @@ func (c *Connector) UpdateGroup(ctx context.Context, id string, change connector
 	if err := c.noGroups(connector.OpUpdateGroup); err != nil {
 		return connector.Group{}, err
 	}
+	if change.DisplayName == "" && len(change.Add) == 0 && len(change.Remove) == 0 && change.Want == nil {
+		return connector.Group{ID: id}, nil
+	}
 	switch c.profile.SCIM.GroupPatch {
 	case profiles.GroupPut:
 		return c.putGroup(ctx, id, change)

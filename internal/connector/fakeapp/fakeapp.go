@@ -98,7 +98,7 @@ func (a *App) listen() error {
 	a.addr, a.port = listener.Addr().String(), listener
 	a.server = &http.Server{
 		Handler:           http.HandlerFunc(a.serve),
-		TLSConfig:         a.tls,
+		TLSConfig:         a.tls.Clone(), // net/http writes to it
 		ReadHeaderTimeout: 30 * time.Second,
 		// Clients that do not trust the certificate, and lost connections, are part of tests.
 		ErrorLog: log.New(io.Discard, "", 0),

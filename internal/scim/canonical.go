@@ -19,6 +19,11 @@ func (r *Resource) Equal(other *Resource) bool {
 	return r.rt == other.rt && (r.obj == other.obj && slices.Equal(r.foreign, other.foreign) || bytes.Equal(CanonicalJSON(r), CanonicalJSON(other)))
 }
 
+// equalButMembers is Equal for what a group is besides its members, which may be many.
+func equalButMembers(x, y *Resource) bool {
+	return bytes.Equal(canonicalWithMembers(x, MemberDigest{}), canonicalWithMembers(y, MemberDigest{}))
+}
+
 // CanonicalJSON gives the resource's client-writable content (without id, meta, and the derived groups of a user) in one form for all Equal resources. The members of a
 // group appear as their digest.
 func CanonicalJSON(r *Resource) []byte {

@@ -58,10 +58,10 @@ const (
 var (
 	oktaPut = []Tolerance{
 		UnknownSchemas, MissingSchemas, UnknownAttributes, UnqualifiedExtension, StringBooleans, EmptyStringClears, ComplexAsString, ArrayForSingle,
-		SingleForArray, MultiplePrimaries,
+		SingleForArray, MultiplePrimaries, FlatKeys,
 	}
 	oktaPatch  = []Tolerance{ReadOnlyInPatch}
-	entraForms = []Tolerance{FlatKeys, ComplexAsJSONText, OperationCase, ReplaceCreatesTarget, RemoveByValue}
+	entraForms = []Tolerance{ComplexAsJSONText, OperationCase, ReplaceCreatesTarget, RemoveByValue}
 )
 
 // presets are the dialects by name.

@@ -123,12 +123,11 @@ func (p *filterParser) term() (node, error) {
 	if p.pos < len(p.s) && p.s[p.pos] == '(' {
 		return p.group()
 	}
-	if start := p.pos; p.keyword("not") {
+	if p.keyword("not") {
 		if p.space(); p.pos < len(p.s) && p.s[p.pos] == '(' {
 			n, err := p.group()
 			return &negation{n}, err
 		}
-		p.pos = start
 		return nil, p.fail("expected '(' after \"not\"")
 	}
 	return p.attributeExpression()

@@ -19,15 +19,17 @@ func ApplyPatch(r *Resource, p *Patch, o Options) (result *Resource, changed boo
 			return nil, false, inOperation(op.source, err)
 		}
 	}
-	if len(memberOps) > 0 {
-		if next, delta := ApplyMemberOps(r.Members(), memberOps); !delta.Empty() {
-			a.r.SetMembers(next)
-		}
-	}
 	if err := checkRequired(a.r); err != nil {
 		return nil, false, err
 	}
-	if a.r.Equal(r) {
+	changed = !equalButMembers(a.r, r)
+	if len(memberOps) > 0 {
+		if next, delta := ApplyMemberOps(r.Members(), memberOps); !delta.Empty() {
+			a.r.SetMembers(next)
+			changed = true
+		}
+	}
+	if !changed {
 		return r.Clone(), false, nil
 	}
 	return a.r, true, nil
@@ -199,7 +201,7 @@ func sameSlot(attr *Attribute, existing, added any) bool {
 	}
 	for _, name := range [...]string{"value", "type"} {
 		sub := attr.Sub(name)
-		if sub == nil || n.Get(name) == nil || e.Get(name) == nil || !equalValues(sub, e.Get(name), n.Get(name)) {
+		if sub == nil || n.Get(name) == nil || !sameText(sub, e.Get(name), n.Get(name)) {
 			return false
 		}
 	}
@@ -221,10 +223,20 @@ func isListed(attr *Attribute, listed []any, element any) bool {
 		o, ok1 := v.(*Object)
 		e, ok2 := element.(*Object)
 		if sub := attr.defaultSub(); ok1 && ok2 && sub != nil && o.Get(sub.Name) != nil {
-			return equalValues(sub, o.Get(sub.Name), e.Get(sub.Name))
+			return sameText(sub, o.Get(sub.Name), e.Get(sub.Name))
 		}
 		return equalValues(attr, v, element)
 	})
+}
+
+// sameText compares as a filter with eq would: with regard to letter case or not, as the schema says.
+func sameText(a *Attribute, x, y any) bool {
+	s, ok1 := x.(string)
+	t, ok2 := y.(string)
+	if ok1 && ok2 && !a.CaseExact {
+		return Fold(s) == Fold(t)
+	}
+	return x == y
 }
 
 // changeSelected works on the elements that the path selects: those of its filter, or all for attr.sub.

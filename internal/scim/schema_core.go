@@ -106,10 +106,12 @@ func enterpriseUserAttributes() []*Attribute {
 		attribute("organization", TypeString, "The name of an organization."),
 		attribute("division", TypeString, "The name of a division."),
 		attribute("department", TypeString, "The name of a department."),
+		// RFC 7643 4.3 has displayName read-only, worked out from value. But value need not be an id of this service (Okta maps any identifier to it), and
+		// Okta maps the name too: it is kept as sent. $ref is worked out where value is an id.
 		attribute("manager", TypeComplex, "The user's manager.", subs(
-			attribute("value", TypeString, "The id of the manager."),
-			attribute("$ref", TypeReference, "The URI of the manager.", refersTo("User")),
-			attribute("displayName", TypeString, "The displayName of the manager.", readOnly),
+			attribute("value", TypeString, "The id of the manager, or another identifier, as sent."),
+			attribute("$ref", TypeReference, "The URI of the manager.", readOnly, refersTo("User")),
+			attribute("displayName", TypeString, "The displayName of the manager, as sent."),
 		)),
 	}
 }

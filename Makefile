@@ -45,6 +45,10 @@ build: ## Build the operator into bin/manager.
 test: controlplane ## Run all tests, with the race detector (PKG=./internal/scim/... for some of them).
 	go test -race -timeout $(TEST_TIMEOUT) $(TESTFLAGS) $(PKG)
 
+.PHONY: test-unit
+test-unit: ## Run the tests that need no API server, in seconds.
+	go test -short -timeout $(TEST_TIMEOUT) $(TESTFLAGS) $(PKG)
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (30s).
 	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's|/[^/]*:func | |' | sort -u | \
@@ -76,6 +80,7 @@ verify-generate: ## Fail when the generated files are not what the sources say.
 .PHONY: generate
 generate: ## Write deepcopy functions, CRDs (config/crd/bases) and RBAC (config/rbac) from the sources.
 	@gen=$$(hack/tools/tool controller-gen); \
+	rm -f config/crd/bases/*.yaml; \
 	"$$gen" object:headerFile=hack/boilerplate.go.txt paths=./api/...; \
 	"$$gen" crd paths=./api/... output:crd:dir=config/crd/bases; \
 	"$$gen" rbac:roleName=scim-operator $(patsubst %,paths=./%/...,$(RBAC_ROOTS)) output:rbac:dir=config/rbac

@@ -22,8 +22,8 @@ var _ = register(Profile{
 	RequiredAttributes: []string{"userName", "name.givenName", "name.familyName", "emails"},
 	Attributes: []Attribute{
 		{"userName", email},
-		{"name.givenName", optionalName("givenName")},
-		{"name.familyName", optionalName("familyName")},
+		same("name.givenName"),
+		same("name.familyName"),
 		{"emails", `(` + email + `) == null ? null : [{"value": (` + email + `), "type": "work", "primary": true}]`},
 	},
 	Roles: Roles{

@@ -11,21 +11,13 @@ import (
 
 const enterpriseUser = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 
-// optional is the expression for an attribute that may be absent.
-func optional(attribute string) string {
-	return "has(user." + attribute + ") ? user." + attribute + " : null"
+// enterprise is the expression for an attribute of the enterprise extension.
+func enterprise(attribute string) Attribute {
+	return Attribute{enterpriseUser + ":" + attribute, `user["` + enterpriseUser + `"].` + attribute}
 }
 
-// optionalName is the expression for a part of the name.
-func optionalName(part string) string {
-	return "has(user.name) && has(user.name." + part + ") ? user.name." + part + " : null"
-}
-
-// optionalEnterprise is the expression for an attribute of the enterprise extension.
-func optionalEnterprise(attribute string) string {
-	extension := "user[\"" + enterpriseUser + "\"]"
-	return "\"" + enterpriseUser + "\" in user && has(" + extension + "." + attribute + ") ? " + extension + "." + attribute + " : null"
-}
+// same is the mapping of an attribute to itself.
+func same(attribute string) Attribute { return Attribute{attribute, "user." + attribute} }
 
 // email is the primary e-mail address, else the first, else a userName that is an address, else null.
 const email = `has(user.emails) && user.emails.exists(e, has(e.value) && has(e.primary) && e.primary == true)` +
@@ -36,25 +28,25 @@ const email = `has(user.emails) && user.emails.exists(e, has(e.value) && has(e.p
 // profileAttributes are the attributes that are mapped one to one.
 func profileAttributes() []Attribute {
 	return []Attribute{
-		{"name.givenName", optionalName("givenName")},
-		{"name.familyName", optionalName("familyName")},
-		{"name.formatted", optionalName("formatted")},
-		{"name.middleName", optionalName("middleName")},
-		{"displayName", optional("displayName")},
-		{"nickName", optional("nickName")},
-		{"title", optional("title")},
-		{"userType", optional("userType")},
-		{"preferredLanguage", optional("preferredLanguage")},
-		{"locale", optional("locale")},
-		{"timezone", optional("timezone")},
-		{"emails", optional("emails")},
-		{"phoneNumbers", optional("phoneNumbers")},
-		{"addresses", optional("addresses")},
-		{enterpriseUser + ":employeeNumber", optionalEnterprise("employeeNumber")},
-		{enterpriseUser + ":costCenter", optionalEnterprise("costCenter")},
-		{enterpriseUser + ":organization", optionalEnterprise("organization")},
-		{enterpriseUser + ":division", optionalEnterprise("division")},
-		{enterpriseUser + ":department", optionalEnterprise("department")},
+		same("name.givenName"),
+		same("name.familyName"),
+		same("name.formatted"),
+		same("name.middleName"),
+		same("displayName"),
+		same("nickName"),
+		same("title"),
+		same("userType"),
+		same("preferredLanguage"),
+		same("locale"),
+		same("timezone"),
+		same("emails"),
+		same("phoneNumbers"),
+		same("addresses"),
+		enterprise("employeeNumber"),
+		enterprise("costCenter"),
+		enterprise("organization"),
+		enterprise("division"),
+		enterprise("department"),
 	}
 }
 
@@ -67,7 +59,7 @@ var _ = register(Profile{
 	},
 	BaseURLRequired:    true,
 	RequiredAttributes: []string{"userName"},
-	Attributes:         append([]Attribute{{"userName", "user.userName"}}, profileAttributes()...),
+	Attributes:         append([]Attribute{same("userName")}, profileAttributes()...),
 	Roles:              Roles{Attribute: "roles", Form: RolesAsValues},
 	MatchAttribute:     "userName",
 	OnIdentifierChange: UpdateIdentifier,

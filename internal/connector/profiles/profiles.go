@@ -66,7 +66,7 @@ type Profile struct {
 type Attribute struct {
 	// Path as in connector.Attributes.
 	Path string
-	// Expression is CEL over `user`, the SCIM user as a JSON object. null means that there is no value.
+	// Expression is CEL over `user`, the SCIM user as a JSON object. One that gives null, or asks for what the user does not have, gives no value.
 	Expression string
 }
 

@@ -29,12 +29,18 @@ func splitPath(path string) (urn string, names []string) {
 	return urn, strings.Split(path, ".")
 }
 
+// keys splits a path into the keys that lead to its value.
+func keys(path string) []string {
+	urn, names := splitPath(path)
+	if urn == "" {
+		return names
+	}
+	return append([]string{urn}, names...)
+}
+
 // put writes a value into a resource at a path. Where the attribute was written with other letter case by the app, that name is kept.
 func put(resource map[string]any, path string, value any) {
-	urn, names := splitPath(path)
-	if urn != "" {
-		names = append([]string{urn}, names...)
-	}
+	names := keys(path)
 	node := resource
 	for _, name := range names[:len(names)-1] {
 		key := existingKey(node, name)
@@ -50,11 +56,7 @@ func put(resource map[string]any, path string, value any) {
 
 // drop removes the attribute at a path, and the object around it where that is left empty.
 func drop(resource map[string]any, path string) {
-	urn, names := splitPath(path)
-	if urn != "" {
-		names = append([]string{urn}, names...)
-	}
-	dropNames(resource, names)
+	dropNames(resource, keys(path))
 }
 
 func dropNames(node map[string]any, names []string) {

@@ -67,11 +67,7 @@ func decodeGroup(object map[string]any, id string, membersShown bool) connector.
 
 // holds reports whether the attribute at a path, or one of its values, equals value without regard to letter case.
 func holds(object map[string]any, path, value string) bool {
-	urn, names := splitPath(path)
-	if urn != "" {
-		names = append([]string{urn}, names...)
-	}
-	return anyHolds(object, names, value)
+	return anyHolds(object, keys(path), value)
 }
 
 func anyHolds(node any, names []string, value string) bool {

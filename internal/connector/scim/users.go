@@ -115,6 +115,8 @@ func isEmpty(value any) bool {
 		return v == ""
 	case []any:
 		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
 	default:
 		return false
 	}

@@ -3,21 +3,19 @@
 
 package scimconn
 
-// Value reads the attribute at a path (as in connector.Attributes) from a resource as the app gave it. Names ignore letter case.
-func Value(resource map[string]any, path string) (value any, ok bool) {
-	urn, names := splitPath(path)
-	if urn != "" {
-		names = append([]string{urn}, names...)
-	}
-	node := resource
-	for i, name := range names {
-		value, ok = node[existingKey(node, name)]
-		if !ok || i == len(names)-1 {
-			return value, ok
-		}
-		if node, ok = value.(map[string]any); !ok {
+// Value returns the value at a path of an account's attributes (a connector.User's), and whether it has one. Names match without regard to letter case; null,
+// "", [] and {} are no values (RFC 7643 2.5).
+func Value(attributes map[string]any, path string) (any, bool) {
+	var node any = attributes
+	for _, name := range keys(path) {
+		object, ok := node.(map[string]any)
+		if !ok {
 			return nil, false
 		}
+		node = field(object, name)
 	}
-	return nil, false
+	if isEmpty(node) {
+		return nil, false
+	}
+	return node, true
 }

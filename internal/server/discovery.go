@@ -5,7 +5,6 @@ package server
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 
@@ -14,36 +13,27 @@ import (
 
 const serviceProviderConfigSchema = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"
 
-// discovery holds the documents of RFC 7644 4. They need a token like everything else: what the RFC allows without one, nobody here has a use for.
-type discovery struct {
-	config        map[string]any
-	schemas       []document
-	resourceTypes []document
+// published is a schema or resource type as discovery shows it (RFC 7644 4). Discovery needs a token like everything else: the RFC allows it without, but no
+// client needs that.
+type published struct {
+	id       string
+	document func(baseURL string) json.Marshaler
 }
 
-// document is a published schema or resource type.
-type document struct {
-	id, kind, endpoint string
-	content            json.RawMessage
-}
-
-func newDiscovery(limits Limits) (*discovery, error) {
-	d := &discovery{config: serviceProviderConfig(limits)}
+func publishedSchemas() []published {
+	var all []published
 	for _, s := range scim.CoreSchemas() {
-		content, err := json.Marshal(s)
-		if err != nil {
-			return nil, fmt.Errorf("schema %s: %w", s.ID, err)
-		}
-		d.schemas = append(d.schemas, document{s.ID, "Schema", endpointSchemas, content})
+		all = append(all, published{s.ID, s.Document})
 	}
+	return all
+}
+
+func publishedResourceTypes() []published {
+	var all []published
 	for _, rt := range scim.CoreResourceTypes() {
-		content, err := json.Marshal(rt)
-		if err != nil {
-			return nil, fmt.Errorf("resource type %s: %w", rt.Name, err)
-		}
-		d.resourceTypes = append(d.resourceTypes, document{rt.Name, "ResourceType", endpointResourceTypes, content})
+		all = append(all, published{rt.Name, rt.Document})
 	}
-	return d, nil
+	return all
 }
 
 // serviceProviderConfig says what the endpoint can do (RFC 7643 5; pagination: RFC 9865 4).
@@ -74,40 +64,34 @@ func (h *handler) serviceProviderConfig(e *exchange) (*response, error) {
 	if err := refuseFilter(e); err != nil {
 		return nil, err
 	}
-	body := map[string]any{"meta": map[string]any{"resourceType": "ServiceProviderConfig", "location": h.baseURL(e) + "/" + endpointServiceProviderConfig}}
-	for name, value := range h.discovery.config {
-		body[name] = value
-	}
+	body := serviceProviderConfig(h.limits)
+	body["meta"] = map[string]any{"resourceType": endpointServiceProviderConfig, "location": h.baseURL(e) + "/" + endpointServiceProviderConfig}
 	return &response{status: http.StatusOK, body: body}, nil
 }
 
-func (h *handler) schemas(e *exchange) (*response, error) { return h.publish(e, h.discovery.schemas) }
+func (h *handler) schemas(e *exchange) (*response, error) { return h.publish(e, publishedSchemas()) }
 
 func (h *handler) resourceTypes(e *exchange) (*response, error) {
-	return h.publish(e, h.discovery.resourceTypes)
+	return h.publish(e, publishedResourceTypes())
 }
 
 // publish answers with one document if the path names one, else with all of them as a list.
-func (h *handler) publish(e *exchange, documents []document) (*response, error) {
+func (h *handler) publish(e *exchange, all []published) (*response, error) {
 	if err := refuseFilter(e); err != nil {
 		return nil, err
 	}
-	list := scim.ListResponse[json.RawMessage]{StartIndex: 1}
-	for _, d := range documents {
-		content, err := d.withMeta(h.baseURL(e))
-		if err != nil {
-			return nil, err
-		}
+	list := scim.ListResponse[json.Marshaler]{TotalResults: len(all), StartIndex: 1}
+	for _, p := range all {
+		document := p.document(h.baseURL(e))
 		// Schema URNs are compared without regard to case (RFC 7643 3).
-		if e.target.id != "" && strings.EqualFold(e.target.id, d.id) {
-			return &response{status: http.StatusOK, body: content}, nil
+		if strings.EqualFold(e.target.id, p.id) {
+			return &response{status: http.StatusOK, body: document}, nil
 		}
-		list.Resources = append(list.Resources, content)
+		list.Resources = append(list.Resources, document)
 	}
 	if e.target.id != "" {
 		return nil, scim.NewError(http.StatusNotFound, "there is nothing of that name below /%s", e.target.endpoint)
 	}
-	list.TotalResults = len(list.Resources)
 	return &response{status: http.StatusOK, body: list}, nil
 }
 
@@ -121,18 +105,4 @@ func refuseFilter(e *exchange) error {
 		return scim.NewError(http.StatusForbidden, "filters are not supported on /%s", e.target.endpoint)
 	}
 	return nil
-}
-
-// withMeta is the document with its location, which depends on how the client came here.
-func (d document) withMeta(baseURL string) (json.RawMessage, error) {
-	fields := map[string]json.RawMessage{}
-	if err := json.Unmarshal(d.content, &fields); err != nil {
-		return nil, err
-	}
-	meta, err := json.Marshal(map[string]any{"resourceType": d.kind, "location": baseURL + "/" + d.endpoint + "/" + d.id})
-	if err != nil {
-		return nil, err
-	}
-	fields["meta"] = meta
-	return json.Marshal(fields)
 }

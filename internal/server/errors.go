@@ -42,7 +42,7 @@ func errorResponse(err error, requestID string) *response {
 	retryAfter := retrySeconds
 	switch {
 	case errors.As(err, &later):
-		se, retryAfter = later.Err, wholeSeconds(later.RetryAfter)
+		se, retryAfter = withRequestID(later.Err, requestID), wholeSeconds(later.RetryAfter)
 	case errors.As(err, &method):
 		se = scim.NewError(http.StatusMethodNotAllowed, "%s is not possible here; possible are %s", method.method, method.allow)
 		return &response{status: se.Status, body: se, header: http.Header{"Allow": {method.allow}}}
@@ -50,10 +50,13 @@ func errorResponse(err error, requestID string) *response {
 		se = scim.NewError(http.StatusTooManyRequests, "too many requests with a wrong token or none: wait %d seconds, then send a token of this client", slow.seconds)
 		return &response{status: se.Status, body: se, header: http.Header{"Retry-After": {strconv.Itoa(slow.seconds)}}}
 	case errors.As(err, &se):
+		if se.Status == http.StatusInternalServerError || se.Status == http.StatusServiceUnavailable {
+			se = withRequestID(se, requestID)
+		}
 	case isUnavailable(err):
-		se = scim.NewError(http.StatusServiceUnavailable, "the request could not be finished just now, and may be sent again (request id %s)", requestID)
+		se = withRequestID(scim.NewError(http.StatusServiceUnavailable, "the request could not be finished just now, and may be sent again"), requestID)
 	default:
-		se = scim.NewError(http.StatusInternalServerError, "internal error; the operator's log has the request id %s", requestID)
+		se = withRequestID(scim.NewError(http.StatusInternalServerError, "internal error"), requestID)
 	}
 	header := http.Header{}
 	switch se.Status {
@@ -63,6 +66,11 @@ func errorResponse(err error, requestID string) *response {
 		header.Set("Retry-After", strconv.Itoa(retryAfter))
 	}
 	return &response{status: se.Status, body: se, header: header}
+}
+
+// withRequestID adds what an administrator needs to find the cause in the operator's log.
+func withRequestID(e *scim.Error, requestID string) *scim.Error {
+	return scim.NewError(e.Status, "%s (the operator's log has the cause under request id %s)", e.Detail, requestID)
 }
 
 // wholeSeconds rounds up.

@@ -67,9 +67,9 @@ type Limits struct {
 	Request time.Duration
 }
 
-// DefaultLimits are the limits that suit the identity providers of facts and vendors' documentation: a group of 10,000 members fits a PUT.
+// DefaultLimits suit the identity providers that are known. A PUT of a group of 10,000 members, with the $ref and display of each as a GET gave them, has 2.5 MB.
 func DefaultLimits() Limits {
-	return Limits{UserBody: 1 << 20, GroupBody: 2 << 20, DefaultPage: 100, MaxPage: 1000, Request: 30 * time.Second}
+	return Limits{UserBody: 1 << 20, GroupBody: 4 << 20, DefaultPage: 100, MaxPage: 1000, Request: 30 * time.Second}
 }
 
 // Options configure the endpoint.
@@ -107,13 +107,9 @@ func New(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	documents, err := newDiscovery(o.Limits)
-	if err != nil {
-		return nil, err
-	}
 	return &handler{
 		directory: o.Directory, clients: o.Clients, external: external, limits: o.Limits, log: o.Log, metrics: m, now: o.Clock,
-		throttle: newThrottle(), discovery: documents,
+		throttle: newThrottle(),
 	}, nil
 }
 
@@ -121,13 +117,12 @@ type handler struct {
 	directory func(directory.Scope) Directory
 	clients   ClientSource
 	// external is the URL of the endpoint without trailing slash, or empty.
-	external  string
-	limits    Limits
-	log       logr.Logger
-	metrics   *metrics
-	now       func() time.Time
-	throttle  *throttle
-	discovery *discovery
+	external string
+	limits   Limits
+	log      logr.Logger
+	metrics  *metrics
+	now      func() time.Time
+	throttle *throttle
 }
 
 func externalBase(external string) (string, error) {

@@ -9,12 +9,15 @@
 // A [Directory] serves one request. Its errors are *scim.Error, some of them inside an [UnavailableError] that says when to try again.
 package directory
 
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimusers;scimgroups,verbs=get;list;watch;create;update;delete
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimclients,verbs=get;list;watch
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;create;update;delete
+
 import (
 	"context"
 	"io"
 	"time"
 
-	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
@@ -28,18 +31,37 @@ type Options struct {
 	// Cache reads from informers that have the indexes of RegisterIndexes.
 	Cache client.Reader
 	// Clock gives the time of a change and paces waiting.
-	Clock clock.Clock
+	Clock Clock
 	// Random is the source of ids and object names: crypto/rand.Reader.
 	Random io.Reader
 }
 
 // Store is the users and groups of all namespaces. It may be used by many goroutines at once.
 type Store struct {
-	opts Options
+	opts   Options
+	api    api
+	pace   pace
+	recent *recents
 }
 
 // New makes a store.
-func New(o Options) *Store { return &Store{opts: o} }
+func New(o Options) *Store {
+	return &Store{
+		opts:   o,
+		api:    kubernetes{o.Client},
+		pace:   pace{clock: o.Clock, tries: tries, polls: polls},
+		recent: newRecents(o.Clock),
+	}
+}
+
+func (s *Store) users(namespace string) *arbiter {
+	return &arbiter{kind: userKind{api: s.api, namespace: namespace}, api: s.api, namespace: namespace, pace: s.pace}
+}
+
+// groups takes whether the displayNames of the groups of a client need not be unique.
+func (s *Store) groups(namespace string, shared func(client string) bool) *arbiter {
+	return &arbiter{kind: groupKind{api: s.api, namespace: namespace, shared: shared}, api: s.api, namespace: namespace, pace: s.pace}
+}
 
 // Scope says for whom a request is, and how its answer is wanted.
 type Scope struct {
@@ -99,33 +121,51 @@ func (e *UnavailableError) Unwrap() error { return e.Err }
 
 // Create stores a new resource and gives it back with its id. 409 uniqueness if its userName or displayName is taken.
 func (d *Directory) Create(ctx context.Context, r *scim.Resource) (*scim.Resource, error) {
-	panic("skeleton")
+	t := d.of(r.Type())
+	obj, err := t.create(ctx, r)
+	if err != nil {
+		return nil, answer(r.Type(), err)
+	}
+	d.store.recent.wrote(ctx, d.store.opts.Cache, obj)
+	return d.show(ctx, t, obj)
 }
 
 // Get reads a resource. 404 if there is none with this id.
 func (d *Directory) Get(ctx context.Context, rt *scim.ResourceType, id string) (*scim.Resource, error) {
-	panic("skeleton")
-}
-
-// List gives a page of the resources that the query selects.
-func (d *Directory) List(ctx context.Context, rt *scim.ResourceType, q Query) (*scim.ListResponse[*scim.Resource], error) {
-	panic("skeleton")
+	t := d.of(rt)
+	obj, err := d.find(ctx, t, id)
+	if err != nil {
+		return nil, answer(rt, err)
+	}
+	return d.show(ctx, t, obj)
 }
 
 // Replace does a PUT (RFC 7644 3.5.1) with a resource as scim.ParseResource gives it. What changes nothing writes nothing.
 func (d *Directory) Replace(ctx context.Context, id string, r *scim.Resource) (*scim.Resource, error) {
-	panic("skeleton")
+	t := d.of(r.Type())
+	obj, err := d.change(ctx, t, id, func(current client.Object) (client.Object, error) { return t.replaced(current, r) })
+	if err != nil {
+		return nil, answer(r.Type(), err)
+	}
+	return d.show(ctx, t, obj)
 }
 
 // Patch does a PATCH (RFC 7644 3.5.2): all of its operations or none. What changes nothing writes nothing.
 func (d *Directory) Patch(ctx context.Context, rt *scim.ResourceType, id string, p *scim.Patch) (*scim.Resource, error) {
-	panic("skeleton")
+	t := d.of(rt)
+	obj, err := d.change(ctx, t, id, func(current client.Object) (client.Object, error) { return t.patched(current, p) })
+	if err != nil {
+		return nil, answer(rt, err)
+	}
+	return d.show(ctx, t, obj)
 }
 
 // Delete removes a resource from all reads at once and frees its name. Its accounts in the apps are deprovisioned afterwards.
 func (d *Directory) Delete(ctx context.Context, rt *scim.ResourceType, id string) error {
-	panic("skeleton")
+	return answer(rt, d.remove(ctx, d.of(rt), id))
 }
 
-// RegisterIndexes adds to the cache the indexes that Options.Cache needs.
-func RegisterIndexes(ctx context.Context, indexer client.FieldIndexer) error { panic("skeleton") }
+func (d *Directory) show(ctx context.Context, t resourceType, obj client.Object) (*scim.Resource, error) {
+	r, err := t.resource(ctx, obj, d.shows)
+	return r, answer(t.scim(), err)
+}

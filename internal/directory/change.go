@@ -1,0 +1,241 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package directory
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/scim"
+)
+
+// find reads the object with a SCIM id from the API server. 404 where there is none.
+func (d *Directory) find(ctx context.Context, t resourceType, id string) (client.Object, error) {
+	name, random, ok := v1alpha1.SplitSCIMID(id)
+	if !ok {
+		return nil, notFound(t.scim())
+	}
+	a := t.arbiter()
+	obj, err := a.get(ctx, name)
+	switch {
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
+		// The name is none that Kubernetes would take.
+		return nil, notFound(t.scim())
+	case err != nil:
+		return nil, err
+	case obj == nil || !a.live(obj) || a.id(obj) != random:
+		return nil, notFound(t.scim())
+	}
+	return obj, nil
+}
+
+// change does a PUT or PATCH: reads the object, has the next state worked out, and writes it if it is another one. Where somebody else was quicker it does so
+// again with what that one wrote.
+func (d *Directory) change(ctx context.Context, t resourceType, id string, next func(client.Object) (client.Object, error)) (client.Object, error) {
+	a := t.arbiter()
+	for wait := range a.pace.attempts() {
+		current, err := d.find(ctx, t, id)
+		if err != nil {
+			return nil, err
+		}
+		if err := d.precondition(t, current); err != nil {
+			return nil, err
+		}
+		changed, err := next(current)
+		if err != nil {
+			return nil, err
+		}
+		if changed == nil {
+			return current, nil
+		}
+		if err := d.mayWrite(t, current); err != nil {
+			return nil, err
+		}
+		if err := d.sign(t, changed); err != nil {
+			return nil, err
+		}
+		before := a.held(current)
+		err = a.commit(ctx, current, changed)
+		if err == nil {
+			d.store.recent.wrote(ctx, d.store.opts.Cache, changed)
+			if before != a.held(changed) {
+				// If this fails, the next one who wants the name does it.
+				_ = a.release(ctx, before, changed)
+			}
+			return changed, nil
+		}
+		if !lost(err) {
+			return nil, err
+		}
+		if err := wait(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return nil, errContention
+}
+
+// sign makes the writing client the owner, and leaves the mark of origin.
+func (d *Directory) sign(t resourceType, obj client.Object) error {
+	owner, _ := t.owner(obj)
+	*owner = d.scope.Client
+	return d.stamp(obj)
+}
+
+// remove does a DELETE.
+func (d *Directory) remove(ctx context.Context, t resourceType, id string) error {
+	a := t.arbiter()
+	for wait := range a.pace.attempts() {
+		obj, err := d.find(ctx, t, id)
+		if err != nil {
+			return err
+		}
+		if err := d.precondition(t, obj); err != nil {
+			return err
+		}
+		if err := d.mayWrite(t, obj); err != nil {
+			return err
+		}
+		err = a.api.Delete(ctx, obj)
+		if err == nil {
+			d.store.recent.removed(ctx, d.store.opts.Cache, obj)
+			return nil
+		}
+		if !lost(err) {
+			return err
+		}
+		if err := wait(ctx); err != nil {
+			return err
+		}
+	}
+	return errContention
+}
+
+// precondition compares the ETag only where the request asks for it.
+func (d *Directory) precondition(t resourceType, obj client.Object) error {
+	if d.scope.IfMatch == nil || d.scope.IfMatch(t.version(obj)) {
+		return nil
+	}
+	return scim.NewError(http.StatusPreconditionFailed, "the %s has changed: its ETag is another one than If-Match names", t.word())
+}
+
+// mayWrite: a resource belongs to the client that made it.
+func (d *Directory) mayWrite(t resourceType, obj client.Object) error {
+	owner, managedBy := t.owner(obj)
+	switch {
+	case managedBy == v1alpha1.ManagedByGit:
+		return scim.NewError(http.StatusForbidden, "this %s is managed in Git (spec.managedBy: Git): SCIM may read it, but not change it", t.word())
+	case *owner == d.scope.Client || d.scope.TakeOver == v1alpha1.TakeOverAllowed:
+		return nil
+	case *owner == "":
+		return scim.NewError(http.StatusForbidden,
+			"this %s was made with kubectl or from Git; this client may change it only if its ScimClient says takeOver: Allowed", t.word())
+	default:
+		return scim.NewError(http.StatusForbidden,
+			"this %s belongs to the ScimClient %s; this client may change it only if its own ScimClient says takeOver: Allowed", t.word(), *owner)
+	}
+}
+
+// createUser stores a user that has everything but metadata.name, id and finalizer. A *ConflictError says that its userName is taken.
+func (s *Store) createUser(ctx context.Context, u *v1alpha1.ScimUser) (*v1alpha1.ScimUser, error) {
+	id, err := randomID(s.opts.Random)
+	if err != nil {
+		return nil, err
+	}
+	a := s.users(u.Namespace)
+	name := a.slot(u)
+	for wait := range a.pace.attempts() {
+		native := u.DeepCopy()
+		native.Name = name
+		admitUser(native, id)
+		err := a.api.Create(ctx, native)
+		if err == nil {
+			return native, nil
+		}
+		if !apierrors.IsAlreadyExists(err) {
+			return nil, err
+		}
+		obj, err := s.createOnSlot(ctx, a, u, name, id)
+		if err == nil {
+			return obj, nil
+		}
+		if !lost(err) && !errors.Is(err, errContention) {
+			return nil, err
+		}
+		if err := wait(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return nil, errContention
+}
+
+// createOnSlot goes on where the slot of the userName exists already. An error for which lost is true says that it has changed meanwhile.
+func (s *Store) createOnSlot(ctx context.Context, a *arbiter, u *v1alpha1.ScimUser, name, id string) (*v1alpha1.ScimUser, error) {
+	slot, err := a.read(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if slot.native != nil && a.id(slot.native) == id {
+		// It was stored, but the answer of the API server was lost.
+		return slot.native.(*v1alpha1.ScimUser), nil
+	}
+	if slot.object == nil {
+		return nil, errContention
+	}
+	holder, err := a.settle(ctx, slot)
+	if err != nil {
+		return nil, err
+	}
+	if holder != nil {
+		return nil, &ConflictError{Holder: holder.GetName()}
+	}
+	if slot.pure {
+		if err := a.discard(ctx, slot); err != nil {
+			return nil, err
+		}
+		return nil, errContention
+	}
+	beside := u.DeepCopy()
+	if beside.Name, err = randomName(s.opts.Random, "u-"); err != nil {
+		return nil, err
+	}
+	obj, err := a.create(ctx, beside, func(o client.Object) { admitUser(o.(*v1alpha1.ScimUser), id) })
+	if err != nil {
+		return nil, err
+	}
+	return obj.(*v1alpha1.ScimUser), nil
+}
+
+// createGroup stores a group that has everything but metadata.name, id, finalizer and label. A *ConflictError says that its displayName is taken.
+func (s *Store) createGroup(ctx context.Context, a *arbiter, g *v1alpha1.ScimGroup) (*v1alpha1.ScimGroup, error) {
+	id, err := randomID(s.opts.Random)
+	if err != nil {
+		return nil, err
+	}
+	if g.Name, err = randomName(s.opts.Random, "g-"); err != nil {
+		return nil, err
+	}
+	name := a.slot(g)
+	if name == "" {
+		admitGroup(g, id)
+		return g, a.api.Create(ctx, g)
+	}
+	// Only to save writes: create decides.
+	holder, err := a.holder(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if holder != nil {
+		return nil, &ConflictError{Holder: holder.GetName()}
+	}
+	obj, err := a.create(ctx, g, func(o client.Object) { admitGroup(o.(*v1alpha1.ScimGroup), id) })
+	if err != nil {
+		return nil, err
+	}
+	return obj.(*v1alpha1.ScimGroup), nil
+}

@@ -1,0 +1,268 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package directory
+
+import (
+	"context"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/conversion"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/json"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/resource"
+	"github.com/scim-operator/scim-operator/internal/scim"
+)
+
+// A resourceType is users or groups, as one request sees them.
+type resourceType interface {
+	scim() *scim.ResourceType
+	// word is what a person calls it.
+	word() string
+	arbiter() *arbiter
+	owner(client.Object) (client *string, managedBy v1alpha1.ManagedBy)
+
+	// create stores a new resource.
+	create(context.Context, *scim.Resource) (client.Object, error)
+	// replaced is the object after a PUT, nil where it is no other.
+	replaced(client.Object, *scim.Resource) (client.Object, error)
+	// patched is the object after a PATCH, nil where it is no other.
+	patched(client.Object, *scim.Patch) (client.Object, error)
+
+	// version is the ETag.
+	version(client.Object) string
+	// resource is the object in SCIM's words. Of groups and members, only what show asks for is loaded.
+	resource(ctx context.Context, obj client.Object, show func(attribute string) bool) (*scim.Resource, error)
+	// candidates are live objects, among them all that the filter selects.
+	candidates(context.Context, *scim.Filter) ([]client.Object, error)
+}
+
+// of gives the resource type of a request.
+func (d *Directory) of(rt *scim.ResourceType) resourceType {
+	if rt == scim.GroupType {
+		shared := func(client string) bool {
+			return client == d.scope.Client && d.scope.GroupNames == v1alpha1.GroupNamesShared
+		}
+		return groupResources{d: d, a: d.store.groups(d.scope.Namespace, shared), members: inline{}}
+	}
+	return userResources{d: d, a: d.store.users(d.scope.Namespace)}
+}
+
+func (d *Directory) options() scim.Options {
+	return scim.Options{Dialect: d.scope.Dialect, Used: d.scope.Used}
+}
+
+// complete puts in what the server adds to the attributes of a resource.
+func (d *Directory) complete(r *scim.Resource, obj client.Object, id, version string) *scim.Resource {
+	r.Set("id", id)
+	r.Set("meta", map[string]any{
+		"resourceType": r.Type().Name,
+		"created":      obj.GetCreationTimestamp().UTC().Format(timeFormat),
+		"lastModified": Modified(obj).Format(timeFormat),
+		"version":      version,
+	})
+	return r
+}
+
+// shows is whether the answer has the attribute.
+func (d *Directory) shows(attribute string) bool {
+	return d.scope.Projection == nil || d.scope.Projection.Includes(attribute)
+}
+
+func word(rt *scim.ResourceType) string { return strings.ToLower(rt.Name) }
+
+// specs compares as the API server would store: raw attributes as JSON values, not as text.
+var specs = func() conversion.Equalities {
+	e := equality.Semantic.Copy()
+	if err := e.AddFunc(func(a, b runtime.RawExtension) bool {
+		var x, y any
+		if json.Unmarshal(a.Raw, &x) != nil || json.Unmarshal(b.Raw, &y) != nil {
+			return string(a.Raw) == string(b.Raw)
+		}
+		return equality.Semantic.DeepEqual(x, y)
+	}); err != nil {
+		panic(err)
+	}
+	return e
+}()
+
+// userResources is the Users endpoint.
+type userResources struct {
+	d *Directory
+	a *arbiter
+}
+
+func (userResources) scim() *scim.ResourceType { return scim.UserType }
+func (userResources) word() string             { return word(scim.UserType) }
+func (t userResources) arbiter() *arbiter      { return t.a }
+
+func (userResources) owner(obj client.Object) (*string, v1alpha1.ManagedBy) {
+	spec := &obj.(*v1alpha1.ScimUser).Spec
+	return &spec.Client, spec.ManagedBy
+}
+
+func (t userResources) create(ctx context.Context, r *scim.Resource) (client.Object, error) {
+	u := &v1alpha1.ScimUser{}
+	u.Namespace = t.d.scope.Namespace
+	if err := resource.ApplyUser(&u.Spec, r.Map(), t.d.scope.Client); err != nil {
+		return nil, err
+	}
+	if err := t.d.sign(t, u); err != nil {
+		return nil, err
+	}
+	created, err := t.d.store.createUser(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	return created, nil
+}
+
+func (t userResources) replaced(obj client.Object, r *scim.Resource) (client.Object, error) {
+	result, changed, err := scim.Replace(t.content(obj), r)
+	if err != nil || !changed {
+		return nil, err
+	}
+	return t.applied(obj, result)
+}
+
+func (t userResources) patched(obj client.Object, p *scim.Patch) (client.Object, error) {
+	result, changed, err := scim.ApplyPatch(t.content(obj), p, t.d.options())
+	if err != nil || !changed {
+		return nil, err
+	}
+	return t.applied(obj, result)
+}
+
+func (t userResources) applied(obj client.Object, r *scim.Resource) (client.Object, error) {
+	u := obj.(*v1alpha1.ScimUser)
+	next := u.DeepCopy()
+	if err := resource.ApplyUser(&next.Spec, r.Map(), t.d.scope.Client); err != nil {
+		return nil, err
+	}
+	if specs.DeepEqual(u.Spec, next.Spec) {
+		return nil, nil
+	}
+	return next, nil
+}
+
+// content is what a client wrote, and the id.
+func (t userResources) content(obj client.Object) *scim.Resource {
+	u := obj.(*v1alpha1.ScimUser)
+	r := scim.ResourceFromMap(scim.UserType, resource.UserJSON(u, t.d.scope.Client))
+	r.Set("id", u.SCIMID())
+	return r
+}
+
+func (t userResources) version(obj client.Object) string { return scim.ETag(t.content(obj)) }
+
+func (t userResources) resource(ctx context.Context, obj client.Object, show func(string) bool) (*scim.Resource, error) {
+	u := obj.(*v1alpha1.ScimUser)
+	r := t.content(u)
+	version := scim.ETag(r)
+	if show("groups") {
+		groups, err := t.d.groupsOf(ctx, u)
+		if err != nil {
+			return nil, err
+		}
+		r.Set("groups", groups)
+	}
+	return t.d.complete(r, u, u.SCIMID(), version), nil
+}
+
+// groupResources is the Groups endpoint.
+type groupResources struct {
+	d       *Directory
+	a       *arbiter
+	members membership
+}
+
+func (groupResources) scim() *scim.ResourceType { return scim.GroupType }
+func (groupResources) word() string             { return word(scim.GroupType) }
+func (t groupResources) arbiter() *arbiter      { return t.a }
+
+func (groupResources) owner(obj client.Object) (*string, v1alpha1.ManagedBy) {
+	spec := &obj.(*v1alpha1.ScimGroup).Spec
+	return &spec.Client, spec.ManagedBy
+}
+
+func (t groupResources) create(ctx context.Context, r *scim.Resource) (client.Object, error) {
+	g := &v1alpha1.ScimGroup{}
+	g.Namespace = t.d.scope.Namespace
+	if err := resource.ApplyGroupAttributes(&g.Spec, r.Map(), t.d.scope.Client); err != nil {
+		return nil, err
+	}
+	if _, err := t.members.change(g, replaceMembers(r)); err != nil {
+		return nil, err
+	}
+	if err := t.d.sign(t, g); err != nil {
+		return nil, err
+	}
+	labelGroup(g)
+	created, err := t.d.store.createGroup(ctx, t.a, g)
+	if err != nil {
+		return nil, err
+	}
+	return created, nil
+}
+
+func (t groupResources) replaced(obj client.Object, r *scim.Resource) (client.Object, error) {
+	attributes := r.Clone()
+	attributes.Delete("members")
+	result, changed, err := scim.Replace(t.content(obj), attributes)
+	if err != nil {
+		return nil, err
+	}
+	return t.applied(obj, result, changed, replaceMembers(r))
+}
+
+func (t groupResources) patched(obj client.Object, p *scim.Patch) (client.Object, error) {
+	attributes, members := scim.SplitGroupPatch(p)
+	result, changed, err := scim.ApplyPatch(t.content(obj), attributes, t.d.options())
+	if err != nil {
+		return nil, err
+	}
+	return t.applied(obj, result, changed, members)
+}
+
+func (t groupResources) applied(obj client.Object, r *scim.Resource, changed bool, members []scim.MemberOp) (client.Object, error) {
+	g := obj.(*v1alpha1.ScimGroup)
+	next := g.DeepCopy()
+	if changed {
+		if err := resource.ApplyGroupAttributes(&next.Spec, r.Map(), t.d.scope.Client); err != nil {
+			return nil, err
+		}
+		labelGroup(next)
+		changed = !specs.DeepEqual(g.Spec, next.Spec)
+	}
+	changedMembers, err := t.members.change(next, members)
+	if err != nil || !changed && !changedMembers {
+		return nil, err
+	}
+	return next, nil
+}
+
+// content is what a client wrote, without the members, and the id.
+func (t groupResources) content(obj client.Object) *scim.Resource {
+	g := obj.(*v1alpha1.ScimGroup)
+	r := scim.ResourceFromMap(scim.GroupType, resource.GroupAttributes(g, t.d.scope.Client))
+	r.Set("id", g.SCIMID())
+	return r
+}
+
+func (t groupResources) version(obj client.Object) string {
+	return scim.ETagWithMembers(t.content(obj), t.members.digest(obj.(*v1alpha1.ScimGroup)))
+}
+
+func (t groupResources) resource(_ context.Context, obj client.Object, show func(string) bool) (*scim.Resource, error) {
+	g := obj.(*v1alpha1.ScimGroup)
+	r := t.content(g)
+	version := scim.ETagWithMembers(r, t.members.digest(g))
+	if show("members") {
+		r.SetMembers(t.members.list(g))
+	}
+	return t.d.complete(r, g, g.SCIMID(), version), nil
+}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -41,6 +42,7 @@ type faults struct {
 	mu      sync.Mutex
 	list    []*Fault
 	release chan struct{}
+	waiting atomic.Int64
 
 	readLag time.Duration
 
@@ -67,6 +69,9 @@ func (a *App) ClearFaults() {
 	close(a.faults.release)
 	a.faults.release = make(chan struct{})
 }
+
+// Hanging is the number of calls that wait because of a fault.
+func (a *App) Hanging() int { return int(a.faults.waiting.Load()) }
 
 // SetReadLag makes reads blind to accounts and groups created less than lag ago, as an app with a replicated store is. Uniqueness holds at once.
 func (a *App) SetReadLag(lag time.Duration) {

@@ -81,6 +81,8 @@ func (a *App) delay(r *http.Request, fault Fault, release <-chan struct{}) bool 
 	default:
 		return true
 	}
+	a.faults.waiting.Add(1)
+	defer a.faults.waiting.Add(-1)
 	select {
 	case <-timer:
 		return true

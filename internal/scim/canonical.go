@@ -81,11 +81,7 @@ func appendCanonical(b []byte, a *Attribute, v any) []byte {
 		var room [8]canonicalField
 		fields := room[:0]
 		for _, f := range v.fields {
-			var sub *Attribute
-			if a != nil {
-				sub = a.Sub(f.name)
-			}
-			if sub == nil || sub.Mutability != ReadOnly {
+			if sub, ok := writable(a, f.name); ok {
 				fields = append(fields, canonicalField{f.name, sub, f.value})
 			}
 		}
@@ -103,20 +99,47 @@ func appendCanonical(b []byte, a *Attribute, v any) []byte {
 	return appendJSON(b, v)
 }
 
-// equalValues compares two values of an attribute; attr is nil where no schema is known.
+// equalValues compares two values of an attribute as their canonical forms would; attr is nil where no schema is known.
 func equalValues(attr *Attribute, x, y any) bool {
 	switch x := x.(type) {
-	case string, bool, nil:
+	case nil, string, bool:
 		return x == y
 	case *Object:
-		if x == y {
-			return true
-		}
+		o, ok := y.(*Object)
+		return ok && (x == o || equalObjects(attr, x, o))
 	}
-	if x == nil || y == nil {
+	if y == nil {
 		return false
 	}
 	return bytes.Equal(appendCanonical(nil, attr, x), appendCanonical(nil, attr, y))
+}
+
+func equalObjects(attr *Attribute, x, y *Object) bool {
+	n := 0
+	for _, f := range x.fields {
+		sub, counts := writable(attr, f.name)
+		if !counts {
+			continue
+		}
+		n++
+		if i := y.index(f.name); i < 0 || y.fields[i].name != f.name || !equalValues(sub, f.value, y.fields[i].value) {
+			return false
+		}
+	}
+	for _, f := range y.fields {
+		if _, counts := writable(attr, f.name); counts {
+			n--
+		}
+	}
+	return n == 0
+}
+
+// writable gives the definition of a sub-attribute, if there is one, and whether a client can write it.
+func writable(attr *Attribute, name string) (sub *Attribute, ok bool) {
+	if attr != nil {
+		sub = attr.Sub(name)
+	}
+	return sub, sub == nil || sub.Mutability != ReadOnly
 }
 
 // ETag gives the weak entity tag W/"..." of the resource's content: the same for Equal resources, and untouched by meta.

@@ -11,8 +11,15 @@ import (
 	"unicode/utf8"
 )
 
-// MaxJSONDepth limits the nesting of objects and arrays in a body. A SCIM resource needs four levels.
-const MaxJSONDepth = 32
+// Limits of what a body may hold, so that no request costs more than its size is worth. Members of a group have no limit here.
+const (
+	// MaxJSONDepth limits the nesting of objects and arrays. A SCIM resource needs four levels.
+	MaxJSONDepth = 32
+	// MaxNames limits the names in one JSON object and the attributes of a resource.
+	MaxNames = 512
+	// MaxValues limits the values of a multi-valued attribute.
+	MaxValues = 1024
+)
 
 // decoder reads JSON more strictly than encoding/json: duplicate names (in any letter case: RFC 7643 2.1), invalid UTF-8 and lone surrogates are errors, since
 // each would let two readers of one body see different things. Null, empty arrays and empty objects are still there after it. A password is not: the value
@@ -131,6 +138,9 @@ func (d *decoder) object() (any, error) {
 		name, err := d.name()
 		if err != nil {
 			return nil, err
+		}
+		if names.n == MaxNames {
+			return nil, d.failAt(start, "an object has more than %d names", MaxNames)
 		}
 		if !names.add(name) {
 			return nil, d.failAt(start, "the name %q appears twice in one object (names ignore letter case); send it once", clip(name))
@@ -363,18 +373,26 @@ func (d *decoder) digits() int {
 
 // nameSet finds names that differ in letter case only. Small sets are searched, large ones hashed.
 type nameSet struct {
-	few  [12]string
 	n    int
+	few  [12]string
 	many map[string]bool
 }
 
+// add reports whether the name is new.
 func (s *nameSet) add(name string) bool {
+	if s.many == nil && s.n == len(s.few) {
+		s.many = make(map[string]bool, 2*len(s.few))
+		for _, other := range s.few {
+			s.many[nameKey(other)] = true
+		}
+	}
 	if s.many != nil {
 		key := nameKey(name)
 		if s.many[key] {
 			return false
 		}
 		s.many[key] = true
+		s.n++
 		return true
 	}
 	for _, other := range s.few[:s.n] {
@@ -382,16 +400,8 @@ func (s *nameSet) add(name string) bool {
 			return false
 		}
 	}
-	if s.n < len(s.few) {
-		s.few[s.n] = name
-		s.n++
-		return true
-	}
-	s.many = make(map[string]bool, 2*len(s.few))
-	for _, other := range s.few {
-		s.many[nameKey(other)] = true
-	}
-	s.many[nameKey(name)] = true
+	s.few[s.n] = name
+	s.n++
 	return true
 }
 

@@ -52,10 +52,20 @@ func (n *normalizer) value(a *Attribute, label string, v any, single bool) (any,
 			out = append(out, x)
 		}
 	}
+	if err := checkCount(label, out); err != nil {
+		return nil, err
+	}
 	if err := n.onePrimary(a, label, out); err != nil {
 		return nil, err
 	}
 	return listOrNil(out), nil
+}
+
+func checkCount(label string, list []any) error {
+	if len(list) > MaxValues {
+		return InvalidValue("attribute %q: more than %d values", label, MaxValues)
+	}
+	return nil
 }
 
 // asList makes a list of what is no array.

@@ -13,8 +13,8 @@ import (
 // PatchSchema is the schema URN of a PATCH body (RFC 7644 3.5.2).
 const PatchSchema = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 
-// MaxPatchOperations limits the operations of one PATCH; beyond it the answer is 413. An identity provider that sends 1,000 members in a batch may use one
-// operation for each.
+// MaxPatchOperations limits the operations of one PATCH, path-less ones counted by the attributes in them; beyond it the answer is 413. An identity provider that
+// sends 1,000 members in a batch may use one operation for each.
 const MaxPatchOperations = 5000
 
 // Patch is a parsed and type-checked PATCH body: a sequence of operations, each on one path.
@@ -62,10 +62,7 @@ func ParsePatch(body []byte, rt *ResourceType, o Options) (*Patch, error) {
 	if !ok {
 		return nil, InvalidSyntax("the body has to have an array \"Operations\" (RFC 7644 3.5.2)")
 	}
-	if len(list) > MaxPatchOperations {
-		return nil, NewError(http.StatusRequestEntityTooLarge, "a PATCH may have at most %d operations, this one has %d; send several", MaxPatchOperations, len(list))
-	}
-	patch := &Patch{rt: rt, ops: make([]patchOp, 0, len(list))}
+	patch := &Patch{rt: rt, ops: make([]patchOp, 0, min(len(list), MaxPatchOperations))}
 	for i, e := range list {
 		ops, err := p.operation(e)
 		if err != nil {
@@ -74,6 +71,9 @@ func ParsePatch(body []byte, rt *ResourceType, o Options) (*Patch, error) {
 		for _, op := range ops {
 			op.source = i + 1
 			patch.ops = append(patch.ops, op)
+		}
+		if len(patch.ops) > MaxPatchOperations {
+			return nil, NewError(http.StatusRequestEntityTooLarge, "a PATCH may change at most %d attributes or values one by one; send several", MaxPatchOperations)
 		}
 	}
 	return patch, nil

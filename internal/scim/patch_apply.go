@@ -15,7 +15,11 @@ func ApplyPatch(r *Resource, p *Patch, o Options) (result *Resource, changed boo
 	a := applier{r: r.Clone(), opts: o}
 	p, memberOps := SplitGroupPatch(p)
 	for _, op := range p.ops {
-		if err := a.apply(op); err != nil {
+		err := a.apply(op)
+		if err == nil && a.r.obj.Len() > MaxNames {
+			err = InvalidValue("the resource would have more than %d attributes", MaxNames)
+		}
+		if err != nil {
 			return nil, false, inOperation(op.source, err)
 		}
 	}
@@ -68,10 +72,14 @@ func (a *applier) apply(op patchOp) error {
 	}
 	extension, _ := a.r.obj.Get(ref.urn).(*Object)
 	next, err := a.change(op, extension.Get(ref.name))
-	if err == nil {
-		a.r.obj = a.r.obj.with(ref.urn, objectOrNil(extension.with(ref.name, next)))
+	if err != nil {
+		return err
 	}
-	return err
+	if extension = extension.with(ref.name, next); extension.Len() > MaxNames {
+		return InvalidValue("extension %q would have more than %d attributes", clip(ref.urn), MaxNames)
+	}
+	a.r.obj = a.r.obj.with(ref.urn, objectOrNil(extension))
+	return nil
 }
 
 // wholeExtension gives the new value of an extension: add and replace merge, as its attributes are independent of each other.
@@ -105,10 +113,15 @@ func (a *applier) change(op patchOp, current any) (any, error) {
 	ref := op.path.ref
 	switch {
 	case ref.attr == nil:
-		return changeUnknown(op, current), nil
+		next := changeUnknown(op, current)
+		list, _ := next.([]any)
+		return next, checkCount(ref.String(), list)
 	case ref.attr.MultiValued:
 		list, _ := current.([]any)
 		next, err := a.changeList(op, list)
+		if err == nil {
+			err = checkCount(ref.String(), next)
+		}
 		return listOrNil(next), err
 	case ref.subName != "":
 		o, _ := current.(*Object)
@@ -143,6 +156,9 @@ func changeUnknown(op patchOp, current any) any {
 	more, ok := op.value.([]any)
 	if !ok {
 		more = []any{op.value}
+	}
+	if len(list)+len(more) > 2*MaxValues {
+		return slices.Concat(list, more)
 	}
 	list = slices.Clone(list)
 	for _, e := range more {
@@ -346,6 +362,9 @@ func (a *applier) create(op patchOp) (any, error) {
 
 // merged gives an object with the fields of both; those of more win.
 func merged(o, more *Object) *Object {
+	if o.Len() == 0 {
+		return more
+	}
 	for _, f := range more.fields {
 		o = o.with(f.name, f.value)
 	}

@@ -22,7 +22,7 @@ type User struct {
 	ExternalID string
 	// Active is true for an app that does not show the attribute: RFC 7643 leaves the meaning to the service provider.
 	Active bool
-	// Attributes is the nested JSON object as the app gave it; nil where the app answered a write without a body.
+	// Attributes is the nested JSON object as the app gave it; nil where the app answered a write without a body, and then only ID and Active are set.
 	Attributes map[string]any
 }
 
@@ -56,7 +56,8 @@ type Change struct {
 type GroupChange struct {
 	// DisplayName renames the group; empty leaves the name alone.
 	DisplayName string
-	// Add and Remove change the membership and leave other members alone.
+	// Add and Remove change the membership and leave other members alone. There are apps that list a member twice when one is added that is there already, so after
+	// an unknown outcome the group is to be read first.
 	Add, Remove []Member
 	// Want is the whole membership. It is used in place of Add and Remove where the app can only replace and does not show its members, and wherever Add and
 	// Remove are empty. nil means that the membership is not to be replaced; an empty list takes every member out.
@@ -70,7 +71,8 @@ type Connector interface {
 	// Test checks address and credentials without side effects (S39, S59, S93).
 	Test(ctx context.Context) error
 
-	// FindUsers returns the accounts whose attribute (a path as in Attributes) equals value, compared without letter case. None is not an error.
+	// FindUsers returns the accounts whose attribute (a path as in Attributes) equals value; letter case matters no more to the connector than it does to the
+	// app. None is not an error.
 	FindUsers(ctx context.Context, attribute, value string) ([]User, error)
 	// ListUsers yields each account that the app lists. It returns nil only when the whole listing was seen: a partial listing is an error, never a short
 	// success. An error of yield ends the listing and is returned as it is.
@@ -88,7 +90,7 @@ type Connector interface {
 	// DeleteUser deletes an account. One that does not exist is a success.
 	DeleteUser(ctx context.Context, id string) error
 
-	// FindGroups returns the groups of that name, compared without letter case.
+	// FindGroups returns the groups of that name, as FindUsers compares.
 	FindGroups(ctx context.Context, displayName string) ([]Group, error)
 	GetGroup(ctx context.Context, id string) (Group, error)
 	// CreateGroup creates a group with its members. group.ID is ignored.

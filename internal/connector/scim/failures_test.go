@@ -264,6 +264,13 @@ func TestServerErrors(t *testing.T) {
 	if user, err := c.UpdateUser(t.Context(), "7", connector.Change{Set: connector.Attributes{"title": "X"}}); err != nil || user.ID != "7" {
 		t.Errorf("a PATCH answered with 204: %+v, %v", user, err)
 	}
+	for _, active := range []bool{true, false} {
+		app.Inject(fakeapp.Fault{Times: 1, Answer: &fakeapp.Answer{Status: 204}})
+		user, err := c.SetActive(t.Context(), "7", active, nil)
+		if diff := cmp.Diff(connector.User{ID: "7", Active: active}, user); diff != "" || err != nil {
+			t.Errorf("SetActive(%t) answered with 204: %v (-want +got):\n%s", active, err, diff)
+		}
+	}
 }
 
 func TestOnlyTheGivenAuthorityIsTrusted(t *testing.T) {

@@ -180,7 +180,10 @@ func (c *Connector) changeUser(ctx context.Context, op, id string, change connec
 		return connector.User{}, err
 	}
 	if object == nil {
-		return connector.User{ID: id, Active: true}, nil
+		// Answered without a body (204): what was sent is what there is.
+		user := decodeUser(map[string]any{"active": change.Set["active"]}, id)
+		user.Attributes = nil
+		return user, nil
 	}
 	return decodeUser(object, id), nil
 }

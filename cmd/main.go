@@ -1,0 +1,58 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// The scim-operator: a SCIM 2.0 endpoint that keeps users and groups as custom resources, and the controllers that make apps follow.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client/config"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/scim-operator/scim-operator/internal/operator"
+)
+
+// version is set at build time.
+var version = "dev"
+
+func main() {
+	if err := command().Execute(); err != nil {
+		fmt.Fprintln(os.Stderr, "scim-operator:", err)
+		os.Exit(1)
+	}
+}
+
+func command() *cobra.Command {
+	o := operator.Options{Version: version}
+	var debug bool
+	cmd := &cobra.Command{
+		Use: "scim-operator", Short: "Identity as Kubernetes resources: SCIM in, app accounts out",
+		Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true, Version: version,
+		RunE: func(*cobra.Command, []string) error {
+			o.Log = zap.New(zap.UseDevMode(debug))
+			ctrl.SetLogger(o.Log)
+			cfg, err := config.GetConfig()
+			if err != nil {
+				return fmt.Errorf("finding the cluster (in-cluster service account, KUBECONFIG or ~/.kube/config): %w", err)
+			}
+			return operator.Run(ctrl.SetupSignalHandler(), cfg, o)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringSliceVar(&o.Namespaces, "namespaces", nil, "namespaces to watch, separated by commas; all when empty")
+	flags.StringVar(&o.ScimAddress, "scim-bind-address", ":8443", "address of the SCIM endpoint")
+	flags.StringVar(&o.CertFile, "tls-cert-file", "/etc/scim-operator/tls/tls.crt", "certificate of the SCIM endpoint, PEM; read again whenever it changes")
+	flags.StringVar(&o.KeyFile, "tls-key-file", "/etc/scim-operator/tls/tls.key", "private key of the SCIM endpoint, PEM")
+	flags.StringVar(&o.ExternalURL, "external-url", "", "URL under which identity providers reach the endpoint, such as https://scim.example.com; "+
+		"used in answers. The request's Host when empty")
+	flags.StringVar(&o.MetricsAddress, "metrics-bind-address", "127.0.0.1:8080", "address of the metrics, 0 for none")
+	flags.StringVar(&o.HealthAddress, "health-probe-bind-address", ":8081", "address of the probes /healthz and /readyz, 0 for none")
+	flags.BoolVar(&o.LeaderElection, "leader-elect", false, "let one of several replicas run the controllers; every replica serves SCIM")
+	flags.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", "", "namespace of the leader's Lease; the pod's own when empty")
+	flags.BoolVar(&debug, "debug", false, "log in a form for people, with more detail")
+	return cmd
+}

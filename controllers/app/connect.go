@@ -1,0 +1,191 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/apps"
+	"github.com/scim-operator/scim-operator/internal/connector"
+	scimconn "github.com/scim-operator/scim-operator/internal/connector/scim"
+	"github.com/scim-operator/scim-operator/internal/kube"
+)
+
+// Waits after a failed credential test. A changed Secret or spec is tested at once.
+const (
+	testRetryBase = 10 * time.Second
+	testRetryMax  = 10 * time.Minute
+)
+
+// connection is what is known of the way to an app.
+type connection struct {
+	// fingerprint of everything that the connection is made of. It holds a hash of the token, not the token.
+	fingerprint string
+	// tested: the credential test was good, the app runs.
+	tested bool
+	// reason and message of a failed test.
+	reason, message string
+	attempts        int32
+	retry           time.Time
+	// counted is when the app's accounts were counted last.
+	counted time.Time
+}
+
+// connect tests the credentials where they are new, or failed before, and runs the app once they are good. Nothing is written to an app
+// before that, nor after a failure (S94).
+func (r *Reconciler) connect(ctx context.Context, s *scope) error {
+	if s.invalid != "" || s.app.Spec.Suspend {
+		r.Apps.Stop(s.key)
+		s.connection = r.connectionOf(s, "")
+		return nil
+	}
+	options, err := r.options(ctx, s)
+	var problem *kube.SecretProblem
+	if errors.As(err, &problem) {
+		r.Apps.Stop(s.key)
+		s.invalid, s.invalidReason = problem.Message, problem.Reason
+		s.connection = r.connectionOf(s, "")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.connection = r.connectionOf(s, fingerprint(s.app, options))
+	running := r.Apps.Get(s.key)
+	if running != nil && s.connection.tested && !failedCredentials(running) {
+		return nil
+	}
+	if wait := s.connection.retry.Sub(r.Clock.Now()); wait > 0 {
+		s.soon(wait)
+		return nil
+	}
+	return r.test(ctx, s, options, running)
+}
+
+func failedCredentials(app *apps.App) bool {
+	reason := app.Health().Reason
+	return reason == v1alpha1.ReasonCredentialsRejected || reason == v1alpha1.ReasonInsufficientPermissions
+}
+
+// connectionOf is the connection as it was left by the last reconcile, or a new one if it is made of something else.
+func (r *Reconciler) connectionOf(s *scope, fingerprint string) *connection {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.known == nil {
+		r.known = map[client.ObjectKey]*connection{}
+	}
+	known := r.known[s.key]
+	if known == nil || known.fingerprint != fingerprint {
+		counted := time.Time{}
+		if known != nil {
+			counted = known.counted
+		}
+		known = &connection{fingerprint: fingerprint, counted: counted}
+		r.known[s.key] = known
+	}
+	return known
+}
+
+// test tests the credentials and starts, resumes or stops the app by the result.
+func (r *Reconciler) test(ctx context.Context, s *scope, options scimconn.Options, running *apps.App) error {
+	conn, err := scimconn.New(options)
+	if err != nil {
+		r.Apps.Stop(s.key)
+		s.invalid, s.invalidReason = "spec.scim: "+err.Error(), v1alpha1.ReasonInvalidConfiguration
+		return nil
+	}
+	testErr := conn.Test(ctx)
+	now := r.Clock.Now()
+	if testErr != nil {
+		conn.Close()
+		r.Apps.Stop(s.key)
+		s.connection.tested = false
+		s.connection.attempts++
+		s.connection.reason, s.connection.message = apps.ReasonOf(testErr), testErr.Error()
+		wait := kube.Jitter(kube.Backoff(s.connection.attempts, testRetryBase, testRetryMax))
+		s.connection.retry = now.Add(wait)
+		s.soon(wait)
+		return nil
+	}
+	*s.connection = connection{fingerprint: s.connection.fingerprint, tested: true, counted: s.connection.counted}
+	if running != nil {
+		conn.Close()
+		running.Resume()
+		return nil
+	}
+	concurrency := 0
+	if s.app.Spec.Limits != nil {
+		concurrency = int(s.app.Spec.Limits.Concurrency)
+	}
+	if !r.Apps.Run(apps.Config{Key: s.key, Connector: conn, Concurrency: concurrency, Settle: s.compiled.Profile.SettleTime}) {
+		conn.Close()
+		s.connection.tested = false
+		s.soon(time.Second)
+		return nil
+	}
+	return r.wake(ctx, s)
+}
+
+// options read the Secrets and put together what the connection is made of.
+func (r *Reconciler) options(ctx context.Context, s *scope) (scimconn.Options, error) {
+	spec := s.app.Spec.SCIM
+	token, err := kube.SecretValue(ctx, r.Client, s.key.Namespace, spec.Token)
+	if err != nil {
+		return scimconn.Options{}, err
+	}
+	options := scimconn.Options{
+		Profile: s.compiled.Profile, BaseURL: spec.BaseURL, Token: string(token), ProxyURL: spec.ProxyURL,
+		UserAgent: r.UserAgent, Clock: r.Clock.Now, Observe: r.Metrics.Observer(s.key),
+	}
+	if spec.CA != nil {
+		if options.CABundle, err = kube.SecretValue(ctx, r.Client, s.key.Namespace, *spec.CA); err != nil {
+			return scimconn.Options{}, err
+		}
+	}
+	if limits := s.app.Spec.Limits; limits != nil {
+		options.Limits = connector.Limits{
+			PerSecond: float64(limits.RequestsPerMinute) / 60, Burst: int(limits.Burst), Timeout: time.Duration(limits.TimeoutSeconds) * time.Second,
+		}
+	}
+	return options, nil
+}
+
+// fingerprint changes whenever the credentials have to be tested again: with the connection, the limits, the token, the CA, and when a
+// person asks for it (S23).
+func fingerprint(app *v1alpha1.ScimApp, options scimconn.Options) string {
+	concurrency := int32(0)
+	if app.Spec.Limits != nil {
+		concurrency = app.Spec.Limits.Concurrency
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q %v %d %q %q", app.UID, options.Profile.Name, options.BaseURL, options.Token, options.CABundle,
+		options.Limits, concurrency, options.ProxyURL, app.Annotations[v1alpha1.AnnotationReconcile]))
+	return hex.EncodeToString(sum[:])
+}
+
+// wake has every user and group of the namespace looked at: what waited for this app is found by the cache.
+func (r *Reconciler) wake(ctx context.Context, s *scope) error {
+	var users v1alpha1.ScimUserList
+	if err := r.Client.List(ctx, &users, client.InNamespace(s.key.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("listing the users: %w", err)
+	}
+	for i := range users.Items {
+		r.Wake.User(client.ObjectKeyFromObject(&users.Items[i]))
+	}
+	var groups v1alpha1.ScimGroupList
+	if err := r.Client.List(ctx, &groups, client.InNamespace(s.key.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("listing the groups: %w", err)
+	}
+	for i := range groups.Items {
+		r.Wake.Group(client.ObjectKeyFromObject(&groups.Items[i]))
+	}
+	return nil
+}

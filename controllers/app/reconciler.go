@@ -1,0 +1,104 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package app reconciles ScimApps: it checks their configuration, tests their credentials before anything is written, starts and stops the
+// running apps, and tells a person how an app is doing.
+package app
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/apps"
+	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/provision"
+)
+
+// countEvery is how often the counters in the status move at most.
+const countEvery = 10 * time.Second
+
+// Reconciler reconciles ScimApps.
+//
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimapps,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimapps/status,verbs=patch
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimusers;scimgroups,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
+type Reconciler struct {
+	// Client writes, and reads from the cache.
+	Client client.Client
+	// Live reads without a cache.
+	Live    client.Reader
+	View    *provision.View
+	Apps    *apps.Registry
+	Metrics *apps.Metrics
+	Clock   clock.PassiveClock
+	// Wake asks for a look at users and groups: an app that has just started may have work for them.
+	Wake apps.Notify
+	// UserAgent of the calls to apps.
+	UserAgent string
+
+	mu    sync.Mutex
+	known map[types.NamespacedName]*connection
+}
+
+// scope is what one reconcile knows.
+type scope struct {
+	key        types.NamespacedName
+	app        *v1alpha1.ScimApp
+	compiled   *provision.App
+	connection *connection
+	census     *provision.AppCensus
+	// unresolved are the pushed groups that do not exist (yet).
+	unresolved []string
+	// invalid says what a person has to mend in the configuration, with its reason.
+	invalid, invalidReason string
+	requeue                time.Duration
+}
+
+// Reconcile brings one app's connection and status up to date.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	before := &v1alpha1.ScimApp{}
+	if err := r.Client.Get(ctx, req.NamespacedName, before); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.forget(req.NamespacedName)
+		}
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	s := &scope{key: req.NamespacedName, app: before.DeepCopy()}
+	for _, phase := range []func(context.Context, *scope) error{r.finalizer, r.configuration, r.groups, r.connect, r.count, r.remove} {
+		if err := phase(ctx, s); err != nil {
+			if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+				return ctrl.Result{RequeueAfter: kube.Jitter(100 * time.Millisecond)}, nil
+			}
+			return ctrl.Result{}, err
+		}
+	}
+	setStatus(s, r.stateOf(s))
+	_, err := kube.PatchStatus(ctx, r.Client, before, s.app)
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		return ctrl.Result{RequeueAfter: kube.Jitter(100 * time.Millisecond)}, nil
+	}
+	return ctrl.Result{RequeueAfter: s.requeue}, err
+}
+
+// soon makes the reconcile come back after d, unless it comes back sooner anyway.
+func (s *scope) soon(d time.Duration) {
+	if d > 0 && (s.requeue == 0 || d < s.requeue) {
+		s.requeue = d
+	}
+}
+
+func (r *Reconciler) forget(key types.NamespacedName) {
+	r.Apps.Stop(key)
+	r.mu.Lock()
+	delete(r.known, key)
+	r.mu.Unlock()
+}

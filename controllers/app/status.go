@@ -1,0 +1,238 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/apps"
+	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/plan"
+)
+
+// runState is what matters of a running app for the status.
+type runState struct {
+	running bool
+	health  apps.Health
+	batch   func(user string) string
+}
+
+func (r *Reconciler) stateOf(s *scope) runState {
+	app := r.Apps.Get(s.key)
+	if app == nil {
+		return runState{batch: func(string) string { return "" }}
+	}
+	return runState{running: true, health: app.Health(), batch: app.HeldBatch}
+}
+
+// setStatus fills in the status that follows from what the phases found. It is pure.
+func setStatus(s *scope, state runState) {
+	s.app.Status.ObservedGeneration = s.app.Generation
+	s.app.Status.BaseURL = s.app.Spec.SCIM.BaseURL
+	if s.app.Status.BaseURL == "" && s.compiled != nil {
+		s.app.Status.BaseURL = s.compiled.Profile.DefaultBaseURL
+	}
+	if s.census != nil {
+		setCounters(s, state)
+	}
+	setConnection(s, state)
+	setSubjects(s)
+	setReady(s)
+}
+
+func setCounters(s *scope, state runState) {
+	status, census := &s.app.Status, s.census
+	status.Batches = batches(s, state)
+	status.Held = 0
+	for _, batch := range status.Batches {
+		status.Held += batch.Remaining
+	}
+	status.Accounts, status.Failed = count(census.Active), count(census.Failed)
+	status.Pending = max(0, count(census.Pending+census.Held)-status.Held)
+	switch {
+	case census.Failed > 0:
+		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, metav1.ConditionFalse, v1alpha1.ReasonRejected,
+			fmt.Sprintf("%d accounts cannot be brought to what they should be; kubectl get scimusers shows which, and their status why", census.Failed))
+	case status.Held > 0:
+		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, metav1.ConditionFalse, v1alpha1.ReasonHeld, "changes are held by the mass-change guard")
+	case status.Pending > 0:
+		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, metav1.ConditionFalse, v1alpha1.ReasonProgressing, "changes are under way")
+	default:
+		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "every account is as it should be")
+	}
+	var digests []string
+	for _, batch := range status.Batches {
+		digests = append(digests, batch.Digest)
+	}
+	kube.SetWhile(s.app, len(digests) > 0, v1alpha1.ConditionMassChangeHeld, v1alpha1.ReasonHeld, fmt.Sprintf(
+		"%d changes that take something from users are held in the batches %s; look at status.batches, then approve one with "+
+			"kubectl annotate scimapp %s %s=<digest> --overwrite, or mend what caused it",
+		status.Held, strings.Join(digests, ", "), s.app.Name, v1alpha1.AnnotationApproveBatch))
+}
+
+// batches are the held changes, grouped, without those that a person has approved.
+func batches(s *scope, state runState) []v1alpha1.HeldBatch {
+	users := map[string][]string{}
+	actions := map[string]map[string]int{}
+	for _, revocation := range s.census.Revocations {
+		digest := cmp.Or(revocation.Batch, state.batch(revocation.User.Name))
+		if digest == "" || digest == s.app.Annotations[v1alpha1.AnnotationApproveBatch] {
+			continue
+		}
+		users[digest] = append(users[digest], revocation.User.Name)
+		if actions[digest] == nil {
+			actions[digest] = map[string]int{}
+		}
+		actions[digest][revocation.Change.Action]++
+	}
+	var list []v1alpha1.HeldBatch
+	for digest, names := range users {
+		slices.Sort(names)
+		batch := v1alpha1.HeldBatch{Digest: digest, Changes: count(len(names)), Remaining: count(len(names)), Users: names[:min(len(names), maxBatchUsers)]}
+		batch.Message = describeBatch(s, actions[digest])
+		for _, before := range s.app.Status.Batches {
+			if before.Digest == digest {
+				batch.Changes, batch.Message = max(before.Changes, batch.Changes), before.Message
+			}
+		}
+		list = append(list, batch)
+	}
+	slices.SortFunc(list, func(a, b v1alpha1.HeldBatch) int { return cmp.Compare(a.Digest, b.Digest) })
+	return list[:min(len(list), maxBatches)]
+}
+
+const (
+	// maxBatchUsers is how many users a batch shows; maxBatches is how many batches a status shows.
+	maxBatchUsers = 10
+	maxBatches    = 16
+)
+
+func describeBatch(s *scope, actions map[string]int) string {
+	var parts []string
+	for action, n := range actions {
+		parts = append(parts, fmt.Sprintf("%s %d", action, n))
+	}
+	slices.Sort(parts)
+	return fmt.Sprintf("%s; the app has %d active accounts, %d changes were made in the last hour and %d are allowed", strings.Join(parts, ", "),
+		s.census.Active, s.census.Done, plan.GuardThreshold(s.census.Active, s.census.Done, s.app.Spec.Guard))
+}
+
+// count of something as a status has it.
+func count(n int) int32 {
+	return int32(min(n, 1<<30)) //nolint:gosec // bounded by the line itself
+}
+
+// setConnection says whether the credentials are good and the app answers.
+func setConnection(s *scope, state runState) {
+	known := s.connection
+	credentials := func(status metav1.ConditionStatus, reason, message string) {
+		kube.SetCondition(s.app, v1alpha1.ConditionCredentialsValid, status, reason, message)
+	}
+	reachable := func(status metav1.ConditionStatus, reason, message string) {
+		kube.SetCondition(s.app, v1alpha1.ConditionReachable, status, reason, message)
+	}
+	switch {
+	case s.app.Spec.Suspend:
+		credentials(metav1.ConditionUnknown, v1alpha1.ReasonSuspended, "not tested: the app is suspended")
+		reachable(metav1.ConditionUnknown, v1alpha1.ReasonSuspended, "not called: the app is suspended")
+	case s.invalid != "":
+		credentials(metav1.ConditionUnknown, v1alpha1.ReasonNotTested, "not tested: "+s.invalid)
+		reachable(metav1.ConditionUnknown, v1alpha1.ReasonNotTested, "not called: "+s.invalid)
+	case known.tested && state.health.Reason == "":
+		credentials(metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "the app accepted the credentials")
+		reachable(metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "the app answers")
+	case known.tested:
+		if aboutCredentials(state.health.Reason) {
+			credentials(metav1.ConditionFalse, state.health.Reason, advice(state.health.Reason, state.health.Message))
+			return
+		}
+		reachable(metav1.ConditionFalse, state.health.Reason, advice(state.health.Reason, state.health.Message))
+	case aboutCredentials(known.reason):
+		credentials(metav1.ConditionFalse, known.reason, advice(known.reason, known.message))
+		reachable(metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "the app answers")
+	case known.reason != "":
+		credentials(metav1.ConditionUnknown, v1alpha1.ReasonNotTested, "not tested: the app does not answer the test")
+		reachable(metav1.ConditionFalse, known.reason, advice(known.reason, known.message))
+	default:
+		credentials(metav1.ConditionUnknown, v1alpha1.ReasonNotTested, "not tested yet")
+		reachable(metav1.ConditionUnknown, v1alpha1.ReasonNotTested, "not tested yet")
+	}
+}
+
+func aboutCredentials(reason string) bool {
+	return reason == v1alpha1.ReasonCredentialsRejected || reason == v1alpha1.ReasonInsufficientPermissions
+}
+
+// advice adds to what the app said whether it is tried again and who has to act.
+func advice(reason, message string) string {
+	switch reason {
+	case v1alpha1.ReasonCredentialsRejected:
+		return message + "; put a valid token into the Secret of spec.scim.token, it is tested at once"
+	case v1alpha1.ReasonInsufficientPermissions:
+		return message + "; the token or the plan does not allow this: have it granted in the app, it is tested again every few minutes"
+	default:
+		return message + "; it is tried again by itself, no account is lost meanwhile"
+	}
+}
+
+func setSubjects(s *scope) {
+	if len(s.app.Spec.Groups) == 0 {
+		kube.RemoveCondition(s.app, v1alpha1.ConditionSubjectsResolved)
+		return
+	}
+	if len(s.unresolved) == 0 {
+		kube.SetCondition(s.app, v1alpha1.ConditionSubjectsResolved, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "every group of spec.groups exists")
+		return
+	}
+	kube.SetCondition(s.app, v1alpha1.ConditionSubjectsResolved, metav1.ConditionFalse, v1alpha1.ReasonSubjectNotFound,
+		fmt.Sprintf("%d groups of spec.groups do not exist, or their name stands for another group now: %q; they are pushed as soon as they do",
+			len(s.unresolved), s.unresolved[:min(len(s.unresolved), maxBatchUsers)]))
+}
+
+// setReady sums up: configuration, credentials, reachability.
+func setReady(s *scope) {
+	ready := func(status metav1.ConditionStatus, reason, message string) {
+		kube.SetCondition(s.app, v1alpha1.ConditionReady, status, reason, message)
+	}
+	stalled := false
+	switch {
+	case s.app.Spec.Suspend:
+		ready(metav1.ConditionFalse, v1alpha1.ReasonSuspended, "spec.suspend is true: the app is not called; what is due waits")
+	case s.invalid != "":
+		ready(metav1.ConditionFalse, s.invalidReason, s.invalid)
+		stalled = true
+	default:
+		stalled = readyFromConditions(s.app, ready)
+	}
+	condition := find(s.app, v1alpha1.ConditionReady)
+	kube.SetWhile(s.app, stalled, v1alpha1.ConditionStalled, condition.Reason, condition.Message)
+	kube.SetWhile(s.app, condition.Status != metav1.ConditionTrue && !stalled && !s.app.Spec.Suspend, v1alpha1.ConditionReconciling, condition.Reason, condition.Message)
+}
+
+// readyFromConditions is Ready where the configuration is right. It tells whether only a person can help.
+func readyFromConditions(app *v1alpha1.ScimApp, ready func(metav1.ConditionStatus, string, string)) (stalled bool) {
+	for _, part := range []string{v1alpha1.ConditionCredentialsValid, v1alpha1.ConditionReachable} {
+		if condition := find(app, part); condition.Status != metav1.ConditionTrue {
+			ready(condition.Status, condition.Reason, condition.Message)
+			return condition.Status == metav1.ConditionFalse && aboutCredentials(condition.Reason)
+		}
+	}
+	ready(metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "configuration, credentials and reachability are good")
+	return false
+}
+
+func find(app *v1alpha1.ScimApp, conditionType string) metav1.Condition {
+	for _, condition := range app.Status.Conditions {
+		if condition.Type == conditionType {
+			return condition
+		}
+	}
+	return metav1.Condition{Type: conditionType, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonNotTested}
+}

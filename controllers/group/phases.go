@@ -1,0 +1,142 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package group
+
+import (
+	"context"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/apps"
+	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/provision"
+)
+
+// admit lets a group take effect: its displayName is its own, it has an id and the finalizer. done means that this reconcile ends here.
+func (r *Reconciler) admit(ctx context.Context, view *provision.GroupView) (done bool, result ctrl.Result, err error) {
+	group := view.Group
+	if !group.DeletionTimestamp.IsZero() || (group.Admitted() && controllerutil.ContainsFinalizer(group, v1alpha1.FinalizerDeprovision)) {
+		return false, ctrl.Result{}, nil
+	}
+	admitted := group.DeepCopy()
+	err = r.Directory.AdmitGroup(ctx, admitted)
+	if conflict := conflictOf(err); conflict != nil {
+		if admitted.UID == "" {
+			return true, ctrl.Result{}, nil
+		}
+		after := group.DeepCopy()
+		refused(after, conflict.Holder)
+		_, err = kube.PatchStatus(ctx, r.Client, group, after)
+		return true, ctrl.Result{RequeueAfter: conflictRetry}, err
+	}
+	// What was written comes back as an event.
+	return err != nil || admitted.ResourceVersion != group.ResourceVersion, ctrl.Result{}, err
+}
+
+// push writes the status where it differs and sets the apps to work.
+func (r *Reconciler) push(ctx context.Context, view *provision.GroupView) error {
+	key := client.ObjectKeyFromObject(view.Group)
+	unresolved, err := r.unresolved(ctx, view.Group)
+	if err != nil {
+		return err
+	}
+	after := view.Cached.DeepCopy()
+	intents := computeStatus(after, view, unresolved)
+	wrote, err := kube.PatchStatus(ctx, r.Client, view.Cached, after)
+	if err != nil {
+		return err
+	}
+	if wrote {
+		r.View.Groups.Written(key, after.ResourceVersion, after.Status.DeepCopy(), view.Outcomes)
+		r.record(view)
+	} else {
+		r.View.Groups.Settled(key, view.Outcomes)
+	}
+	r.enqueue(view, intents)
+	return nil
+}
+
+// unresolved are the members that stand for no existing object (yet).
+func (r *Reconciler) unresolved(ctx context.Context, group *v1alpha1.ScimGroup) ([]string, error) {
+	var ids []string
+	for _, member := range group.Spec.Members {
+		found, err := r.exists(ctx, group.Namespace, member)
+		if err != nil {
+			return nil, err
+		}
+		if !found {
+			ids = append(ids, member.Value)
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+func (r *Reconciler) exists(ctx context.Context, namespace string, member v1alpha1.GroupMember) (bool, error) {
+	name, _, ok := v1alpha1.SplitSCIMID(member.Value)
+	if !ok {
+		return false, nil
+	}
+	key := types.NamespacedName{Namespace: namespace, Name: name}
+	if member.Type == v1alpha1.MemberTypeGroup {
+		group := &v1alpha1.ScimGroup{}
+		err := r.Client.Get(ctx, key, group)
+		return err == nil && group.SCIMID() == member.Value, client.IgnoreNotFound(err)
+	}
+	user := &v1alpha1.ScimUser{}
+	err := r.Client.Get(ctx, key, user)
+	return err == nil && user.SCIMID() == member.Value, client.IgnoreNotFound(err)
+}
+
+func (r *Reconciler) enqueue(view *provision.GroupView, intents map[string]bool) {
+	for i := range view.Apps {
+		pushed := &view.Apps[i]
+		app := r.Apps.Get(types.NamespacedName{Namespace: view.Group.Namespace, Name: pushed.AppName})
+		if app == nil || pushed.App == nil || pushed.Step.Action == "" {
+			continue
+		}
+		key := apps.Key{Kind: apps.KindGroup, Name: view.Group.Name}
+		if intents[pushed.AppName] {
+			app.Intended(key)
+		}
+		app.Enqueue(key, apps.ClassChange, "", pushDelay)
+	}
+}
+
+func (r *Reconciler) record(view *provision.GroupView) {
+	for app, outcome := range view.Outcomes {
+		if outcome.Event != "" {
+			r.Recorder.Eventf(view.Group, nil, corev1.EventTypeNormal, outcome.Event, outcome.Event, "%s the group in %s", outcome.Event, app)
+		}
+	}
+}
+
+// finalize lets a deleted group go once the apps do not need to hear of it any more, or the namespace goes as well.
+func (r *Reconciler) finalize(ctx context.Context, view *provision.GroupView) error {
+	group := view.Group
+	if !controllerutil.ContainsFinalizer(group, v1alpha1.FinalizerDeprovision) {
+		return nil
+	}
+	if slices.ContainsFunc(view.Apps, func(a provision.PushedGroupView) bool { return !a.Step.Drop && !a.Step.InSync }) {
+		goes, err := kube.NamespaceGoes(ctx, r.Live, group.Namespace)
+		if err != nil || !goes {
+			return err
+		}
+		r.Recorder.Eventf(group, nil, corev1.EventTypeWarning, v1alpha1.ReasonOrphaned, "Orphan",
+			"The namespace is being deleted: the group stays in the apps as it is")
+	}
+	if err := r.Directory.ReleaseGroupName(ctx, group); err != nil {
+		return err
+	}
+	before := group.DeepCopy()
+	controllerutil.RemoveFinalizer(group, v1alpha1.FinalizerDeprovision)
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	return client.IgnoreNotFound(r.Client.Patch(ctx, group, patch, client.FieldOwner(kube.FieldOwner)))
+}

@@ -1,0 +1,81 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package group reconciles ScimGroups: it admits them, counts their members, and has the apps that list them follow.
+package group
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/scim-operator/scim-operator/internal/apps"
+	"github.com/scim-operator/scim-operator/internal/directory"
+	"github.com/scim-operator/scim-operator/internal/provision"
+)
+
+const (
+	// staleWait is the wait for the cache to show what was just written.
+	staleWait = 30 * time.Millisecond
+	// pushDelay gathers changes of a group's membership: accounts of many members come one by one.
+	pushDelay = 500 * time.Millisecond
+	// conflictRetry is how often a refused group is looked at again.
+	conflictRetry = time.Hour
+)
+
+// Reconciler reconciles ScimGroups.
+//
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimgroups,verbs=get;list;watch;create;update;patch;delete
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimgroups/status,verbs=patch
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimusers;scimapps,verbs=get;list;watch
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;create;update;delete
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+type Reconciler struct {
+	// Client writes, and reads from the cache; Live reads without a cache.
+	Client    client.Client
+	Live      client.Reader
+	Directory *directory.Store
+	View      *provision.View
+	Apps      *apps.Registry
+	Recorder  events.EventRecorder
+}
+
+// Reconcile brings one group forward.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	view, err := r.View.Group(ctx, req.NamespacedName)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if view == nil {
+		r.View.Groups.Forget(req.NamespacedName)
+		return ctrl.Result{}, nil
+	}
+	if view.Stale {
+		return ctrl.Result{RequeueAfter: staleWait}, nil
+	}
+	done, result, err := r.admit(ctx, view)
+	if !done && err == nil {
+		err = r.push(ctx, view)
+		if err == nil && !view.Group.DeletionTimestamp.IsZero() {
+			err = r.finalize(ctx, view)
+		}
+	}
+	if apierrors.IsConflict(err) {
+		return ctrl.Result{RequeueAfter: staleWait}, nil
+	}
+	return result, err
+}
+
+func conflictOf(err error) *directory.ConflictError {
+	var conflict *directory.ConflictError
+	if errors.As(err, &conflict) {
+		return conflict
+	}
+	return nil
+}

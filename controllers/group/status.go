@@ -1,0 +1,101 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package group
+
+import (
+	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/provision"
+)
+
+// maxUnresolved is how many ids of unresolved members a status shows.
+const maxUnresolved = 10
+
+// computeStatus fills in the status that follows from what is known of a group, and tells in which apps the group is to be created and
+// whose entry says so only now. It is pure.
+func computeStatus(after *v1alpha1.ScimGroup, view *provision.GroupView, unresolved []string) (intents map[string]bool) {
+	intents = map[string]bool{}
+	status := &after.Status
+	status.Members = int32(len(after.Spec.Members))   //nolint:gosec // at most MaxInlineMembers
+	status.UnresolvedMembers = int32(len(unresolved)) //nolint:gosec // at most MaxInlineMembers
+	status.Unresolved = unresolved[:min(len(unresolved), maxUnresolved)]
+	status.ObservedGeneration = after.Generation
+	status.Apps = nil
+	var problems []string
+	reason, waits := v1alpha1.ReasonProgressing, true
+	inSync := 0
+	for i := range view.Apps {
+		pushed := &view.Apps[i]
+		if pushed.Step.Drop {
+			continue
+		}
+		entry := entryOf(pushed, intents)
+		status.Apps = append(status.Apps, entry)
+		if pushed.Step.InSync {
+			inSync++
+			continue
+		}
+		problems = append(problems, describe(entry))
+		if entry.Attempts > 0 && waits {
+			reason, waits = entry.Reason, false
+		}
+	}
+	status.Summary = fmt.Sprintf("%d/%d", inSync, len(status.Apps))
+	setConditions(after, problems, reason, waits)
+	return intents
+}
+
+func entryOf(pushed *provision.PushedGroupView, intents map[string]bool) v1alpha1.PushedGroupStatus {
+	entry := v1alpha1.PushedGroupStatus{App: pushed.AppName, State: v1alpha1.GroupPending}
+	if pushed.Entry != nil {
+		entry = *pushed.Entry.DeepCopy()
+	}
+	switch {
+	case pushed.Step.Action == "":
+		entry.Reason, entry.Message = pushed.Step.Reason, pushed.Step.Message
+		entry.Attempts, entry.NextRetryTime = 0, nil
+		if pushed.WithoutAccount > 0 && entry.Reason == "" {
+			entry.Reason = v1alpha1.ReasonMembersPending
+			entry.Message = fmt.Sprintf("%d members have no active account in the app and are left out; a push never makes accounts", pushed.WithoutAccount)
+		}
+	case pushed.Step.Action == v1alpha1.ActionCreate && entry.State != v1alpha1.GroupCreating:
+		entry.State = v1alpha1.GroupCreating
+		intents[pushed.AppName] = true
+	case entry.Attempts == 0:
+		entry.Reason, entry.Message = "", ""
+	}
+	return entry
+}
+
+func describe(entry v1alpha1.PushedGroupStatus) string {
+	if entry.Reason == "" {
+		return entry.App + ": a change is under way"
+	}
+	return entry.App + ": " + entry.Reason + ": " + entry.Message
+}
+
+func setConditions(group *v1alpha1.ScimGroup, problems []string, reason string, waits bool) {
+	text := strings.Join(problems, "; ")
+	if len(problems) == 0 {
+		kube.SetCondition(group, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "the group is as it should be in every app")
+	} else {
+		kube.SetCondition(group, v1alpha1.ConditionReady, metav1.ConditionFalse, reason, text)
+	}
+	kube.SetWhile(group, len(problems) > 0 && waits, v1alpha1.ConditionReconciling, reason, text)
+	kube.SetWhile(group, len(problems) > 0 && !waits, v1alpha1.ConditionStalled, reason, text)
+}
+
+// refused is the status of a group whose displayName belongs to another one.
+func refused(group *v1alpha1.ScimGroup, holder string) {
+	message := "the displayName belongs to ScimGroup " + holder + "; change spec.displayName of this object or delete one of them"
+	group.Status.ObservedGeneration = group.Generation
+	kube.SetCondition(group, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDisplayNameConflict, message)
+	kube.RemoveCondition(group, v1alpha1.ConditionReconciling)
+	kube.SetCondition(group, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonDisplayNameConflict, message)
+}

@@ -1,0 +1,103 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package group
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/provision"
+)
+
+const concurrency = 8
+
+// SetupWithManager starts the controller with the manager. A pushed group changes with its members' accounts and with what the apps list.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("scimgroup").
+		For(&v1alpha1.ScimGroup{}, builder.WithPredicates(kube.Changed())).
+		WatchesRawSource(trigger.Source()).
+		Watches(&v1alpha1.ScimUser{}, r.users()).
+		Watches(&v1alpha1.ScimApp{}, r.apps()).
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}).
+		Complete(r)
+}
+
+// users: the groups of a user whose existence or accounts changed.
+func (r *Reconciler) users() handler.EventHandler {
+	return kube.Handle(func(ctx context.Context, before, after *v1alpha1.ScimUser) ([]types.NamespacedName, error) {
+		if maps.Equal(presence(before), presence(after)) {
+			return nil, nil
+		}
+		if after == nil {
+			after = before
+		}
+		ids, err := r.View.GroupsOf(ctx, after.Namespace, after.SCIMID())
+		return keysOf(after.Namespace, ids), err
+	})
+}
+
+// presence is what groups need to know of a user: that it exists, and which accounts are active.
+func presence(user *v1alpha1.ScimUser) map[string]string {
+	if user == nil || !user.Admitted() {
+		return nil
+	}
+	active := map[string]string{"": user.SCIMID()}
+	if !user.DeletionTimestamp.IsZero() {
+		active[""] = "deleted"
+	}
+	for i := range user.Status.Accounts {
+		if account := &user.Status.Accounts[i]; account.State == v1alpha1.AccountActive {
+			active[account.App] = account.RemoteID
+		}
+	}
+	return active
+}
+
+func keysOf(namespace string, ids []string) []types.NamespacedName {
+	var keys []types.NamespacedName
+	for _, id := range ids {
+		if name, _, ok := v1alpha1.SplitSCIMID(id); ok {
+			keys = append(keys, types.NamespacedName{Namespace: namespace, Name: name})
+		}
+	}
+	return keys
+}
+
+// apps: the groups that an app listed before or lists now, and those that it has.
+func (r *Reconciler) apps() handler.EventHandler {
+	return kube.Handle(func(ctx context.Context, before, after *v1alpha1.ScimApp) ([]types.NamespacedName, error) {
+		if before != nil && after != nil && !kube.MetaChanged(before, after) && slices.Equal(before.Status.Groups, after.Status.Groups) {
+			return nil, nil
+		}
+		var keys []types.NamespacedName
+		for _, app := range []*v1alpha1.ScimApp{before, after} {
+			if app == nil {
+				continue
+			}
+			for _, group := range app.Status.Groups {
+				keys = append(keys, keysOf(app.Namespace, []string{group.ID})...)
+			}
+			var have v1alpha1.ScimGroupList
+			fields := client.MatchingFields{provision.IndexGroupApp: app.Name}
+			if err := r.Client.List(ctx, &have, client.InNamespace(app.Namespace), fields, client.UnsafeDisableDeepCopy); err != nil {
+				return nil, err
+			}
+			for i := range have.Items {
+				keys = append(keys, client.ObjectKeyFromObject(&have.Items[i]))
+			}
+		}
+		return keys, nil
+	})
+}

@@ -1,0 +1,70 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package controllers wires the controllers together: the indexes of the cache, the view that all of them decide on, the running apps.
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/scim-operator/scim-operator/controllers/app"
+	scimclient "github.com/scim-operator/scim-operator/controllers/client"
+	"github.com/scim-operator/scim-operator/controllers/group"
+	"github.com/scim-operator/scim-operator/controllers/rolemapping"
+	"github.com/scim-operator/scim-operator/controllers/user"
+	"github.com/scim-operator/scim-operator/internal/apps"
+	"github.com/scim-operator/scim-operator/internal/directory"
+	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/provision"
+)
+
+// Options are what the controllers need from outside.
+type Options struct {
+	// Live reads and writes without a cache.
+	Live client.Client
+	// Directory keeps names unique.
+	Directory *directory.Store
+	Clock     clock.Clock
+	Metrics   prometheus.Registerer
+	// UserAgent of the calls to apps, such as "scim-operator/1.0".
+	UserAgent string
+}
+
+// RegisterIndexes adds every index to the manager's cache. The endpoint needs them too, so they are registered whether or not controllers run.
+func RegisterIndexes(ctx context.Context, mgr ctrl.Manager) error {
+	return errors.Join(directory.RegisterIndexes(ctx, mgr.GetFieldIndexer()), provision.RegisterIndexes(ctx, mgr.GetFieldIndexer()))
+}
+
+// Setup adds all controllers to the manager.
+func Setup(mgr ctrl.Manager, o Options) error {
+	view := provision.NewView(mgr.GetClient())
+	metrics := apps.NewMetrics(o.Metrics)
+	registry := apps.NewRegistry(view, o.Clock, mgr.GetLogger().WithName("apps"), metrics)
+	var users, groups, scimApps kube.Trigger
+	notify := apps.Notify{User: users.Add, Group: groups.Add, App: scimApps.Add}
+	registry.SetNotify(notify)
+	if err := mgr.Add(registry); err != nil {
+		return fmt.Errorf("adding the running apps: %w", err)
+	}
+	recorder := mgr.GetEventRecorder("scim-operator")
+	return errors.Join(
+		(&user.Reconciler{
+			Client: mgr.GetClient(), Live: o.Live, Directory: o.Directory, View: view, Apps: registry, Recorder: recorder, Clock: o.Clock,
+		}).SetupWithManager(mgr, &users),
+		(&group.Reconciler{
+			Client: mgr.GetClient(), Live: o.Live, Directory: o.Directory, View: view, Apps: registry, Recorder: recorder,
+		}).SetupWithManager(mgr, &groups),
+		(&app.Reconciler{
+			Client: mgr.GetClient(), Live: o.Live, View: view, Apps: registry, Metrics: metrics, Clock: o.Clock, Wake: notify, UserAgent: o.UserAgent,
+		}).SetupWithManager(mgr, &scimApps),
+		(&rolemapping.Reconciler{Client: mgr.GetClient()}).SetupWithManager(mgr),
+		(&scimclient.Reconciler{Client: mgr.GetClient(), Live: o.Live}).SetupWithManager(mgr),
+	)
+}

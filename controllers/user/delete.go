@@ -1,0 +1,101 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package user
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/directory"
+	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/provision"
+)
+
+// finalize lets a deleted user go once nothing of it is left to deprovision. Deleting the namespace always finishes: the accounts then stay
+// as they are, and an event says so.
+func (r *Reconciler) finalize(ctx context.Context, view *provision.UserView) (ctrl.Result, error) {
+	user := view.User
+	if !controllerutil.ContainsFinalizer(user, v1alpha1.FinalizerDeprovision) {
+		return ctrl.Result{}, nil
+	}
+	if !deprovisioned(view) {
+		goes, err := kube.NamespaceGoes(ctx, r.Live, user.Namespace)
+		if err != nil || !goes {
+			return ctrl.Result{}, err
+		}
+		r.Recorder.Eventf(user, nil, corev1.EventTypeWarning, v1alpha1.ReasonOrphaned, "Orphan",
+			"The namespace is being deleted: the accounts in the apps stay as they are")
+		return ctrl.Result{}, r.letGo(ctx, user)
+	}
+	if err := r.leaveGroups(ctx, user); err != nil {
+		return ctrl.Result{}, err
+	}
+	if err := r.Directory.ReleaseReservation(ctx, user); err != nil {
+		return ctrl.Result{}, err
+	}
+	vanish, err := r.Directory.MayVanish(ctx, user)
+	if err != nil || !vanish {
+		return ctrl.Result{RequeueAfter: sweepEvery}, err
+	}
+	return ctrl.Result{}, r.letGo(ctx, user)
+}
+
+// deprovisioned is whether every account is as it should be for somebody who is gone.
+func deprovisioned(view *provision.UserView) bool {
+	return !slices.ContainsFunc(view.Accounts, func(a provision.AccountView) bool { return !a.Step.Drop && !a.Step.InSync })
+}
+
+// letGo takes the finalizer off, bound to the resourceVersion on which the decision was made.
+func (r *Reconciler) letGo(ctx context.Context, user *v1alpha1.ScimUser) error {
+	before := user.DeepCopy()
+	controllerutil.RemoveFinalizer(user, v1alpha1.FinalizerDeprovision)
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.Client.Patch(ctx, user, patch, client.FieldOwner(kube.FieldOwner)); client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	r.View.Users.Forget(client.ObjectKeyFromObject(user))
+	return nil
+}
+
+// leaveGroups takes the user out of its groups. Groups that Git manages keep the member; it stands for nobody.
+func (r *Reconciler) leaveGroups(ctx context.Context, user *v1alpha1.ScimUser) error {
+	id := user.SCIMID()
+	if id == "" {
+		return nil
+	}
+	var groups v1alpha1.ScimGroupList
+	fields := client.MatchingFields{directory.IndexMember: id}
+	if err := r.Client.List(ctx, &groups, client.InNamespace(user.Namespace), fields, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("listing the groups of a deleted user: %w", err)
+	}
+	for i := range groups.Items {
+		if groups.Items[i].Spec.ManagedBy == v1alpha1.ManagedByGit {
+			continue
+		}
+		if err := r.leave(ctx, client.ObjectKeyFromObject(&groups.Items[i]), id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Reconciler) leave(ctx context.Context, key client.ObjectKey, id string) error {
+	group := &v1alpha1.ScimGroup{}
+	if err := r.Live.Get(ctx, key, group); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	members := slices.DeleteFunc(slices.Clone(group.Spec.Members), func(m v1alpha1.GroupMember) bool { return m.Value == id })
+	if len(members) == len(group.Spec.Members) {
+		return nil
+	}
+	group.Spec.Members = members
+	return client.IgnoreNotFound(r.Client.Update(ctx, group, client.FieldOwner(kube.FieldOwner)))
+}

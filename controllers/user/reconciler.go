@@ -1,0 +1,119 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package user reconciles ScimUsers: it admits them, keeps the state of their accounts in their status and sets the apps to work. It is the
+// only writer of a user's status.
+package user
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/apps"
+	"github.com/scim-operator/scim-operator/internal/directory"
+	"github.com/scim-operator/scim-operator/internal/provision"
+)
+
+const (
+	// burst is how long outcomes of several apps are gathered before they are written together.
+	burst = 2 * time.Second
+	// staleWait is the wait for the cache to show what was just written.
+	staleWait = 30 * time.Millisecond
+	// showPlanAfter is how long a change may be under way before the status shows it as planned. Most are made sooner, and a change costs
+	// one status write then, not two.
+	showPlanAfter = 5 * time.Second
+	// sweepEvery is how often a reservation is looked at.
+	sweepEvery = time.Hour
+)
+
+// Reconciler reconciles ScimUsers.
+//
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimusers,verbs=get;list;watch;create;update;patch;delete
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimusers/status,verbs=patch
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimgroups,verbs=get;list;watch;update
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimapps;scimrolemappings,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+type Reconciler struct {
+	// Client writes; Live reads without a cache.
+	Client    client.Client
+	Live      client.Reader
+	Directory *directory.Store
+	View      *provision.View
+	Apps      *apps.Registry
+	Recorder  events.EventRecorder
+	Clock     clock.PassiveClock
+
+	deferred deferrals
+}
+
+// Reconcile brings one user's accounts forward.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	view, err := r.View.User(ctx, req.NamespacedName)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if view == nil {
+		r.View.Users.Forget(req.NamespacedName)
+		return ctrl.Result{}, nil
+	}
+	switch {
+	case view.Stale:
+		return ctrl.Result{RequeueAfter: staleWait}, nil
+	case view.User.Spec.UserName == "" && view.User.Spec.Reservation != nil:
+		return r.sweep(ctx, view.User)
+	}
+	if done, result, err := r.admit(ctx, view); done || err != nil {
+		return result, ignoreConflict(&result, err)
+	}
+	result, err := r.accounts(ctx, view)
+	if err == nil && !view.User.DeletionTimestamp.IsZero() {
+		var after ctrl.Result
+		after, err = r.finalize(ctx, view)
+		result = sooner(result, after)
+	}
+	return result, ignoreConflict(&result, err)
+}
+
+// ignoreConflict turns a lost race for the object into another look: it is no failure.
+func ignoreConflict(result *ctrl.Result, err error) error {
+	if apierrors.IsConflict(err) {
+		*result = ctrl.Result{RequeueAfter: staleWait}
+		return nil
+	}
+	return err
+}
+
+// sooner is the result that comes back first.
+func sooner(a, b ctrl.Result) ctrl.Result {
+	if a.RequeueAfter == 0 || (b.RequeueAfter > 0 && b.RequeueAfter < a.RequeueAfter) {
+		return b
+	}
+	return a
+}
+
+// sweep removes a reservation that reserves nothing any more.
+func (r *Reconciler) sweep(ctx context.Context, user *v1alpha1.ScimUser) (ctrl.Result, error) {
+	gone, err := r.Directory.SweepReservation(ctx, user)
+	if gone || err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: sweepEvery}, nil
+}
+
+// conflictOf is the conflict that kept a user from being admitted, nil if it was something else.
+func conflictOf(err error) *directory.ConflictError {
+	var conflict *directory.ConflictError
+	if errors.As(err, &conflict) {
+		return conflict
+	}
+	return nil
+}

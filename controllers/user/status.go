@@ -1,0 +1,154 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package user
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/provision"
+)
+
+// appState is what matters of a running app for a user's status.
+type appState struct {
+	running, healthy bool
+	heldBatch        string
+}
+
+// nextStatus is a status to write, and how urgent that is.
+type nextStatus struct {
+	status v1alpha1.ScimUserStatus
+	// intents are the apps in which the account is to be created and whose entry says so only with this status.
+	intents map[string]bool
+	// urgent: it has to be written before anything else happens.
+	urgent bool
+	// imminent: a change is about to be made whose outcome will be written anyway.
+	imminent bool
+}
+
+// computeStatus is the status that follows from what is known of a user. It is pure.
+func computeStatus(view *provision.UserView, state func(*provision.AccountView) appState) *nextStatus {
+	next := &nextStatus{intents: map[string]bool{}}
+	after := view.User.DeepCopy()
+	after.Status.Accounts = nil
+	inSync := 0
+	var problems []problem
+	for i := range view.Accounts {
+		account := &view.Accounts[i]
+		if account.Step.Drop {
+			continue
+		}
+		entry := next.entry(account, state(account))
+		after.Status.Accounts = append(after.Status.Accounts, entry)
+		if account.Step.InSync {
+			inSync++
+		} else {
+			problems = append(problems, problem{app: entry.App, reason: entry.Reason, message: entry.Message})
+		}
+	}
+	after.Status.ObservedGeneration = after.Generation
+	after.Status.Active = strconv.FormatBool(after.IsActive())
+	after.Status.Summary = fmt.Sprintf("%d/%d", inSync, len(after.Status.Accounts))
+	setConditions(after, problems)
+	next.status = after.Status
+	return next
+}
+
+// entry is an account's entry as it should stand in the status.
+func (n *nextStatus) entry(account *provision.AccountView, state appState) v1alpha1.Account {
+	step := account.Step
+	entry := v1alpha1.Account{App: account.AppName, State: v1alpha1.AccountPending}
+	if account.Entry != nil {
+		entry = *account.Entry.DeepCopy()
+	}
+	entry.Planned, entry.PlannedAttributes, entry.HeldBatch = step.Action, nil, ""
+	switch {
+	case step.Action == "":
+		entry.Reason, entry.Message = step.Reason, step.Message
+		entry.Attempts, entry.NextRetryTime = 0, nil
+		return entry
+	case step.Action == v1alpha1.ActionUpdate, step.Action == v1alpha1.ActionReactivate:
+		entry.PlannedAttributes = append(slices.Clone(step.Set), step.Clear...)
+		slices.Sort(entry.PlannedAttributes)
+		entry.PlannedAttributes = entry.PlannedAttributes[:min(len(entry.PlannedAttributes), maxPlannedAttributes)]
+	case step.Action == v1alpha1.ActionCreate && entry.State != v1alpha1.AccountCreating:
+		entry.State = v1alpha1.AccountCreating
+		n.intents[account.AppName] = true
+		n.urgent = true
+	}
+	switch {
+	case step.Revocation && state.heldBatch != "":
+		entry.HeldBatch, entry.Reason = state.heldBatch, v1alpha1.ReasonHeld
+		entry.Message = "held by the mass-change guard; the status of the ScimApp says how many changes the batch " + state.heldBatch + " has and how to approve it"
+	case account.App != nil && account.App.Object.Spec.Suspend:
+		entry.Reason, entry.Message = v1alpha1.ReasonSuspended, "the ScimApp is suspended; the change waits until spec.suspend is false"
+	case entry.Attempts == 0:
+		entry.Reason, entry.Message = "", ""
+		n.imminent = n.imminent || (state.running && state.healthy)
+	}
+	return entry
+}
+
+// maxPlannedAttributes is how many names an entry shows (Account.plannedAttributes).
+const maxPlannedAttributes = 64
+
+// problem is an account that is not as it should be; reason is empty while the change is merely to come.
+type problem struct{ app, reason, message string }
+
+// waiting are reasons that resolve without anybody acting on this user, or that a person resolves elsewhere: not Stalled.
+var waiting = []string{
+	"", v1alpha1.ReasonHeld, v1alpha1.ReasonSuspended, v1alpha1.ReasonAppNotReady, v1alpha1.ReasonRateLimited, v1alpha1.ReasonServerError, v1alpha1.ReasonUnreachable,
+}
+
+func setConditions(user *v1alpha1.ScimUser, problems []problem) {
+	i := slices.IndexFunc(problems, func(p problem) bool { return !slices.Contains(waiting, p.reason) })
+	stalled := i >= 0
+	worst := v1alpha1.ReasonProgressing
+	for _, p := range problems {
+		if p.reason != "" {
+			worst = p.reason
+			break
+		}
+	}
+	if stalled {
+		worst = problems[i].reason
+	}
+	text := describe(problems)
+	switch {
+	case len(problems) == 0:
+		kube.SetCondition(user, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "every account is as it should be")
+	default:
+		kube.SetCondition(user, v1alpha1.ConditionReady, metav1.ConditionFalse, worst, text)
+	}
+	kube.SetWhile(user, len(problems) > 0 && !stalled, v1alpha1.ConditionReconciling, worst, text)
+	kube.SetWhile(user, stalled, v1alpha1.ConditionStalled, worst, text)
+}
+
+// describe lists what is not as it should be, an app each.
+func describe(problems []problem) string {
+	parts := make([]string, len(problems))
+	for i, p := range problems {
+		parts[i] = p.app + ": a change is under way"
+		if p.reason != "" {
+			parts[i] = p.app + ": " + p.reason + ": " + p.message
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// refused is the status of a user whose userName belongs to another one.
+func refused(user *v1alpha1.ScimUser, holder string) {
+	message := "the userName belongs to ScimUser " + holder + "; change spec.userName of this object or delete one of them"
+	user.Status.ObservedGeneration = user.Generation
+	user.Status.Active = "false"
+	kube.SetCondition(user, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonUserNameConflict, message)
+	kube.RemoveCondition(user, v1alpha1.ConditionReconciling)
+	kube.SetCondition(user, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonUserNameConflict, message)
+}

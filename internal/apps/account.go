@@ -1,0 +1,402 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package apps
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/connector"
+	scimconn "github.com/scim-operator/scim-operator/internal/connector/scim"
+	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/plan"
+	"github.com/scim-operator/scim-operator/internal/provision"
+	"github.com/scim-operator/scim-operator/internal/scim"
+)
+
+// Waits after a failure of a single account.
+const (
+	accountRetryBase = 5 * time.Second
+	accountRetryMax  = 10 * time.Minute
+	// personRetry is the wait where only a person can help: it is tried again now and then, in case they did.
+	personRetry = time.Hour
+)
+
+// accountCall is one look at an account and what it leads to.
+type accountCall struct {
+	app  *App
+	key  Key
+	user types.NamespacedName
+	view *provision.UserView
+	provision.AccountView
+}
+
+// syncAccount decides afresh what the account needs, right before the call, and does it. Its error is about the app as a whole; what
+// concerns this account alone becomes its outcome.
+func (a *App) syncAccount(ctx context.Context, key Key) error {
+	user := types.NamespacedName{Namespace: a.config.Key.Namespace, Name: key.Name}
+	view, account, err := a.view.Account(ctx, user, a.config.Key.Name)
+	if err != nil {
+		return err
+	}
+	if account == nil || account.App == nil || account.Step.Action == "" || account.App.Object.Spec.Suspend {
+		a.gate.made(key.Name)
+		return nil
+	}
+	entry := account.Entry
+	if entry == nil || entry.State == v1alpha1.AccountPending {
+		// The intent is not written yet; its write brings the key back.
+		return nil
+	}
+	if wait := untilRetry(entry.NextRetryTime, a.clock.Now()); wait > 0 {
+		return &retryLater{after: wait}
+	}
+	if account.Step.Revocation && !a.gate.pass(key.Name) {
+		a.gate.submit()
+		return nil
+	}
+	call := &accountCall{app: a, key: key, user: user, view: view, AccountView: *account}
+	return a.finish(ctx, call, call.perform(ctx))
+}
+
+func untilRetry(next *metav1.Time, now time.Time) time.Duration {
+	if next == nil {
+		return 0
+	}
+	return next.Sub(now)
+}
+
+// finish turns a failure of this account into its outcome and hands the others up.
+func (a *App) finish(ctx context.Context, call *accountCall, err error) error {
+	failure := connector.AsError(err)
+	if failure == nil {
+		return err
+	}
+	switch {
+	case failure.Scope() == connector.ScopeAccount, failure.Kind == connector.Unsupported:
+	case failure.Kind == connector.Forbidden && a.config.Connector.Test(ctx) == nil:
+		// The token is good: what is forbidden is this account.
+	case a.failsAlone(call.key):
+	default:
+		return err
+	}
+	if failure.UnknownOutcome() {
+		a.markUnknown(call.key)
+	}
+	call.fail(reasonOf(failure.Kind), failure.Error(), failure.Retriable())
+	return nil
+}
+
+func (c *accountCall) perform(ctx context.Context) error {
+	switch c.Step.Action {
+	case v1alpha1.ActionCreate:
+		return c.create(ctx)
+	case v1alpha1.ActionUpdate:
+		return c.update(ctx)
+	case v1alpha1.ActionReactivate:
+		return c.reactivate(ctx, c.Entry.RemoteID)
+	case v1alpha1.ActionDeactivate, v1alpha1.ActionDelete:
+		return c.revoke(ctx)
+	case v1alpha1.ActionRelease:
+		c.succeed(v1alpha1.AccountOrphaned, c.Entry.RemoteID, "Released")
+		return nil
+	default:
+		return fmt.Errorf("no such action: %s", c.Step.Action)
+	}
+}
+
+// create looks the account up, links it if it is there and creates it otherwise. At most two calls.
+func (c *accountCall) create(ctx context.Context) error {
+	found, err := c.find(ctx)
+	if err != nil || c.refused(found) {
+		return err
+	}
+	if found == nil {
+		return c.createNew(ctx)
+	}
+	if owner, err := c.otherOwner(ctx, found.ID); err != nil {
+		return err
+	} else if owner != "" {
+		c.fail(v1alpha1.ReasonAccountConflict, "the account in the app belongs to ScimUser "+owner+
+			"; one account has one owner: change the match attribute of one of them", false)
+		return nil
+	}
+	return c.link(ctx, found)
+}
+
+// refused says why an account that was found is not linked, if so.
+func (c *accountCall) refused(found *connector.User) bool {
+	switch {
+	case found == nil:
+		return false
+	case c.App.Protected(found.UserName):
+		c.fail(v1alpha1.ReasonAccountProtected, "the account in the app is listed in spec.protectedAccounts of the ScimApp and never changed", false)
+		return true
+	case c.App.Object.Spec.Adoption == v1alpha1.AdoptionNever && found.ExternalID != c.view.User.SCIMID():
+		c.fail(v1alpha1.ReasonAccountConflict, "the app has an account of this name that the operator did not make, and spec.adoption of the ScimApp is Never; "+
+			"set it to Link, or remove the account in the app", false)
+		return true
+	default:
+		return false
+	}
+}
+
+func (c *accountCall) createNew(ctx context.Context) error {
+	if wait := c.app.unsettled(c.key); wait > 0 {
+		return &retryLater{after: wait}
+	}
+	created, err := c.app.config.Connector.CreateUser(ctx, c.Wanted.Values)
+	if connector.Is(err, connector.Conflict) {
+		// Somebody was faster, or a lookup trails: what is in the way is linked at the next look.
+		c.fail(v1alpha1.ReasonAccountConflict, "the app says that the account exists, but a lookup did not show it; it is looked up again", true)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c.succeed(v1alpha1.AccountActive, created.ID, "Created")
+	return nil
+}
+
+// link takes over an account that exists: brings its attributes to what they should be, and activates it.
+func (c *accountCall) link(ctx context.Context, found *connector.User) error {
+	if !found.Active {
+		if !c.App.HasFeature(v1alpha1.FeatureReactivateUsers) {
+			c.fail(v1alpha1.ReasonFeatureOff, "the account exists in the app and is inactive; switch ReactivateUsers on in spec.features of the ScimApp", false)
+			return nil
+		}
+		return c.reactivate(ctx, found.ID)
+	}
+	id := found.ID
+	if differing := c.differing(found); len(differing) > 0 && c.App.HasFeature(v1alpha1.FeaturePushProfileUpdates) {
+		updated, err := c.app.config.Connector.UpdateUser(ctx, id, connector.Change{Set: differing, Full: c.Wanted.Values})
+		if err != nil {
+			return err
+		}
+		id = firstOf(updated.ID, id)
+	}
+	c.succeed(v1alpha1.AccountActive, id, "Linked")
+	return nil
+}
+
+// differing are the wanted values that an account does not have.
+func (c *accountCall) differing(found *connector.User) connector.Attributes {
+	differing := connector.Attributes{}
+	wanted := plan.HashValues(c.Wanted.Values)
+	for path, value := range c.Wanted.Values {
+		have, ok := scimconn.Value(found.Attributes, path)
+		if !ok || plan.HashValues(map[string]any{path: have})[path] != wanted[path] {
+			differing[path] = value
+		}
+	}
+	return differing
+}
+
+func (c *accountCall) update(ctx context.Context) error {
+	change := connector.Change{Set: connector.Attributes{}, Clear: c.Step.Clear, Full: c.Wanted.Values}
+	for _, name := range c.Step.Set {
+		change.Set[name] = c.Wanted.Values[name]
+	}
+	updated, err := c.app.config.Connector.UpdateUser(ctx, c.Entry.RemoteID, change)
+	if connector.Is(err, connector.NotFound) {
+		c.vanished()
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c.succeed(v1alpha1.AccountActive, firstOf(updated.ID, c.Entry.RemoteID), "Updated")
+	return nil
+}
+
+func (c *accountCall) reactivate(ctx context.Context, id string) error {
+	user, err := c.app.config.Connector.SetActive(ctx, id, true, c.Wanted.Values)
+	if connector.Is(err, connector.NotFound) {
+		c.vanished()
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c.succeed(v1alpha1.AccountActive, firstOf(user.ID, id), "Reactivated")
+	return nil
+}
+
+// revoke deactivates or deletes. An account that now belongs to a successor of the same name is left to it.
+func (c *accountCall) revoke(ctx context.Context) error {
+	id := c.Entry.RemoteID
+	if id == "" {
+		found, err := c.find(ctx)
+		if err != nil {
+			return err
+		}
+		if found == nil {
+			if wait := c.app.unsettled(c.key); wait > 0 {
+				return &retryLater{after: wait}
+			}
+			c.gone("")
+			return nil
+		}
+		if c.refused(found) {
+			c.gone("")
+			return nil
+		}
+		id = found.ID
+	}
+	owner, err := c.otherOwner(ctx, id)
+	if err != nil {
+		return err
+	}
+	if owner != "" {
+		c.gone("")
+		return nil
+	}
+	if c.Step.Action == v1alpha1.ActionDelete {
+		if err := c.app.config.Connector.DeleteUser(ctx, id); err != nil {
+			return err
+		}
+		c.gone("Deleted")
+		return nil
+	}
+	_, err = c.app.config.Connector.SetActive(ctx, id, false, nil)
+	if connector.Is(err, connector.NotFound) {
+		c.gone("")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c.succeed(v1alpha1.AccountInactive, id, "Deactivated")
+	return nil
+}
+
+// find looks the account up by the app's match attribute.
+func (c *accountCall) find(ctx context.Context) (*connector.User, error) {
+	value := c.App.MatchValue(c.Wanted)
+	if value == "" {
+		return nil, nil
+	}
+	users, err := c.app.config.Connector.FindUsers(ctx, c.App.Profile.MatchAttribute, value)
+	if err != nil {
+		return nil, err
+	}
+	var found *connector.User
+	for i := range users {
+		if c.App.Profile.MatchAttribute == "userName" && scim.Fold(users[i].UserName) != scim.Fold(value) {
+			continue
+		}
+		if found != nil {
+			return nil, &connector.Error{
+				Kind: connector.Conflict, Op: connector.OpFindUsers, Detail: "several accounts of the app have the match attribute of this user; remove or rename all but one",
+			}
+		}
+		found = &users[i]
+	}
+	return found, nil
+}
+
+// otherOwner is another user who has the account, "" for none. One account has one owner.
+func (c *accountCall) otherOwner(ctx context.Context, id string) (string, error) {
+	if owner := c.app.ownerOf(id); owner != "" && owner != c.key.Name {
+		return owner, nil
+	}
+	return c.app.view.Owner(ctx, c.app.config.Key, id, c.key.Name)
+}
+
+// vanished: the app does not know the id any more, so the account is looked up again and made anew if need be.
+func (c *accountCall) vanished() {
+	entry := c.Entry.DeepCopy()
+	entry.State, entry.RemoteID, entry.Applied = v1alpha1.AccountCreating, "", ""
+	c.put(*entry, false, "Vanished")
+}
+
+func (c *accountCall) gone(event string) {
+	c.app.own(c.Entry.RemoteID, c.key.Name, false)
+	c.put(*c.Entry.DeepCopy(), true, event)
+}
+
+func (c *accountCall) succeed(state v1alpha1.AccountState, remoteID, event string) {
+	now := metav1.NewTime(c.app.clock.Now())
+	entry := v1alpha1.Account{
+		App: c.AppName, State: state, RemoteID: remoteID,
+		ProvisionedTime: c.Entry.ProvisionedTime, UpdatedTime: &now, RevokedTime: c.Entry.RevokedTime,
+		Roles: c.Wanted.Roles, Applied: plan.HashValues(c.Wanted.Values).String(),
+	}
+	if entry.ProvisionedTime == nil {
+		entry.ProvisionedTime = &now
+	}
+	if c.Step.Revocation {
+		entry.RevokedTime = &now
+	}
+	if state != v1alpha1.AccountActive {
+		// What was written last stays true of an account that is switched off or released.
+		entry.Roles, entry.Applied = c.Entry.Roles, c.Entry.Applied
+	}
+	c.app.own(remoteID, c.key.Name, state == v1alpha1.AccountActive)
+	c.put(entry, false, event)
+}
+
+func (c *accountCall) fail(reason, message string, retriable bool) {
+	entry := c.Entry.DeepCopy()
+	entry.Attempts++
+	entry.Reason, entry.Message = reason, kube.Truncate(message)
+	wait := personRetry
+	if retriable {
+		wait = kube.Backoff(entry.Attempts, accountRetryBase, accountRetryMax)
+	}
+	next := metav1.NewTime(c.app.clock.Now().Add(kube.Jitter(wait)).Truncate(time.Second))
+	entry.NextRetryTime = &next
+	c.put(*entry, false, "")
+}
+
+// put hands the outcome to the user's reconciler, the only writer of the status.
+func (c *accountCall) put(entry v1alpha1.Account, gone bool, event string) {
+	if event != "" {
+		c.app.clearUnknown(c.key)
+		c.app.gate.made(c.key.Name)
+	}
+	c.app.view.Users.Put(c.user, provision.Outcome[v1alpha1.Account]{
+		App: c.AppName, Entry: entry, Gone: gone, At: c.app.clock.Now(), Event: event,
+	})
+}
+
+// ownerMemory is how long an owner is remembered: the cache shows it long before.
+const ownerMemory = time.Minute
+
+type ownership struct {
+	user string
+	at   time.Time
+}
+
+// own remembers who has an account until the cache shows it.
+func (a *App) own(remoteID, user string, active bool) {
+	now := a.clock.Now()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	maps.DeleteFunc(a.owners, func(_ string, o ownership) bool { return now.Sub(o.at) > ownerMemory })
+	if active {
+		a.owners[remoteID] = ownership{user: user, at: now}
+	} else if a.owners[remoteID].user == user {
+		delete(a.owners, remoteID)
+	}
+}
+
+func (a *App) ownerOf(remoteID string) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.owners[remoteID].user
+}
+
+func firstOf(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,352 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package apps
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/sony/gobreaker/v2"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/connector"
+	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/provision"
+)
+
+// What the calls of one app are paced by.
+const (
+	defaultConcurrency = 4
+	queueLimit         = 10_000
+	// callTimeout bounds all calls for one key: short enough that an old leader has stopped calling before a new one starts.
+	callTimeout = 30 * time.Second
+	// breakerFailures in a row open the breaker for breakerPause; then one key is tried.
+	breakerFailures = 5
+	breakerPause    = 10 * time.Second
+	// rateLimitPause is how long an app that asks to wait without saying how long is left alone.
+	rateLimitPause = 30 * time.Second
+	// credentialsPause holds the calls until the ScimApp's reconciler has tested the credentials again, which resumes them.
+	credentialsPause = time.Hour
+	// keyFailures in a row of one key, while the app serves others, make it a failure of that account.
+	keyFailures = 5
+)
+
+// Config is an app to run.
+type Config struct {
+	Key         types.NamespacedName
+	Connector   connector.Connector
+	Concurrency int
+	// Settle is how long after a create whose outcome is unknown the account may still not show.
+	Settle time.Duration
+}
+
+// Health is what is wrong with an app as a whole.
+type Health struct {
+	// Reason is one of v1alpha1.Reason..., empty while all is well.
+	Reason, Message string
+}
+
+// App is a running app.
+type App struct {
+	config  Config
+	view    *provision.View
+	clock   clock.Clock
+	log     logr.Logger
+	metrics *Metrics
+	notify  Notify
+	queue   *queue
+	gate    *gate
+	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
+	started time.Time
+
+	cancel  context.CancelFunc
+	workers sync.WaitGroup
+
+	mu     sync.Mutex
+	health Health
+	// unknown is when the outcome of a create became unknown; intents are the creates that this process decided itself.
+	unknown  map[Key]time.Time
+	intents  map[Key]bool
+	failures map[Key]int
+	// owners are the users that an account was linked to lately, before the cache shows it.
+	owners map[string]ownership
+}
+
+func newApp(config Config, r *Registry) *App {
+	if config.Concurrency <= 0 {
+		config.Concurrency = defaultConcurrency
+	}
+	a := &App{
+		config: config, view: r.view, clock: r.clock, log: r.log.WithValues("namespace", config.Key.Namespace, "app", config.Key.Name),
+		metrics: r.metrics, notify: r.notify, queue: newQueue(queueLimit, r.clock.Now), started: r.clock.Now(),
+		unknown: map[Key]time.Time{}, intents: map[Key]bool{}, failures: map[Key]int{}, owners: map[string]ownership{},
+	}
+	a.gate = newGate(a)
+	a.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+		Name: config.Key.String(), MaxRequests: 1, Timeout: breakerPause,
+		ReadyToTrip: func(counts gobreaker.Counts) bool { return counts.ConsecutiveFailures >= breakerFailures },
+	})
+	return a
+}
+
+func (a *App) start(ctx context.Context) {
+	ctx, a.cancel = context.WithCancel(ctx)
+	a.workers.Add(a.config.Concurrency + 1)
+	for range a.config.Concurrency {
+		go a.work(ctx)
+	}
+	go a.gate.run(ctx)
+}
+
+func (a *App) stop() {
+	a.cancel()
+	a.workers.Wait()
+	a.config.Connector.Close()
+}
+
+// Enqueue asks for a look at an account or group. It does nothing more if it is refused because the queue is full: a scan finds it again.
+func (a *App) Enqueue(key Key, class Class, exclusive string, delay time.Duration) {
+	a.queue.add(key, class, exclusive, delay)
+	a.metrics.queueDepth(a.config.Key, a.queue.depth())
+}
+
+// Resume ends a pause after the credentials were found good.
+func (a *App) Resume() {
+	a.setHealth(Health{})
+	a.queue.resume()
+}
+
+// Health is what is wrong with the app as a whole.
+func (a *App) Health() Health {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.health
+}
+
+// HeldBatch is the batch in which the guard holds the user's revocation, "" for none.
+func (a *App) HeldBatch(user string) string { return a.gate.batchOf(user) }
+
+// Recheck makes the guard look again, as after an approval.
+func (a *App) Recheck() { a.gate.submit() }
+
+// Test tests the credentials without side effects.
+func (a *App) Test(ctx context.Context) error { return a.config.Connector.Test(ctx) }
+
+func (a *App) work(ctx context.Context) {
+	defer a.workers.Done()
+	for {
+		key, ok := a.queue.next(ctx)
+		if !ok {
+			return
+		}
+		a.handle(ctx, key)
+		if a.queue.done(key) {
+			a.notify.App(a.config.Key)
+		}
+		a.report(key)
+		a.metrics.queueDepth(a.config.Key, a.queue.depth())
+	}
+}
+
+// report tells the reconciler of an outcome, once the key is not worked on any more: it would wait for further outcomes otherwise.
+func (a *App) report(key Key) {
+	object := types.NamespacedName{Namespace: a.config.Key.Namespace, Name: key.Name}
+	switch {
+	case key.Kind == KindGroup && len(a.view.Groups.Outcomes(object)) > 0:
+		a.notify.Group(object)
+	case key.Kind == KindAccount && len(a.view.Users.Outcomes(object)) > 0:
+		a.notify.User(object)
+	}
+}
+
+// handle works on a key: one look, and the calls for one change.
+func (a *App) handle(ctx context.Context, key Key) {
+	done, err := a.breaker.Allow()
+	if err != nil {
+		a.refuse(key, err)
+		return
+	}
+	call, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	switch key.Kind {
+	case KindGroup:
+		err = a.syncGroup(call, key)
+	default:
+		err = a.syncAccount(call, key)
+	}
+	done(breakerError(err))
+	if ctx.Err() != nil {
+		return
+	}
+	a.settle(ctx, key, err)
+}
+
+// refuse puts back a key that the breaker does not let through.
+func (a *App) refuse(key Key, err error) {
+	if errors.Is(err, gobreaker.ErrTooManyRequests) {
+		// Half open: another key is the trial.
+		a.queue.again(key, time.Second)
+		return
+	}
+	a.queue.pause(a.clock.Now().Add(breakerPause))
+	a.queue.again(key, 0)
+}
+
+// breakerError is the error if it says that the app is in trouble.
+func breakerError(err error) error {
+	switch connector.KindOf(err) {
+	case connector.Unreachable, connector.Timeout, connector.ServerError, connector.UnexpectedAnswer:
+		return err
+	default:
+		return nil
+	}
+}
+
+// settle decides what an error of the app as a whole means. Errors of one account have become its outcome before.
+func (a *App) settle(ctx context.Context, key Key, err error) {
+	if err == nil {
+		a.forgetFailure(key)
+		if a.breaker.State() == gobreaker.StateClosed {
+			a.setHealth(Health{})
+		}
+		return
+	}
+	var again *retryLater
+	if errors.As(err, &again) {
+		a.queue.again(key, again.after)
+		return
+	}
+	failure := connector.AsError(err)
+	if failure == nil {
+		a.log.Error(err, "Cannot decide what an app needs; it is tried again", "kind", key.Kind, "name", key.Name)
+		a.queue.again(key, kube.Jitter(time.Second))
+		return
+	}
+	if failure.UnknownOutcome() {
+		a.markUnknown(key)
+	}
+	now := a.clock.Now()
+	switch failure.Kind {
+	case connector.RateLimited:
+		wait := failure.RetryAfter
+		if wait <= 0 {
+			wait = rateLimitPause
+		}
+		a.queue.pause(now.Add(kube.Jitter(wait)))
+		a.queue.again(key, 0)
+	case connector.Credentials, connector.Forbidden:
+		a.queue.pause(now.Add(credentialsPause))
+		a.queue.again(key, 0)
+		a.setHealth(Health{Reason: reasonOf(failure.Kind), Message: failure.Error()})
+	default:
+		a.queue.again(key, kube.Jitter(kube.Backoff(a.countFailure(key), time.Second, time.Minute)))
+		if a.breaker.State() != gobreaker.StateClosed {
+			a.queue.pause(now.Add(breakerPause))
+			a.setHealth(Health{Reason: reasonOf(failure.Kind), Message: failure.Error()})
+		}
+	}
+}
+
+// reasonOf is the reason that a person sees for a kind of failure.
+func reasonOf(kind connector.Kind) string {
+	switch kind {
+	case connector.Credentials:
+		return v1alpha1.ReasonCredentialsRejected
+	case connector.Forbidden:
+		return v1alpha1.ReasonInsufficientPermissions
+	case connector.RateLimited:
+		return v1alpha1.ReasonRateLimited
+	case connector.ServerError, connector.UnexpectedAnswer, connector.NotFound:
+		return v1alpha1.ReasonServerError
+	case connector.Unsupported:
+		return v1alpha1.ReasonUnsupportedFeature
+	case connector.Conflict:
+		return v1alpha1.ReasonAccountConflict
+	case connector.Invalid:
+		return v1alpha1.ReasonRejected
+	default:
+		return v1alpha1.ReasonUnreachable
+	}
+}
+
+// ReasonOf is the reason that a person sees for an error of a connector.
+func ReasonOf(err error) string { return reasonOf(connector.KindOf(err)) }
+
+func (a *App) setHealth(health Health) {
+	a.mu.Lock()
+	changed := a.health.Reason != health.Reason
+	a.health = health
+	a.mu.Unlock()
+	if changed {
+		a.notify.App(a.config.Key)
+	}
+}
+
+func (a *App) countFailure(key Key) int32 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.failures[key]++
+	return int32(min(a.failures[key], 1000)) //nolint:gosec // bounded by the line itself
+}
+
+func (a *App) forgetFailure(key Key) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.failures, key)
+}
+
+// failsAlone is whether a key has failed so often, while the app serves others, that it is the account's trouble and not the app's.
+func (a *App) failsAlone(key Key) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.failures[key] >= keyFailures && a.breaker.State() == gobreaker.StateClosed
+}
+
+func (a *App) markUnknown(key Key) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.unknown[key] = a.clock.Now()
+}
+
+// Intended says that this process has just written the intent to create: nothing was called for it before.
+func (a *App) Intended(key Key) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.intents[key] = true
+}
+
+func (a *App) clearUnknown(key Key) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.unknown, key)
+	delete(a.intents, key)
+}
+
+// unsettled is how long to wait before something that a lookup does not find may be created: an earlier create may still not show.
+// An intent that this process did not write may stem from one that died after its call, at the latest when this one started.
+func (a *App) unsettled(key Key) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	since, ok := a.unknown[key]
+	if !ok {
+		if a.intents[key] {
+			return 0
+		}
+		since = a.started
+	}
+	return max(0, since.Add(a.config.Settle).Sub(a.clock.Now()))
+}
+
+// retryLater asks for another look after a time, without a failure.
+type retryLater struct{ after time.Duration }
+
+func (r *retryLater) Error() string { return "look again in " + r.after.String() }
+
+// HeldBatches are the digests of the batches that the guard holds, sorted.
+func (a *App) HeldBatches() []string { return a.gate.batches() }

@@ -1,0 +1,175 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package operator puts the whole together: the manager with its cache, the controllers, and the SCIM endpoint on every replica. cmd reads the
+// flags for it; tests run it in process.
+package operator
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/controllers"
+	"github.com/scim-operator/scim-operator/internal/clients"
+	"github.com/scim-operator/scim-operator/internal/directory"
+	"github.com/scim-operator/scim-operator/internal/server"
+)
+
+// Options of an operator.
+type Options struct {
+	// Version of the program.
+	Version string
+	// Namespaces to watch; all when empty.
+	Namespaces []string
+	// ScimAddress is where the endpoint listens, such as ":8443"; Listener, if set, is used instead.
+	ScimAddress string
+	Listener    net.Listener
+	// CertFile and KeyFile are the endpoint's certificate, read again whenever they change.
+	CertFile, KeyFile string
+	// ExternalURL is the URL under which clients reach the endpoint.
+	ExternalURL string
+	// MetricsAddress and HealthAddress are where metrics and probes are served; "0" switches them off.
+	MetricsAddress, HealthAddress string
+	// LeaderElection makes one of several replicas run the controllers. Its Lease stands in LeaderElectionNamespace.
+	LeaderElection          bool
+	LeaderElectionNamespace string
+	// Log of everything.
+	Log logr.Logger
+}
+
+// Scheme has every kind that the operator reads or writes.
+func Scheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		// The types are compiled in: this cannot depend on anything at run time.
+		panic(err)
+	}
+	return scheme
+}
+
+// Times of the leader election. The leader stops calling apps at the latest renewDeadline after it last renewed, and a new one starts
+// leaseDuration after that: in between nobody calls.
+const (
+	leaseDuration = 15 * time.Second
+	renewDeadline = 10 * time.Second
+	retryPeriod   = 2 * time.Second
+)
+
+// Run runs an operator until ctx is done.
+func Run(ctx context.Context, cfg *rest.Config, o Options) error {
+	mgr, err := newManager(cfg, o)
+	if err != nil {
+		return err
+	}
+	if err := controllers.RegisterIndexes(ctx, mgr); err != nil {
+		return fmt.Errorf("registering the indexes: %w", err)
+	}
+	live, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), HTTPClient: mgr.GetHTTPClient()})
+	if err != nil {
+		return fmt.Errorf("making the client: %w", err)
+	}
+	store := directory.New(directory.Options{Client: live, Cache: mgr.GetClient(), Clock: clock.RealClock{}, Random: rand.Reader})
+	if err := addEndpoint(ctx, mgr, store, o); err != nil {
+		return err
+	}
+	err = controllers.Setup(mgr, controllers.Options{
+		Live: live, Directory: store, Clock: clock.RealClock{}, Metrics: metrics.Registry, UserAgent: "scim-operator/" + o.Version,
+	})
+	if err != nil {
+		return fmt.Errorf("setting up the controllers: %w", err)
+	}
+	return mgr.Start(ctx)
+}
+
+func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
+	credentials, err := labels.NewRequirement(v1alpha1.LabelCredentials, "exists", nil)
+	if err != nil {
+		return nil, err
+	}
+	cached := cache.Options{
+		// managedFields are half of an object, and nothing reads them.
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject:         map[client.Object]cache.ByObject{&corev1.Secret{}: {Label: labels.NewSelector().Add(*credentials)}},
+	}
+	for _, namespace := range o.Namespaces {
+		if cached.DefaultNamespaces == nil {
+			cached.DefaultNamespaces = map[string]cache.Config{}
+		}
+		cached.DefaultNamespaces[namespace] = cache.Config{}
+	}
+	cfg = rest.CopyConfig(cfg)
+	// The API server's priority and fairness paces us better than a limit of our own.
+	cfg.QPS = -1
+	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
+		Scheme: Scheme(), Logger: o.Log, Cache: cached,
+		Metrics:                metricsserver.Options{BindAddress: o.MetricsAddress},
+		HealthProbeBindAddress: o.HealthAddress,
+		LeaderElection:         o.LeaderElection, LeaderElectionID: "scim-operator.io", LeaderElectionNamespace: o.LeaderElectionNamespace,
+		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 ptr.To(leaseDuration), RenewDeadline: ptr.To(renewDeadline), RetryPeriod: ptr.To(retryPeriod),
+		// Caches are warm before leadership comes: a failover costs no sync.
+		Controller: config.Controller{EnableWarmup: ptr.To(true)},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making the manager: %w", err)
+	}
+	return mgr, errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("cache", func(req *http.Request) error {
+		probe, cancel := context.WithTimeout(req.Context(), time.Second)
+		defer cancel()
+		if !mgr.GetCache().WaitForCacheSync(probe) {
+			return errors.New("the cache is not warm yet")
+		}
+		return nil
+	}))
+}
+
+// addEndpoint makes every replica serve SCIM.
+func addEndpoint(ctx context.Context, mgr ctrl.Manager, store *directory.Store, o Options) error {
+	// What the endpoint reads is watched from the start, not from the first request on.
+	for _, kind := range []client.Object{&v1alpha1.ScimClient{}, &v1alpha1.ScimUser{}, &v1alpha1.ScimGroup{}, &corev1.Secret{}} {
+		if _, err := mgr.GetCache().GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
+			return fmt.Errorf("watching: %w", err)
+		}
+	}
+	handler, err := server.New(server.Options{
+		Directory:   func(scope directory.Scope) server.Directory { return store.For(scope) },
+		Clients:     &clients.Source{Reader: mgr.GetClient()},
+		ExternalURL: o.ExternalURL, Log: o.Log.WithName("endpoint"), Metrics: metrics.Registry,
+	})
+	if err != nil {
+		return fmt.Errorf("making the endpoint: %w", err)
+	}
+	certificates, err := certwatcher.New(o.CertFile, o.KeyFile)
+	if err != nil {
+		return fmt.Errorf("reading the endpoint's certificate: %w", err)
+	}
+	endpoint := &server.Server{
+		Address: o.ScimAddress, Listener: o.Listener, Handler: handler, Log: o.Log.WithName("endpoint"),
+		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) { return certificates.GetCertificate(hello) },
+	}
+	return errors.Join(mgr.Add(certificates), mgr.Add(endpoint))
+}

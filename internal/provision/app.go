@@ -1,0 +1,193 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package provision
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/assignment"
+	"github.com/scim-operator/scim-operator/internal/connector/profiles"
+	"github.com/scim-operator/scim-operator/internal/mapping"
+	"github.com/scim-operator/scim-operator/internal/plan"
+	"github.com/scim-operator/scim-operator/internal/resource"
+	"github.com/scim-operator/scim-operator/internal/scim"
+)
+
+// App is a ScimApp made ready for decisions: its profile, its features, its compiled attribute mapping.
+type App struct {
+	Object  *v1alpha1.ScimApp
+	Profile profiles.Profile
+
+	program  *mapping.Program
+	features map[v1alpha1.Feature]bool
+	roles    rolePolicy
+	// protected are the folded userNames that are never touched.
+	protected map[string]bool
+}
+
+type rolePolicy struct {
+	attribute string
+	form      v1alpha1.RoleForm
+	allowed   []string
+	aliases   map[string]string
+	defaults  []string
+}
+
+// CompileApp checks a ScimApp against its profile. The error is for a person and names the field.
+func CompileApp(app *v1alpha1.ScimApp) (*App, error) {
+	profile, ok := profiles.Get(app.Spec.Profile)
+	if !ok {
+		return nil, fmt.Errorf("spec.profile: %q is not known; there are %s", app.Spec.Profile, strings.Join(profiles.Names(), ", "))
+	}
+	if profile.BaseURLRequired && app.Spec.SCIM.BaseURL == "" {
+		return nil, fmt.Errorf("spec.scim.baseURL is required: %s has an address for each customer", profile.Title)
+	}
+	a := &App{
+		Object: app, Profile: profile, features: map[v1alpha1.Feature]bool{}, roles: rolesOf(app, profile), protected: map[string]bool{},
+	}
+	for _, feature := range app.Spec.Features {
+		if !profile.Supports(string(feature)) {
+			return nil, fmt.Errorf("spec.features: %s cannot do %s; it can do %s", profile.Title, feature, strings.Join(profile.Features, ", "))
+		}
+		a.features[feature] = true
+	}
+	if _, unknown := assignment.CheckRoles(a.roles.defaults, a.roles.allowed, a.roles.aliases); len(unknown) > 0 {
+		return nil, fmt.Errorf("spec.roles.default: unknown roles %s; the app knows %s", strings.Join(unknown, ", "), strings.Join(a.roles.allowed, ", "))
+	}
+	for _, userName := range app.Spec.ProtectedAccounts {
+		a.protected[scim.Fold(userName)] = true
+	}
+	program, err := mapping.Compile(mapping.Merge(profileAttributes(profile), app.Spec.Attributes))
+	if err != nil {
+		return nil, fmt.Errorf("spec.attributes: %w", err)
+	}
+	a.program = program
+	return a, nil
+}
+
+func profileAttributes(profile profiles.Profile) []mapping.Attribute {
+	attributes := make([]mapping.Attribute, 0, len(profile.Attributes))
+	for _, attribute := range profile.Attributes {
+		attributes = append(attributes, mapping.Attribute{Name: attribute.Path, Expression: attribute.Expression})
+	}
+	return attributes
+}
+
+func rolesOf(app *v1alpha1.ScimApp, profile profiles.Profile) rolePolicy {
+	roles := rolePolicy{
+		attribute: profile.Roles.Attribute, form: v1alpha1.RoleFormValues,
+		allowed: profile.Roles.Allowed, aliases: profile.Roles.Aliases, defaults: profile.Roles.Default,
+	}
+	if profile.Roles.Form == profiles.RoleAsString {
+		roles.form = v1alpha1.RoleFormString
+	}
+	if profile.Roles.Form == profiles.NoRoles {
+		roles.attribute = ""
+	}
+	if own := app.Spec.Roles; own != nil {
+		if own.Attribute != "" {
+			roles.attribute = own.Attribute
+		}
+		if own.Form != "" {
+			roles.form = own.Form
+		}
+		if len(own.Allowed) > 0 {
+			roles.allowed, roles.aliases = own.Allowed, nil
+		}
+		if len(own.Default) > 0 {
+			roles.defaults = own.Default
+		}
+	}
+	return roles
+}
+
+// AllowedRoles are the roles that the app knows, with other names of them; none means that any is accepted.
+func (a *App) AllowedRoles() (allowed []string, aliases map[string]string) {
+	return a.roles.allowed, a.roles.aliases
+}
+
+// MatchValue is the value by which the wanted account is found in the app, "" when there is none.
+func (a *App) MatchValue(w plan.Wanted) string {
+	value, _ := w.Values[a.Profile.MatchAttribute].(string)
+	return value
+}
+
+// Protected is whether a userName of the app is one that is never linked nor changed.
+func (a *App) Protected(userName string) bool { return a.protected[scim.Fold(userName)] }
+
+// HasFeature is whether a feature is switched on.
+func (a *App) HasFeature(feature v1alpha1.Feature) bool { return a.features[feature] }
+
+// policy for an account.
+func (a *App) policy(w plan.Wanted) plan.Policy {
+	return plan.Policy{
+		Features:              a.features,
+		Deprovisioning:        a.Object.Spec.Deprovisioning,
+		MatchAttribute:        a.Profile.MatchAttribute,
+		BlockIdentifierChange: a.Profile.OnIdentifierChange == profiles.BlockIdentifierChange,
+		Protected:             a.Protected(a.MatchValue(w)),
+		RoleAttribute:         a.roles.attribute,
+	}
+}
+
+// wanted is what the user's account should be. given is nil when the user does not have the app.
+func (a *App) wanted(user *v1alpha1.ScimUser, given *assignment.Assignment) plan.Wanted {
+	w := plan.Wanted{
+		Assigned: given != nil && a.Object.DeletionTimestamp.IsZero(),
+		Active:   user.IsActive() && user.DeletionTimestamp.IsZero(),
+		Deleted:  !user.DeletionTimestamp.IsZero(),
+	}
+	if given == nil {
+		given = &assignment.Assignment{}
+	}
+	vars := resource.UserJSON(user, user.Spec.Client)
+	// The id that the endpoint gave the user is what an app may keep as externalId: it tells our accounts from others.
+	vars["id"] = user.SCIMID()
+	w.Values, w.Problems = a.program.Eval(vars)
+	for name, value := range given.Defaults {
+		if _, own := w.Values[name]; !own {
+			w.Values[name] = value
+		}
+	}
+	for name, value := range given.Overrides {
+		w.Values[name] = value
+	}
+	w.Roles = a.wantedRoles(given.Roles)
+	if a.roles.attribute != "" && len(w.Roles) > 0 {
+		w.Values[a.roles.attribute] = a.roleValue(w.Roles)
+	}
+	for _, required := range a.Profile.RequiredAttributes {
+		if _, ok := w.Values[required]; !ok {
+			w.Missing = append(w.Missing, required)
+		}
+	}
+	return w
+}
+
+// wantedRoles by the app's names: those given as far as the app knows them, else the default ones.
+func (a *App) wantedRoles(given []string) []string {
+	known, _ := assignment.CheckRoles(given, a.roles.allowed, a.roles.aliases)
+	if len(known) == 0 {
+		known, _ = assignment.CheckRoles(a.roles.defaults, a.roles.allowed, a.roles.aliases)
+	}
+	return slices.Compact(known)
+}
+
+func (a *App) roleValue(roles []string) any {
+	if a.roles.form == v1alpha1.RoleFormString {
+		return roles[0]
+	}
+	values := make([]any, len(roles))
+	for i, role := range roles {
+		value := map[string]any{"value": role}
+		if i == 0 {
+			value["primary"] = true
+		}
+		values[i] = value
+	}
+	return values
+}

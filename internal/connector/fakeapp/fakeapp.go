@@ -35,6 +35,8 @@ type Options struct {
 	Token string
 	// Addr to listen on; empty is a free port of 127.0.0.1.
 	Addr string
+	// StateFile keeps accounts and groups across starts, written after each change by a caller; empty keeps nothing.
+	StateFile string
 }
 
 // App is a running app.
@@ -82,6 +84,11 @@ func New(options Options) (*App, error) {
 		closed:  make(chan struct{}),
 	}
 	app.store.init(behaviour)
+	if app.store.file = options.StateFile; app.store.file != "" {
+		if err := app.store.load(app.store.file); err != nil {
+			return nil, err
+		}
+	}
 	app.faults.init()
 	if err := app.listen(); err != nil {
 		return nil, err

@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +32,12 @@ type peer struct {
 
 func start(t *testing.T, flavour Flavour) *peer {
 	t.Helper()
-	app, err := New(Options{Flavour: flavour, Token: token})
+	return startWith(t, Options{Flavour: flavour, Token: token})
+}
+
+func startWith(t *testing.T, options Options) *peer {
+	t.Helper()
+	app, err := New(options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -404,6 +411,33 @@ func TestRateLimit(t *testing.T) {
 	}
 	p.app.SetRateLimit(0, 0)
 	p.do("GET", "/users", "", 200)
+}
+
+func TestStateFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state.json")
+	p := startWith(t, Options{Flavour: RService, Token: token, StateFile: file})
+	created := p.do("POST", "/Users", body("ann@corp.test", ""), 201)
+	p.do("POST", "/Groups", fmt.Sprintf(`{"schemas":[%q],"displayName":"G","members":[{"value":%q}]}`, groupURN, created["id"]), 201)
+	users, groups := p.app.Users(), p.app.Groups()
+	p.app.Close()
+
+	p = startWith(t, Options{Flavour: RService, Token: token, StateFile: file})
+	if diff := cmp.Diff(users, p.app.Users()); diff != "" {
+		t.Errorf("users (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(groups, p.app.Groups()); diff != "" {
+		t.Errorf("groups (-want +got):\n%s", diff)
+	}
+	p.do("POST", "/Users", body("ann@corp.test", ""), 409)
+	if next := p.do("POST", "/Users", body("bob@corp.test", ""), 201); next["id"] == created["id"] {
+		t.Error("an id is given twice")
+	}
+	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(Options{Flavour: RService, StateFile: file}); err == nil {
+		t.Error("a broken state file is taken for an empty app")
+	}
 }
 
 func TestTheAdminOfTheApp(t *testing.T) {

@@ -209,6 +209,11 @@ func (a *App) commit(r *http.Request, where target, body []byte, call *Call) ans
 	if touched != nil {
 		call.Subject, _ = touched.attributes[c.nameAttribute].(string)
 	}
+	if call.Write && a.store.file != "" {
+		if err := a.store.save(); err != nil {
+			return scimError(http.StatusInternalServerError, "", "the state cannot be kept")
+		}
+	}
 	return given
 }
 

@@ -46,12 +46,19 @@ type store struct {
 	flavour       flavour
 	users, groups collection
 	lastID        int
+	file          string // where it is kept; empty: nowhere
 }
 
 func (s *store) init(f flavour) {
 	s.flavour = f
 	s.users = collection{kind: "User", urn: userURN, path: f.usersPath, nameAttribute: "userName", byID: map[string]*record{}, byName: map[string]*record{}}
 	s.groups = collection{kind: "Group", urn: groupURN, path: f.groupsPath, nameAttribute: "displayName", byID: map[string]*record{}, byName: map[string]*record{}}
+}
+
+// insert adds a record whose id and name are free.
+func (c *collection) insert(added *record) {
+	c.order = append(c.order, added)
+	c.byID[added.id], c.byName[nameOf(c, added.attributes)] = added, added
 }
 
 func nameOf(c *collection, attributes map[string]any) string {
@@ -97,8 +104,7 @@ func (s *store) create(c *collection, sent map[string]any) (answer, *record) {
 	}
 	now := time.Now()
 	added := &record{id: s.newID(attributes), attributes: attributes, members: members, created: now, modified: now}
-	c.order = append(c.order, added)
-	c.byID[added.id], c.byName[nameOf(c, attributes)] = added, added
+	c.insert(added)
 	return answer{status: http.StatusCreated, body: s.render(c, added, true)}, added
 }
 

@@ -1,26 +1,56 @@
 // Copyright The scim-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package rolemapping reconciles ScimRoleMappings: it resolves the subjects, checks the roles and says in the status what came of it. It gives nobody
-// anything: who has what is decided by internal/assignment from what stands here.
+// Package rolemapping reconciles ScimRoleMappings: it resolves the subjects, checks roles and attributes against the app, counts the users, and says in the
+// status what came of it. It gives nobody anything: who has what is decided by internal/assignment, from the spec and the groups that are resolved here.
 package rolemapping
 
 import (
 	"context"
+	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/kube"
 )
 
+// staleWait is the wait for the cache to show what was just written.
+const staleWait = 30 * time.Millisecond
+
 // Reconciler reconciles ScimRoleMappings.
+//
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimrolemappings,verbs=get;list;watch
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimrolemappings/status,verbs=patch
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimapps;scimgroups;scimusers,verbs=get;list;watch
 type Reconciler struct {
+	// Client writes, and reads from a cache that has the indexes of directory.RegisterIndexes.
 	Client client.Client
+
+	// countDelay is how long the count of users may trail; defaultCountDelay when 0.
+	countDelay time.Duration
 }
 
 // Reconcile brings the status of one mapping up to date.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	return ctrl.Result{}, nil
+	before := &v1alpha1.ScimRoleMapping{}
+	if err := r.Client.Get(ctx, req.NamespacedName, before); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !before.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, nil
+	}
+	found, err := r.look(ctx, before)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	after := before.DeepCopy()
+	report(after, found)
+	_, err = kube.PatchStatus(ctx, r.Client, before, after)
+	if apierrors.IsConflict(err) {
+		return ctrl.Result{RequeueAfter: staleWait}, nil
+	}
+	return ctrl.Result{}, client.IgnoreNotFound(err)
 }
-
-// SetupWithManager registers the indexes and watches.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error { return nil }

@@ -1,0 +1,109 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rolemapping
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/kube"
+)
+
+// report writes the status of a mapping of which this was found.
+func report(m *v1alpha1.ScimRoleMapping, found findings) {
+	m.Status.ObservedGeneration = m.Generation
+	m.Status.Groups = found.groups.Groups
+	m.Status.Users = int32(min(found.users, 1<<31-1)) //nolint:gosec // bounded
+	reportReady(m, found)
+	reportSubjects(m, found)
+}
+
+// reportReady says whether the mapping is accepted. An app that does not exist yet may come; what it does not take, a person has to change. Two mappings that tie
+// and disagree are both accepted, and which one wins is known: that is a reason, not a failure.
+func reportReady(m *v1alpha1.ScimRoleMapping, found findings) {
+	status, reason, message := metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "The mapping is accepted."
+	switch {
+	case !found.app:
+		status, reason = metav1.ConditionFalse, v1alpha1.ReasonAppNotFound
+		message = fmt.Sprintf("ScimApp %s does not exist, or is being deleted. The mapping takes effect when it is there.", m.Spec.App)
+	case found.problem.reason != "":
+		status, reason, message = metav1.ConditionFalse, found.problem.reason, found.problem.message
+	case len(found.conflicts) > 0:
+		reason = v1alpha1.ReasonMappingConflict
+		message = conflictMessage(m, found.conflicts)
+	}
+	kube.SetCondition(m, v1alpha1.ConditionReady, status, reason, message)
+	kube.SetWhile(m, found.problem.reason != "", v1alpha1.ConditionStalled, found.problem.reason, found.problem.message)
+}
+
+func conflictMessage(m *v1alpha1.ScimRoleMapping, conflicts []string) string {
+	winner := min(m.Name, slices.Min(conflicts))
+	return fmt.Sprintf("This mapping and %s give the same users other roles or values, all with priority %d. The lowest name wins: %s. Give them different priorities.",
+		listed(conflicts), m.PriorityOrDefault(), winner)
+}
+
+// reportSubjects says whether the groups and users exist. A renamed group does; that it should be named anew is said, but nothing waits for it.
+func reportSubjects(m *v1alpha1.ScimRoleMapping, found findings) {
+	var missing, changed, renamed []string
+	if names := found.groups.NotFound; len(names) > 0 {
+		missing = append(missing, "No group is named "+quoted(names)+".")
+	}
+	if names := found.groups.Ambiguous; len(names) > 0 {
+		missing = append(missing, "More than one group is named "+quoted(names)+"; none of them counts.")
+	}
+	if len(found.missingUsers) > 0 {
+		missing = append(missing, "No user is found for "+positions(found.missingUsers)+".") // without the name, which is a personal value
+	}
+	if names := found.groups.Changed; len(names) > 0 {
+		changed = append(changed, fmt.Sprintf(
+			"Another group is named %s now. The former group keeps what it has, and the new one gets nothing until the spec of this mapping changes.", quoted(names)))
+	}
+	if names := found.groups.Renamed; len(names) > 0 {
+		renamed = append(renamed, fmt.Sprintf("What was named %s has another name now, and is followed. Name it anew in spec.subjects.groups.", quoted(names)))
+	}
+	status, reason := metav1.ConditionTrue, v1alpha1.ReasonSucceeded
+	message := strings.Join(slices.Concat(changed, missing, renamed), " ")
+	switch {
+	case len(changed) > 0:
+		status, reason = metav1.ConditionFalse, v1alpha1.ReasonSubjectChanged
+	case len(missing) > 0:
+		status, reason = metav1.ConditionFalse, v1alpha1.ReasonSubjectNotFound
+	case len(renamed) > 0:
+		reason = v1alpha1.ReasonSubjectRenamed
+	default:
+		message = "All groups and users exist."
+	}
+	kube.SetCondition(m, v1alpha1.ConditionSubjectsResolved, status, reason, message)
+}
+
+// maxListed bounds a list in a message.
+const maxListed = 24
+
+// listed is names in a sentence, the first ones of many.
+func listed(names []string) string {
+	if more := len(names) - maxListed; more > 0 {
+		return strings.Join(names[:maxListed], ", ") + fmt.Sprintf(" and %d more", more)
+	}
+	return strings.Join(names, ", ")
+}
+
+func quoted(names []string) string {
+	out := make([]string, len(names))
+	for i, name := range names {
+		out[i] = fmt.Sprintf("%q", name)
+	}
+	return listed(out)
+}
+
+func positions(indexes []int) string {
+	out := make([]string, len(indexes))
+	for i, index := range indexes {
+		out[i] = fmt.Sprintf("spec.subjects.users[%d]", index)
+	}
+	return listed(out)
+}

@@ -1,0 +1,232 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rolemapping
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/directory"
+	"github.com/scim-operator/scim-operator/internal/scim"
+)
+
+// Indexes of ScimRoleMappings in the cache.
+const (
+	indexApp       = "rolemapping.app"       // spec.app
+	indexUserName  = "rolemapping.userName"  // folded names in spec.subjects.users
+	indexGroupName = "rolemapping.groupName" // folded names in spec.subjects.groups
+	indexGroupID   = "rolemapping.groupID"   // ids in status.groups
+)
+
+// defaultCountDelay gathers changes of memberships: counters in a status move at most every ten seconds.
+const defaultCountDelay = 10 * time.Second
+
+// SetupWithManager adds the indexes and starts the controller with the manager.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	if r.countDelay == 0 {
+		r.countDelay = defaultCountDelay
+	}
+	if err := registerIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {
+		return fmt.Errorf("indexing ScimRoleMappings: %w", err)
+	}
+	now := handler.EnqueueRequestsFromMapFunc
+	when := func(p predicate.Predicate) builder.WatchesOption { return builder.WithPredicates(p) }
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("scimrolemapping").
+		For(&v1alpha1.ScimRoleMapping{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		Watches(&v1alpha1.ScimRoleMapping{}, now(r.siblings), when(onUpdate(mappingChanged))).
+		Watches(&v1alpha1.ScimApp{}, now(r.ofApp), when(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.ScimGroup{}, now(r.namingGroup), when(onUpdate(groupChanged))).
+		Watches(&v1alpha1.ScimGroup{}, r.later(r.throughGroup), when(onUpdate(membersChanged))).
+		Watches(&v1alpha1.ScimUser{}, now(r.namingUser), when(onUpdate(userChanged))).
+		Watches(&v1alpha1.ScimUser{}, r.later(r.throughMember), when(onUpdate(userChanged))).
+		Complete(r)
+}
+
+func registerIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+	index := func(field string, values func(*v1alpha1.ScimRoleMapping) []string) error {
+		return indexer.IndexField(ctx, &v1alpha1.ScimRoleMapping{}, field, func(obj client.Object) []string {
+			m, ok := obj.(*v1alpha1.ScimRoleMapping)
+			if !ok {
+				return nil
+			}
+			return values(m)
+		})
+	}
+	return errors.Join(
+		index(indexApp, func(m *v1alpha1.ScimRoleMapping) []string { return []string{m.Spec.App} }),
+		index(indexUserName, func(m *v1alpha1.ScimRoleMapping) []string { return folded(m.Spec.Subjects.Users) }),
+		index(indexGroupName, func(m *v1alpha1.ScimRoleMapping) []string { return folded(m.Spec.Subjects.Groups) }),
+		index(indexGroupID, func(m *v1alpha1.ScimRoleMapping) []string {
+			ids := make([]string, len(m.Status.Groups))
+			for i, g := range m.Status.Groups {
+				ids[i] = g.ID
+			}
+			return ids
+		}),
+	)
+}
+
+func folded(names []string) []string {
+	out := make([]string, len(names))
+	for i, name := range names {
+		out[i] = scim.Fold(name)
+	}
+	return out
+}
+
+// onUpdate lets every create and delete through, and those updates that change something.
+func onUpdate[T client.Object](changed func(before, after T) bool) predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok1 := e.ObjectOld.(T)
+		after, ok2 := e.ObjectNew.(T)
+		return ok1 && ok2 && (changed(before, after) || before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero())
+	}}
+}
+
+// mappingChanged is whether other mappings may tie with this one now, or no longer.
+func mappingChanged(before, after *v1alpha1.ScimRoleMapping) bool {
+	return before.Generation != after.Generation || !equality.Semantic.DeepEqual(before.Status.Groups, after.Status.Groups) ||
+		readyReason(before) != readyReason(after)
+}
+
+func readyReason(m *v1alpha1.ScimRoleMapping) string {
+	if ready := meta.FindStatusCondition(m.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
+		return ready.Reason + ready.Message
+	}
+	return ""
+}
+
+func groupChanged(before, after *v1alpha1.ScimGroup) bool {
+	return before.Spec.DisplayName != after.Spec.DisplayName || before.SCIMID() != after.SCIMID()
+}
+
+func membersChanged(before, after *v1alpha1.ScimGroup) bool {
+	return !slices.Equal(before.Spec.Members, after.Spec.Members)
+}
+
+func userChanged(before, after *v1alpha1.ScimUser) bool {
+	return before.Spec.UserName != after.Spec.UserName || before.SCIMID() != after.SCIMID()
+}
+
+// later asks for a reconcile after countDelay. What is asked for meanwhile is one reconcile.
+func (r *Reconciler) later(mappings handler.MapFunc) handler.EventHandler {
+	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+	add := func(ctx context.Context, obj client.Object, q queue) {
+		for _, request := range mappings(ctx, obj) {
+			q.AddAfter(request, r.countDelay)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { add(ctx, e.Object, q) },
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { add(ctx, e.ObjectNew, q) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { add(ctx, e.Object, q) },
+	}
+}
+
+// siblings are the other mappings of the same app.
+func (r *Reconciler) siblings(ctx context.Context, obj client.Object) []reconcile.Request {
+	m, ok := obj.(*v1alpha1.ScimRoleMapping)
+	if !ok {
+		return nil
+	}
+	return slices.DeleteFunc(r.find(ctx, m.Namespace, indexApp, m.Spec.App), func(request reconcile.Request) bool { return request.Name == m.Name })
+}
+
+func (r *Reconciler) ofApp(ctx context.Context, app client.Object) []reconcile.Request {
+	return r.find(ctx, app.GetNamespace(), indexApp, app.GetName())
+}
+
+// namingGroup are the mappings that name the group, or follow it.
+func (r *Reconciler) namingGroup(ctx context.Context, obj client.Object) []reconcile.Request {
+	group, ok := obj.(*v1alpha1.ScimGroup)
+	if !ok {
+		return nil
+	}
+	return slices.Concat(
+		r.find(ctx, group.Namespace, indexGroupName, scim.Fold(group.Spec.DisplayName)),
+		r.find(ctx, group.Namespace, indexGroupID, group.SCIMID()),
+	)
+}
+
+func (r *Reconciler) namingUser(ctx context.Context, obj client.Object) []reconcile.Request {
+	user, ok := obj.(*v1alpha1.ScimUser)
+	if !ok || !user.Admitted() {
+		return nil
+	}
+	return r.find(ctx, user.Namespace, indexUserName, scim.Fold(user.Spec.UserName))
+}
+
+// throughGroup are the mappings that follow the group or one in which it is nested.
+func (r *Reconciler) throughGroup(ctx context.Context, obj client.Object) []reconcile.Request {
+	group, ok := obj.(*v1alpha1.ScimGroup)
+	if !ok {
+		return nil
+	}
+	return r.through(ctx, group.Namespace, group.SCIMID())
+}
+
+// throughMember are the mappings that give the user the app through a group.
+func (r *Reconciler) throughMember(ctx context.Context, obj client.Object) []reconcile.Request {
+	user, ok := obj.(*v1alpha1.ScimUser)
+	if !ok || !user.Admitted() {
+		return nil
+	}
+	return r.through(ctx, user.Namespace, user.SCIMID())
+}
+
+// through are the mappings that follow the member itself, if it is a group, or a group that it is in.
+func (r *Reconciler) through(ctx context.Context, namespace, member string) []reconcile.Request {
+	var requests []reconcile.Request
+	seen := map[string]bool{"": true}
+	for next := []string{member}; len(next) > 0; {
+		id := next[0]
+		next = next[1:]
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		requests = append(requests, r.find(ctx, namespace, indexGroupID, id)...)
+		var groups v1alpha1.ScimGroupList
+		err := r.Client.List(ctx, &groups, client.InNamespace(namespace), client.MatchingFields{directory.IndexMember: id}, client.UnsafeDisableDeepCopy)
+		if err != nil {
+			ctrl.LoggerFrom(ctx).Error(err, "Cannot list the groups of a member", "namespace", namespace)
+			return requests
+		}
+		for i := range groups.Items {
+			next = append(next, groups.Items[i].SCIMID())
+		}
+	}
+	return requests
+}
+
+// find is the mappings with a value in an index.
+func (r *Reconciler) find(ctx context.Context, namespace, index, value string) []reconcile.Request {
+	var list v1alpha1.ScimRoleMappingList
+	err := r.Client.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{index: value}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Cannot list ScimRoleMappings", "namespace", namespace, "index", index)
+		return nil
+	}
+	requests := make([]reconcile.Request, len(list.Items))
+	for i := range list.Items {
+		requests[i].NamespacedName = client.ObjectKeyFromObject(&list.Items[i])
+	}
+	return requests
+}

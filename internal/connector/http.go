@@ -23,7 +23,7 @@ import (
 
 // HTTPOptions describe the way to one app.
 type HTTPOptions struct {
-	// BaseURL as NormalizeBaseURL returns it.
+	// BaseURL is what paths are appended to, see NormalizeBaseURL.
 	BaseURL string
 	// Authorization is the value of that header, word and token; empty sends none.
 	Authorization string
@@ -78,9 +78,11 @@ type HTTPResponse struct {
 
 // NewHTTP checks the options and prepares the client. It makes no request.
 func NewHTTP(options HTTPOptions) (*HTTP, error) {
-	if _, err := NormalizeBaseURL(options.BaseURL, ""); err != nil {
+	baseURL, err := NormalizeBaseURL(options.BaseURL, "")
+	if err != nil {
 		return nil, err
 	}
+	options.BaseURL = baseURL
 	options.Limits = options.Limits.Or(DefaultLimits)
 	options.Limits.Timeout = min(options.Limits.Timeout, MaxTimeout)
 	if options.Clock == nil {

@@ -20,11 +20,12 @@ import (
 // so every dialect has it.
 const bareToken scim.Tolerance = "BareToken"
 
-// Reasons of failed log-ins, for the metric.
+// Reasons of failed log-ins, for metric and log.
 const (
 	failedNoToken       = "no_token"
 	failedUnknownClient = "unknown_client"
 	failedWrongToken    = "wrong_token"
+	failedNoUsableToken = "no_usable_token"
 	failedSuspended     = "suspended"
 )
 
@@ -34,35 +35,39 @@ var kubernetesName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`
 // noTokens stands in for the tokens of a client that does not exist, so that the answer takes the same way.
 var noTokens = [][32]byte{{}}
 
-// authenticate finds out who sends the request. An unknown namespace or client is answered exactly as a wrong token, so that nobody can find out which exist.
-func (h *handler) authenticate(ctx context.Context, r *http.Request, t target) (Identity, error) {
-	token, bare := tokenOf(r)
-	config, err := h.client(ctx, t)
+// authenticate finds out who sends the request. An unknown namespace or client is answered exactly as a wrong token, so that nobody can find out which exist;
+// the log tells them apart.
+func (h *handler) authenticate(e *exchange) error {
+	token, bare := tokenOf(e.request)
+	config, err := h.client(e.context(), e.target)
 	unknown := errors.Is(err, clients.ErrUnknown)
 	if err != nil && !unknown {
-		return Identity{}, &unavailable{cause: err}
+		return &unavailable{cause: err}
 	}
 	known := config.TokenHashes
 	if unknown {
 		known = noTokens
 	}
+	e.clientExists = !unknown
 	matches := token != "" && holds(known, token)
 	switch {
 	case token == "":
-		return Identity{}, h.refuse(r, failedNoToken, "the request has no token: send the header \"Authorization: Bearer <token>\"")
+		return h.refuse(e, failedNoToken, "the request has no token: send the header \"Authorization: Bearer <token>\"")
 	case !matches && unknown:
-		return Identity{}, h.refuse(r, failedUnknownClient, wrongToken)
+		return h.refuse(e, failedUnknownClient, wrongToken)
+	case !matches && len(known) == 0:
+		return h.refuse(e, failedNoUsableToken, wrongToken)
 	case !matches:
-		return Identity{}, h.refuse(r, failedWrongToken, wrongToken)
+		return h.refuse(e, failedWrongToken, wrongToken)
 	case config.Suspended:
-		h.metrics.authFailures.WithLabelValues(failedSuspended).Inc()
-		return Identity{}, scim.NewError(http.StatusForbidden, "the ScimClient %s/%s is suspended (spec.suspend)", t.namespace, t.client)
+		h.failed(e, failedSuspended)
+		return scim.NewError(http.StatusForbidden, "the ScimClient %s/%s is suspended (spec.suspend)", e.target.namespace, e.target.client)
 	}
-	id := Identity{Namespace: t.namespace, Client: t.client, Config: config}
+	e.identity = Identity{Namespace: e.target.namespace, Client: e.target.client, Config: config}
 	if bare {
-		h.metrics.tolerated(id)(bareToken)
+		h.metrics.tolerated(e.identity)(bareToken)
 	}
-	return id, nil
+	return nil
 }
 
 const wrongToken = "the token is not one of this client: check the base URL and the token; the status of the ScimClient says which of its tokens can be used"
@@ -74,13 +79,18 @@ func (h *handler) client(ctx context.Context, t target) (clients.Config, error) 
 	return h.clients.Client(ctx, t.namespace, t.client)
 }
 
-// refuse counts a failed log-in and gives the error that answers it.
-func (h *handler) refuse(r *http.Request, reason, detail string) error {
-	h.metrics.authFailures.WithLabelValues(reason).Inc()
-	if wait := h.throttle.fail(r.RemoteAddr, h.now()); wait > 0 {
+// refuse notes a failed log-in and gives the error that answers it.
+func (h *handler) refuse(e *exchange, reason, detail string) error {
+	h.failed(e, reason)
+	if wait := h.throttle.fail(e.request.RemoteAddr, h.now()); wait > 0 {
 		return &slowDown{seconds: wait}
 	}
 	return scim.NewError(http.StatusUnauthorized, "%s", detail)
+}
+
+func (h *handler) failed(e *exchange, reason string) {
+	e.loginFailure = reason
+	h.metrics.authFailures.WithLabelValues(reason).Inc()
 }
 
 // tokenOf is the token of the Authorization header; bare if it stands without the scheme Bearer. It is empty for other schemes.

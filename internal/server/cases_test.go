@@ -21,12 +21,12 @@ func TestC01RemoveTakesExactlyTheMember(t *testing.T) {
 
 func TestC02OneChangeLeavesTheRest(t *testing.T) {
 	e := start(t, "okta")
-	kim, lou, max := e.newUser("kim@corp.test"), e.newUser("lou@corp.test"), e.newUser("max@corp.test")
+	kim, lou, ida := e.newUser("kim@corp.test"), e.newUser("lou@corp.test"), e.newUser("ida@corp.test")
 	id := e.newGroup("eng", kim, lou)
-	e.do("PATCH", "/Groups/"+id, fill(oktaAddMember, "add", max)).want(204)
-	e.wantMembers(id, kim, lou, max)
+	e.do("PATCH", "/Groups/"+id, fill(oktaAddMember, "add", ida)).want(204)
+	e.wantMembers(id, kim, lou, ida)
 	e.do("PATCH", "/Groups/"+id, fill(oktaRemoveMember, "remove", lou)).want(204)
-	e.wantMembers(id, kim, max)
+	e.wantMembers(id, kim, ida)
 }
 
 func TestC03ConcurrentPatchesLoseNoMember(t *testing.T) {

@@ -6,11 +6,13 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"time"
 
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
@@ -26,6 +28,10 @@ type exchange struct {
 	id       string
 	target   target
 	identity Identity
+	// clientExists says that the target's namespace and client are names of ours, not something that a stranger made up.
+	clientExists bool
+	// loginFailure is the reason if the log-in failed.
+	loginFailure string
 }
 
 func (e *exchange) context() context.Context { return e.request.Context() }
@@ -52,8 +58,21 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	status := write(w, e, answer)
 	took := h.now().Sub(start)
 	h.metrics.observe(e, status, took)
-	h.log.Info("Request", "method", knownMethod(r.Method), "route", e.target.pattern(), "namespace", e.identity.Namespace, "client", e.identity.Client,
-		"status", status, "duration", took.String(), "requestID", e.id)
+	h.log.Info("Request", e.logValues(status, took)...)
+}
+
+// logValues describe the exchange without anything that it carried.
+func (e *exchange) logValues(status int, took time.Duration) []any {
+	values := []any{
+		"method", knownMethod(e.request.Method), "route", e.target.pattern(), "status", status, "duration", took.String(), "requestID", e.id,
+	}
+	if e.clientExists {
+		values = append(values, "namespace", e.target.namespace, "client", e.target.client)
+	}
+	if e.loginFailure != "" {
+		values = append(values, "loginFailure", e.loginFailure)
+	}
+	return values
 }
 
 // answer finds out who asks, and for what, and does it. A panic is an error like others: one bad request does not end the process.
@@ -68,8 +87,7 @@ func (h *handler) answer(e *exchange) (answer *response, err error) {
 		return nil, scim.NewError(http.StatusNotFound, "there is nothing here: the base URL of a client is https://<host>/<namespace>/<ScimClient>/scim/v2")
 	}
 	e.target = t
-	e.identity, err = h.authenticate(e.context(), e.request, t)
-	if err != nil {
+	if err := h.authenticate(e); err != nil {
 		return nil, err
 	}
 	actions := t.actions()
@@ -110,7 +128,8 @@ func (h *handler) logFailure(e *exchange, status int, err error) {
 		return
 	}
 	values := []any{"requestID", e.id, "route", e.target.pattern(), "status", status, "cause", loggable(err)}
-	if p, ok := err.(*panicked); ok {
+	var p *panicked
+	if errors.As(err, &p) {
 		values = append(values, "stack", string(p.stack))
 	}
 	h.log.Error(nil, "Request failed", values...)

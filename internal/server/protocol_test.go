@@ -4,14 +4,19 @@
 package server_test
 
 import (
+	"crypto/rand"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/directory"
 	"github.com/scim-operator/scim-operator/internal/server"
 )
 
@@ -189,7 +194,7 @@ func TestLogsAndMetricsHoldNothingPersonal(t *testing.T) {
 	e.do("GET", "/Users"+filter(`userName eq "kim@corp.test`), "").refused(400, "invalidFilter")
 	e.do("GET", "/kim@corp.test", "").refused(404, "")
 	e.do("GET", "/Users/kim@corp.test", "").refused(404, "")
-	e.send("GET", e.origin+"/kim@corp.test/idp/scim/v2/Users", "").refused(401, "")
+	e.send("GET", e.origin+"/kim@corp.test/idp/scim/v2/Users", "", "Authorization", "Bearer wrong-token-012345678").refused(401, "")
 	e.send("GET", e.base+"/Users", "", "Authorization", "Bearer wrong-token-012345678").refused(401, "")
 
 	families, err := e.metrics.Gather()
@@ -207,13 +212,79 @@ func TestLogsAndMetricsHoldNothingPersonal(t *testing.T) {
 				t.Errorf("the %s has %q:\n%s", what, secret, text)
 			}
 		}
-		if !strings.Contains(text, "Users") {
-			t.Errorf("the %s says nothing:\n%s", what, text)
+		for _, want := range []string{"Users", "wrong_token", "unknown_client"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: no %s in:\n%s", what, want, text)
+			}
 		}
 	}
-	for _, want := range []string{"scim_requests_total", "scim_request_duration_seconds", "scim_tolerances_used_total", "StringBooleans", "wrong_token", e.namespace + "/idp"} {
+	for _, want := range []string{"scim_requests_total", "scim_request_duration_seconds", "scim_tolerances_used_total", "StringBooleans", e.namespace + "/idp"} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("the metrics lack %s:\n%s", want, metrics)
 		}
 	}
+}
+
+func TestPutOfTenThousandMembersFits(t *testing.T) {
+	e := start(t, "okta-aiw")
+	var ids []string
+	for i := range 10_000 {
+		ids = append(ids, fmt.Sprintf("u-%026d.%013d", i, i))
+	}
+	id := e.newGroup("everybody", ids...)
+	got := e.do("GET", "/Groups/"+id, "").want(200)
+	// A client that sends our own body back sends the $ref of each member, too.
+	e.writesNothing("a PUT of what a GET gave", func() { e.do("PUT", "/Groups/"+id, got.raw).want(200) })
+	put := fill(aiwPutGroup, "id", id, "displayName", "everybody", "members", memberList(ids[1:]...))
+	e.do("PUT", "/Groups/"+id, put).want(200)
+	if left := e.members(id); len(left) != len(ids)-1 {
+		t.Errorf("%d members are left", len(left))
+	}
+	t.Logf("a group of %d members as a GET shows it: %d bytes", len(ids), len(got.raw))
+}
+
+func TestHTTP2IsSpoken(t *testing.T) {
+	e := start(t, "okta")
+	transport, _ := e.http.Transport.(*http.Transport)
+	transport.ForceAttemptHTTP2 = true
+	id := e.newUser("kim@corp.test")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, e.base+"/Users/"+id, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+e.token)
+	resp, err := e.http.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || resp.ProtoMajor != 2 {
+		t.Errorf("%s %s", resp.Proto, resp.Status)
+	}
+	e.do("GET", "/Users/"+id, "").want(200).has(e.base+"/Users/"+id, "meta", "location")
+	e.do("POST", "/Users", `{"userName": "`+strings.Repeat("x", 1<<20)+`"}`).refused(413, "", "1048576")
+}
+
+func TestAPIServerThatIsAwayIs503(t *testing.T) {
+	e := start(t, "okta", func(o *server.Options) {
+		o.Directory = func(s directory.Scope) server.Directory { return unreachableStore(t).For(s) }
+	})
+	a := e.do("POST", "/Users", fill(oktaNewUser, "userName", "kim@corp.test", "givenName", "Kim", "familyName", "Lee"))
+	a.refused(503, "")
+	if seconds, err := strconv.Atoi(a.header.Get("Retry-After")); err != nil || seconds < 1 {
+		t.Errorf("Retry-After %q is no number of seconds", a.header.Get("Retry-After"))
+	}
+}
+
+// unreachableStore is a directory whose API server does not answer.
+func unreachableStore(t *testing.T) *directory.Store {
+	b := sharedBackend(t)
+	config := rest.CopyConfig(b.env.Config)
+	// Nothing listens on the port that TCP reserves for multiplexing.
+	config.Host = "https://127.0.0.1:1"
+	away, err := client.New(config, client.Options{Scheme: b.admin.Scheme(), Mapper: b.admin.RESTMapper()})
+	if err != nil {
+		t.Error(err)
+	}
+	return directory.New(directory.Options{Client: away, Cache: b.source.Reader, Clock: clock.RealClock{}, Random: rand.Reader})
 }

@@ -137,7 +137,7 @@ func state(m *v1alpha1.ScimRoleMapping) string {
 		}
 		return "-"
 	}
-	return fmt.Sprint(reason(v1alpha1.ConditionReady), " ", reason(v1alpha1.ConditionSubjectsResolved), " ", m.Status.Users)
+	return fmt.Sprint(reason(v1alpha1.ConditionReady), ", ", reason(v1alpha1.ConditionSubjectsResolved), " ", m.Status.Users)
 }
 
 // await waits until a mapping is in a state.
@@ -159,25 +159,25 @@ const quick = time.Millisecond
 func TestMappingFollowsItsSubjects(t *testing.T) {
 	f := start(t, quick)
 	m := f.mapping("m", []string{"Eng"}, []string{"ADA@corp.test"}, []string{"editor"})
-	f.await(m, "False/AppNotFound False/SubjectNotFound 0")
+	f.await(m, "False/AppNotFound, False/SubjectNotFound 0")
 	if meta.FindStatusCondition(m.Status.Conditions, v1alpha1.ConditionStalled) != nil {
 		t.Error("waiting for an app is Stalled")
 	}
 	f.app("crm", "common-room")
-	f.await(m, "True/Succeeded False/SubjectNotFound 0")
+	f.await(m, "True/Succeeded, False/SubjectNotFound 0")
 	ada := f.user("ada", "ada@corp.test")
-	f.await(m, "True/Succeeded False/SubjectNotFound 1")
+	f.await(m, "True/Succeeded, False/SubjectNotFound 1")
 	eng := f.group("eng", "eng", "bob", "ada")
-	f.await(m, "True/Succeeded True/Succeeded 1")
+	f.await(m, "True/Succeeded, True/Succeeded 1")
 	bob := f.user("bob", "bob@corp.test") // a member that counts from the moment it exists
-	f.await(m, "True/Succeeded True/Succeeded 2")
+	f.await(m, "True/Succeeded, True/Succeeded 2")
 	f.change(eng, func() { eng.Spec.Members = users("bob", "cy") })
 	f.user("cy", "cy@corp.test")
-	f.await(m, "True/Succeeded True/Succeeded 3")
+	f.await(m, "True/Succeeded, True/Succeeded 3")
 	f.must(f.client.Delete(t.Context(), bob))
-	f.await(m, "True/Succeeded True/Succeeded 2")
+	f.await(m, "True/Succeeded, True/Succeeded 2")
 	f.change(ada, func() { ada.Spec.UserName = "ada.l@corp.test" })
-	f.await(m, "True/Succeeded False/SubjectNotFound 1")
+	f.await(m, "True/Succeeded, False/SubjectNotFound 1")
 }
 
 func TestMappingFollowsAGroupByItsID(t *testing.T) {
@@ -195,23 +195,23 @@ func TestMappingFollowsAGroupByItsID(t *testing.T) {
 			t.Fatalf("resolved groups (-want +got):\n%s", diff)
 		}
 	}
-	f.await(m, "True/Succeeded True/Succeeded 1")
+	f.await(m, "True/Succeeded, True/Succeeded 1")
 	follows("g1.id-of-g1", 1)
 
 	f.change(eng, func() { eng.Spec.DisplayName = "Engineering" })
-	f.await(m, "True/Succeeded True/SubjectRenamed 1")
+	f.await(m, "True/Succeeded, True/SubjectRenamed 1")
 	follows("g1.id-of-g1", 1)
 
 	f.group("g2", "Eng", "ada", "bob", "cy")
-	f.await(m, "True/Succeeded False/SubjectChanged 1")
+	f.await(m, "True/Succeeded, False/SubjectChanged 1")
 	follows("g1.id-of-g1", 1)
 
 	f.must(f.client.Delete(t.Context(), eng))
-	f.await(m, "True/Succeeded False/SubjectChanged 0")
+	f.await(m, "True/Succeeded, False/SubjectChanged 0")
 	follows("g1.id-of-g1", 1)
 
 	f.change(m, func() { m.Spec.Roles = []string{"viewer"} }) // a person looked at it
-	f.await(m, "True/Succeeded True/Succeeded 3")
+	f.await(m, "True/Succeeded, True/Succeeded 3")
 	follows("g2.id-of-g2", 2)
 }
 
@@ -229,9 +229,9 @@ func TestMappingCountsNestedGroupsOnce(t *testing.T) {
 	nest(outer, inner.SCIMID())
 	nest(inner, outer.SCIMID()) // a ring ends
 	m := f.mapping("m", []string{"Outer"}, []string{"ada@corp.test"}, nil)
-	f.await(m, "True/Succeeded True/Succeeded 1")
+	f.await(m, "True/Succeeded, True/Succeeded 1")
 	f.change(inner, func() { inner.Spec.Members = append(inner.Spec.Members, users("bob")...) })
-	f.await(m, "True/Succeeded True/Succeeded 2")
+	f.await(m, "True/Succeeded, True/Succeeded 2")
 }
 
 func TestMappingIsHeldToTheApp(t *testing.T) {
@@ -239,16 +239,16 @@ func TestMappingIsHeldToTheApp(t *testing.T) {
 	app := f.app("crm", "common-room")
 	f.user("ada", "ada@corp.test")
 	m := f.mapping("m", nil, []string{"ada@corp.test"}, []string{"boss"})
-	f.await(m, "False/RoleUnknown True/Succeeded 1")
+	f.await(m, "False/RoleUnknown, True/Succeeded 1")
 	if !meta.IsStatusConditionTrue(m.Status.Conditions, v1alpha1.ConditionStalled) {
 		t.Error("a role that the app does not know is not Stalled")
 	}
 	f.change(app, func() { app.Spec.Roles = &v1alpha1.AppRoles{Allowed: []string{"boss"}} })
-	f.await(m, "True/Succeeded True/Succeeded 1")
+	f.await(m, "True/Succeeded, True/Succeeded 1")
 	f.change(m, func() { m.Spec.Attributes = []v1alpha1.AttributeValue{{Name: "shoeSize", Value: "44"}} })
-	f.await(m, "False/InvalidConfiguration True/Succeeded 1")
+	f.await(m, "False/InvalidConfiguration, True/Succeeded 1")
 	f.must(f.client.Delete(t.Context(), app))
-	f.await(m, "False/AppNotFound True/Succeeded 1")
+	f.await(m, "False/AppNotFound, True/Succeeded 1")
 	if meta.FindStatusCondition(m.Status.Conditions, v1alpha1.ConditionStalled) != nil {
 		t.Error("waiting for an app is Stalled")
 	}
@@ -263,23 +263,23 @@ func TestConflictIsOnBothMappings(t *testing.T) {
 	f.group("g2", "Ops", "bob")
 	a := f.mapping("a", []string{"Eng"}, nil, []string{"viewer"})
 	b := f.mapping("b", []string{"Ops"}, nil, []string{"editor"})
-	f.await(a, "True/Succeeded True/Succeeded 1")
-	f.await(b, "True/Succeeded True/Succeeded 1")
+	f.await(a, "True/Succeeded, True/Succeeded 1")
+	f.await(b, "True/Succeeded, True/Succeeded 1")
 
 	// A user comes into both.
 	f.change(eng, func() { eng.Spec.Members = users("ada", "bob") })
-	f.await(a, "True/MappingConflict True/Succeeded 2")
-	f.await(b, "True/MappingConflict True/Succeeded 1")
+	f.await(a, "True/MappingConflict, True/Succeeded 2")
+	f.await(b, "True/MappingConflict, True/Succeeded 1")
 	f.change(b, func() { b.Spec.Priority = new(int32(1)) })
-	f.await(a, "True/Succeeded True/Succeeded 2")
-	f.await(b, "True/Succeeded True/Succeeded 1")
+	f.await(a, "True/Succeeded, True/Succeeded 2")
+	f.await(b, "True/Succeeded, True/Succeeded 1")
 
 	// A third one names the same group.
 	c := f.mapping("c", []string{"Eng"}, nil, []string{"owner"})
-	f.await(c, "True/MappingConflict True/Succeeded 2")
-	f.await(a, "True/MappingConflict True/Succeeded 2")
+	f.await(c, "True/MappingConflict, True/Succeeded 2")
+	f.await(a, "True/MappingConflict, True/Succeeded 2")
 	f.must(f.client.Delete(t.Context(), c))
-	f.await(a, "True/Succeeded True/Succeeded 2")
+	f.await(a, "True/Succeeded, True/Succeeded 2")
 }
 
 // Who joins a group moves a counter and nothing else, and the counter waits.
@@ -291,7 +291,7 @@ func TestCountsAreGathered(t *testing.T) {
 	}
 	eng := f.group("g1", "Eng")
 	m := f.mapping("m", []string{"Eng"}, nil, nil)
-	f.await(m, "True/Succeeded True/Succeeded 0")
+	f.await(m, "True/Succeeded, True/Succeeded 0")
 	before := m.ResourceVersion
 	for _, name := range []string{"ada", "bob", "cy"} {
 		f.change(eng, func() { eng.Spec.Members = append(eng.Spec.Members, users(name)...) })
@@ -301,7 +301,7 @@ func TestCountsAreGathered(t *testing.T) {
 	})
 	f.must(err)
 	defer events.Stop()
-	f.await(m, "True/Succeeded True/Succeeded 3")
+	f.await(m, "True/Succeeded, True/Succeeded 3")
 	writes := 0
 	for event := range events.ResultChan() {
 		writes++
@@ -321,15 +321,15 @@ func TestNothingIsWrittenTwice(t *testing.T) {
 	f.user("ada", "ada@corp.test")
 	f.group("g1", "Eng", "ada")
 	m := f.mapping("m", []string{"Eng"}, nil, []string{"viewer"})
-	f.await(m, "True/Succeeded True/Succeeded 1")
+	f.await(m, "True/Succeeded, True/Succeeded 1")
 	before := m.ResourceVersion
 	// Another mapping, and its conflict, make this one be looked at again.
 	other := f.mapping("other", []string{"Eng"}, nil, []string{"viewer"})
-	f.await(other, "True/Succeeded True/Succeeded 1")
+	f.await(other, "True/Succeeded, True/Succeeded 1")
 	f.group("g2", "Elsewhere", "ada")
 	last := f.mapping("zzz", []string{"Elsewhere"}, nil, nil)
-	f.await(last, "True/Succeeded True/Succeeded 1")
-	f.await(m, "True/Succeeded True/Succeeded 1")
+	f.await(last, "True/Succeeded, True/Succeeded 1")
+	f.await(m, "True/Succeeded, True/Succeeded 1")
 	if m.ResourceVersion != before {
 		t.Errorf("the mapping was written: %+v", m.Status)
 	}

@@ -18,7 +18,7 @@ import (
 func report(m *v1alpha1.ScimRoleMapping, found findings) {
 	m.Status.ObservedGeneration = m.Generation
 	m.Status.Groups = found.groups.Groups
-	m.Status.Users = int32(min(found.users, 1<<31-1)) //nolint:gosec // bounded
+	m.Status.Users = int32(min(found.users, 1<<31-1))
 	reportReady(m, found)
 	reportSubjects(m, found)
 }

@@ -16,6 +16,9 @@ import (
 	"sync"
 
 	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/ast"
+	"github.com/google/cel-go/common/operators"
+	"github.com/google/cel-go/common/types"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 )
@@ -49,9 +52,25 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 		cel.DefaultUTCTimeZone(true),
 		cel.ParserRecursionLimit(100),
 		cel.ASTValidators(cel.ValidateComprehensionNestingLimit(4), cel.ValidateRegexLiterals()),
+		cel.Macros(cel.GlobalMacro(operators.Conditional, 3, nullInConditional)),
 		stringFunctions(),
 	)
 })
+
+// nullInConditional lets null stand in a conditional beside a value of any type, because null is how an expression says that there is no value. CEL would have
+// both sides of one type.
+func nullInConditional(factory cel.MacroExprFactory, _ ast.Expr, args []ast.Expr) (ast.Expr, *cel.Error) {
+	found := false
+	for _, i := range []int{1, 2} {
+		if args[i].Kind() == ast.LiteralKind && args[i].AsLiteral() == types.NullValue {
+			args[i], found = factory.NewCall("dyn", args[i]), true
+		}
+	}
+	if !found {
+		return nil, nil
+	}
+	return factory.NewCall(operators.Conditional, args...), nil
+}
 
 // Compile checks and compiles expressions. The error names every attribute whose expression is wrong, with the position (line:column) and the reason.
 func Compile(attributes []Attribute) (*Program, error) {

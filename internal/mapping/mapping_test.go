@@ -108,6 +108,14 @@ func TestEval(t *testing.T) {
 		`b"abc"`:                            "YWJj",
 		`timestamp("2026-01-02T03:04:05Z")`: "2026-01-02T03:04:05Z",
 
+		// null beside a value of any type.
+		`user.active ? null : ["a"]`:                              nil,
+		`user.active ? ["a"] : null`:                              []any{"a"},
+		`user.level > 9 ? "high" : user.level > 5 ? "mid" : null`: "mid",
+		`user.level > 9 ? "high" : user.level > 8 ? "mid" : null`: nil,
+		`user.active ? null : null`:                               nil,
+		`(user.active ? user.title : null) == "" ? [1] : null`:    []any{int64(1)},
+
 		// String functions.
 		`user.userName.lowerAscii()`:               "ada@corp.test",
 		`user.userName.upperAscii()`:               "ADA@CORP.TEST",
@@ -180,7 +188,7 @@ func TestEvalSaysWhatWentWrong(t *testing.T) {
 		`user.many.map(a, user.many.map(b, user.many.map(c, a + b + c)))`: "too much work",
 		`user.many.map(a, user.long + a)`:                                 "too large",
 		`user.many.all(a, user.long.upperAscii().contains("SECRET"))`:     "too much work",
-		`[user.long, user.long, user.long, user.long, user.long, user.long, user.long, user.long, user.long, user.long, user.long, user.long, user.long, user.long, user.long, user.long, user.long]`: "too large",
+		"[" + strings.Repeat("user.long, ", 17) + "1]":                    "too large",
 	} {
 		t.Run(expression, func(t *testing.T) {
 			value, problem := eval(t, expression, user)

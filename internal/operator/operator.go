@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -59,6 +60,8 @@ type Options struct {
 	LeaderElectionNamespace string
 	// Log of everything.
 	Log logr.Logger
+	// Metrics is where metrics are registered; controller-runtime's registry, which MetricsAddress serves, when nil.
+	Metrics prometheus.Registerer
 }
 
 // Scheme has every kind that the operator reads or writes.
@@ -81,6 +84,9 @@ const (
 
 // Run runs an operator until ctx is done.
 func Run(ctx context.Context, cfg *rest.Config, o Options) error {
+	if o.Metrics == nil {
+		o.Metrics = metrics.Registry
+	}
 	mgr, err := newManager(cfg, o)
 	if err != nil {
 		return err
@@ -97,7 +103,7 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 		return err
 	}
 	err = controllers.Setup(mgr, controllers.Options{
-		Live: live, Directory: store, Clock: clock.RealClock{}, Metrics: metrics.Registry, UserAgent: "scim-operator/" + o.Version,
+		Live: live, Directory: store, Clock: clock.RealClock{}, Metrics: o.Metrics, UserAgent: "scim-operator/" + o.Version,
 	})
 	if err != nil {
 		return fmt.Errorf("setting up the controllers: %w", err)
@@ -132,7 +138,8 @@ func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 		LeaderElectionReleaseOnCancel: true,
 		LeaseDuration:                 ptr.To(leaseDuration), RenewDeadline: ptr.To(renewDeadline), RetryPeriod: ptr.To(retryPeriod),
 		// Caches are warm before leadership comes: a failover costs no sync.
-		Controller: config.Controller{EnableWarmup: ptr.To(true)},
+		// One process may run several operators, as tests do.
+		Controller: config.Controller{EnableWarmup: ptr.To(true), SkipNameValidation: ptr.To(true)},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making the manager: %w", err)
@@ -158,7 +165,7 @@ func addEndpoint(ctx context.Context, mgr ctrl.Manager, store *directory.Store, 
 	handler, err := server.New(server.Options{
 		Directory:   func(scope directory.Scope) server.Directory { return store.For(scope) },
 		Clients:     &clients.Source{Reader: mgr.GetClient()},
-		ExternalURL: o.ExternalURL, Log: o.Log.WithName("endpoint"), Metrics: metrics.Registry,
+		ExternalURL: o.ExternalURL, Log: o.Log.WithName("endpoint"), Metrics: o.Metrics,
 	})
 	if err != nil {
 		return fmt.Errorf("making the endpoint: %w", err)

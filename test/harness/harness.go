@@ -1,0 +1,258 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package harness runs the whole operator in tests: against a real API server, behind its real endpoint, in front of real app servers.
+package harness
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/connector/fakeapp"
+	"github.com/scim-operator/scim-operator/internal/controlplane/cptest"
+	"github.com/scim-operator/scim-operator/internal/operator"
+	"github.com/scim-operator/scim-operator/internal/server/servertest"
+)
+
+// Token is what the harness's identity provider presents.
+const Token = "harness-token-0123456789abcdef"
+
+// Timeout is how long Eventually waits: generous, for machines are slow and noisy.
+const Timeout = 60 * time.Second
+
+// Directory is a namespace with a ScimClient "okta" in it.
+type Directory struct {
+	Env       *cptest.Env
+	Admin     client.Client
+	Namespace string
+}
+
+// NewDirectory makes a namespace and a ScimClient of the okta dialect. Operators that serve it are started by Run.
+func NewDirectory(t testing.TB) *Directory {
+	t.Helper()
+	env := cptest.New(t)
+	admin, err := client.New(env.Config, client.Options{Scheme: operator.Scheme()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &Directory{Env: env, Admin: admin, Namespace: env.Namespace(t)}
+	d.Secret(t, "okta-token", map[string]string{"token": Token})
+	d.Create(t, &v1alpha1.ScimClient{
+		ObjectMeta: d.Meta("okta"),
+		Spec:       v1alpha1.ScimClientSpec{Dialect: "okta", Tokens: []v1alpha1.SecretKeyRef{{Name: "okta-token"}}},
+	})
+	return d
+}
+
+// Meta is the metadata of an object of the directory.
+func (d *Directory) Meta(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: d.Namespace, Name: name}
+}
+
+// Key is the key of an object of the directory.
+func (d *Directory) Key(name string) types.NamespacedName {
+	return types.NamespacedName{Namespace: d.Namespace, Name: name}
+}
+
+// Create creates an object.
+func (d *Directory) Create(t testing.TB, object client.Object) {
+	t.Helper()
+	if err := d.Admin.Create(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Delete deletes an object.
+func (d *Directory) Delete(t testing.TB, object client.Object) {
+	t.Helper()
+	if err := d.Admin.Delete(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Change reads an object, changes it and writes it back, again if somebody else was faster.
+func Change[T client.Object](t testing.TB, d *Directory, name string, object T, change func(T)) {
+	t.Helper()
+	Eventually(t, "changing "+name, func() error {
+		if err := d.Admin.Get(t.Context(), d.Key(name), object); err != nil {
+			return err
+		}
+		change(object)
+		return d.Admin.Update(t.Context(), object)
+	})
+}
+
+// Secret makes or changes a Secret that the operator may read.
+func (d *Directory) Secret(t testing.TB, name string, values map[string]string) {
+	t.Helper()
+	secret := &corev1.Secret{ObjectMeta: d.Meta(name), StringData: values}
+	secret.Labels = map[string]string{v1alpha1.LabelCredentials: "true"}
+	err := d.Admin.Create(t.Context(), secret)
+	if client.IgnoreAlreadyExists(err) != nil {
+		t.Fatal(err)
+	}
+	if err != nil {
+		Change(t, d, name, &corev1.Secret{}, func(s *corev1.Secret) { s.StringData = values })
+	}
+}
+
+// profileOf is the profile that knows a fake app's vendor.
+var profileOf = map[fakeapp.Flavour]string{fakeapp.Generic: "generic", fakeapp.CommonRoom: "common-room", fakeapp.RService: "r-service"}
+
+// App starts a fake app and makes a ScimApp for it, with all features of the profile that provisioning needs. change, if given, alters the
+// ScimApp before it is made.
+func (d *Directory) App(t testing.TB, name string, flavour fakeapp.Flavour, change func(*v1alpha1.ScimApp)) *fakeapp.App {
+	t.Helper()
+	fake, err := fakeapp.New(fakeapp.Options{Flavour: flavour, Token: "app-token-" + name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(fake.Close)
+	d.Secret(t, name+"-credentials", map[string]string{"token": fake.Token(), "ca.crt": string(fake.CA())})
+	app := &v1alpha1.ScimApp{
+		ObjectMeta: d.Meta(name),
+		Spec: v1alpha1.ScimAppSpec{
+			Profile: profileOf[flavour],
+			SCIM: v1alpha1.SCIMConnection{
+				BaseURL: fake.URL(),
+				Token:   v1alpha1.SecretKeyRef{Name: name + "-credentials"},
+				CA:      &v1alpha1.SecretKeyRef{Name: name + "-credentials", Key: "ca.crt"},
+			},
+			Features: []v1alpha1.Feature{
+				v1alpha1.FeaturePushNewUsers, v1alpha1.FeaturePushProfileUpdates, v1alpha1.FeaturePushUserDeactivation, v1alpha1.FeatureReactivateUsers,
+			},
+			Limits: &v1alpha1.AppLimits{RequestsPerMinute: 60000, Burst: 1000, Concurrency: 8},
+		},
+	}
+	if change != nil {
+		change(app)
+	}
+	d.Create(t, app)
+	return fake
+}
+
+// Mapping makes a ScimRoleMapping.
+func (d *Directory) Mapping(t testing.TB, name, app string, subjects v1alpha1.Subjects, roles ...string) {
+	t.Helper()
+	d.Create(t, &v1alpha1.ScimRoleMapping{
+		ObjectMeta: d.Meta(name), Spec: v1alpha1.ScimRoleMappingSpec{App: app, Subjects: subjects, Roles: roles},
+	})
+}
+
+// Operator is an operator that runs in this process.
+type Operator struct {
+	*SCIM
+	// API counts what it sends to the API server.
+	API  *Counter
+	stop func()
+}
+
+// Run starts an operator for the directory alone, which is stopped with the test. It does not return before the endpoint answers.
+func (d *Directory) Run(t testing.TB) *Operator {
+	t.Helper()
+	certificate, pool := servertest.Certificate(t)
+	certPEM, keyPEM := servertest.PEM(t, certificate)
+	dir := t.TempDir()
+	certFile, keyFile := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
+	for file, data := range map[string][]byte{certFile: certPEM, keyFile: keyPEM} {
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	counter := &Counter{}
+	cfg := rest.CopyConfig(d.Env.Config)
+	cfg.Wrap(counter.wrap)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	logs := &lockedBuffer{}
+	go func() {
+		ended <- operator.Run(ctx, cfg, operator.Options{
+			Version: "test", Namespaces: []string{d.Namespace}, Listener: listener, CertFile: certFile, KeyFile: keyFile,
+			MetricsAddress: "0", HealthAddress: "0", Metrics: prometheus.NewRegistry(), Log: logs.logger(),
+		})
+	}()
+	stop := sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the operator ended with %v", err)
+		}
+		if t.Failed() {
+			t.Logf("the operator's log:\n%s", logs.tail(60))
+		}
+	})
+	t.Cleanup(stop)
+	o := &Operator{
+		SCIM: NewSCIM("https://"+listener.Addr().String()+"/"+d.Namespace+"/okta/scim/v2", Token, pool),
+		API:  counter, stop: stop,
+	}
+	Eventually(t, "the endpoint answers", func() error {
+		if answer := o.Do(t, "GET", "/ServiceProviderConfig", ""); answer.Status != 200 {
+			return fmt.Errorf("status %d: %s", answer.Status, answer.Body)
+		}
+		return nil
+	})
+	return o
+}
+
+// Stop ends the operator as SIGTERM does.
+func (o *Operator) Stop() { o.stop() }
+
+// Eventually waits until check gives no error.
+func Eventually(t testing.TB, what string, check func() error) {
+	t.Helper()
+	var err error
+	for deadline := time.Now().Add(Timeout); time.Now().Before(deadline); {
+		if err = check(); err == nil {
+			return
+		}
+		select {
+		case <-t.Context().Done():
+			t.Fatalf("%s: %v", what, err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	t.Fatalf("%s: not within %s: %v", what, Timeout, err)
+}
+
+// lockedBuffer is a log that tests print when they fail.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) logger() logr.Logger { return zap.New(zap.WriteTo(b), zap.UseDevMode(true)) }
+
+func (b *lockedBuffer) tail(lines int) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := strings.Split(strings.TrimSpace(b.buf.String()), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}

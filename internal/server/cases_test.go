@@ -216,3 +216,26 @@ func TestDeletedUserIsGoneEverywhere(t *testing.T) {
 	e.do("GET", "/Users", "").rows(0)
 	e.newUser("kim@corp.test")
 }
+
+func TestC13ManagerInEveryFormIsAnObject(t *testing.T) {
+	const enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+	e := start(t, "entra")
+	boss, kim := e.newUser("boss@corp.test"), e.newUser("kim@corp.test")
+	set := func(op, path, value string) *answer {
+		t.Helper()
+		return e.do("PATCH", "/Users/"+kim, fmt.Sprintf(`%s[{"op": %q, "path": %q, "value": %s}]}`, patchHead, op, path, value)).want(200)
+	}
+	for _, form := range []struct{ path, value string }{
+		{enterprise + ":manager", `"` + boss + `"`},
+		{"manager", `[{"$ref": null, "value": "` + boss + `"}]`},
+		{enterprise + ":manager", `{"value": "` + boss + `"}`},
+	} {
+		set("Add", form.path, form.value).has(boss, enterprise, "manager", "value")
+		e.writesNothing("the same manager again", func() { set("Replace", form.path, form.value) })
+		for _, nobody := range []string{`""`, `null`} {
+			set("Replace", form.path, nobody).has(nil, enterprise, "manager")
+			set("Add", form.path, form.value).has(boss, enterprise, "manager", "value")
+		}
+		e.do("PATCH", "/Users/"+kim, fmt.Sprintf(`%s[{"op": "Remove", "path": %q}]}`, patchHead, form.path)).want(200).has(nil, enterprise, "manager")
+	}
+}

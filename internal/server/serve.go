@@ -16,18 +16,21 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// Times that a connection may take, so that slow clients do not pile up.
-const (
-	headerTimeout = 10 * time.Second
-	// readTimeout covers the header and the body.
-	readTimeout = 30 * time.Second
-	// writeTimeout begins with the end of the header: it leaves time for the body, the work and the answer.
-	writeTimeout   = 90 * time.Second
-	idleTimeout    = 2 * time.Minute
-	maxHeaderBytes = 64 << 10
-	// drainTimeout is how long requests under way may take when the process stops.
-	drainTimeout = 30 * time.Second
-)
+// timeouts say how long a connection may take for what, so that slow clients do not pile up.
+type timeouts struct {
+	// header and read begin with the request; read covers the header and the body.
+	header, read time.Duration
+	// write begins with the end of the header: it covers the body, the work and the answer.
+	write time.Duration
+	idle  time.Duration
+	// drain is how long requests under way may take when the process stops.
+	drain time.Duration
+}
+
+var defaultTimeouts = timeouts{header: 10 * time.Second, read: 30 * time.Second, write: 90 * time.Second, idle: 2 * time.Minute, drain: 30 * time.Second}
+
+// maxHeaderBytes leaves room for the longest filter, percent-encoded.
+const maxHeaderBytes = 64 << 10
 
 // Server serves the endpoint over TLS. It is a Runnable of controller-runtime's manager, on every replica.
 type Server struct {
@@ -41,6 +44,9 @@ type Server struct {
 	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	// Log gets what goes wrong with connections.
 	Log logr.Logger
+
+	// timeouts other than the default ones are for tests.
+	timeouts timeouts
 }
 
 // NeedLeaderElection says that the endpoint does not wait for leadership: every replica serves.
@@ -55,12 +61,16 @@ func (s *Server) Start(ctx context.Context) error {
 			return fmt.Errorf("SCIM endpoint: %w", err)
 		}
 	}
+	limit := s.timeouts
+	if limit == (timeouts{}) {
+		limit = defaultTimeouts
+	}
 	hs := &http.Server{
 		Handler:           s.Handler,
-		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
+		ReadHeaderTimeout: limit.header,
+		ReadTimeout:       limit.read,
+		WriteTimeout:      limit.write,
+		IdleTimeout:       limit.idle,
 		MaxHeaderBytes:    maxHeaderBytes,
 		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.GetCertificate},
 		ErrorLog:          log.New(connectionLog{s.Log}, "", 0),
@@ -74,7 +84,7 @@ func (s *Server) Start(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	// The context that has ended must not end the requests under way.
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit.drain)
 	defer cancel()
 	if err := hs.Shutdown(drain); err != nil {
 		_ = hs.Close()

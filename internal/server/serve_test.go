@@ -4,15 +4,16 @@
 package server
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,13 +26,20 @@ import (
 // serve starts a Server on loopback and gives its address. stop ends it and gives Start's error.
 func serve(t *testing.T, handler http.Handler, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)) (address string, stop func() error) {
 	t.Helper()
+	return serveWithin(t, timeouts{}, handler, certificate)
+}
+
+func serveWithin(
+	t *testing.T, limit timeouts, handler http.Handler, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error),
+) (address string, stop func() error) {
+	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	s := &Server{Listener: listener, Handler: handler, GetCertificate: certificate, Log: logr.Discard()}
+	s := &Server{Listener: listener, Handler: handler, GetCertificate: certificate, Log: logr.Discard(), timeouts: limit}
 	go func() { done <- s.Start(ctx) }()
 	t.Cleanup(cancel)
 	return listener.Addr().String(), func() error { cancel(); return <-done }
@@ -133,28 +141,38 @@ func TestRenewedCertificateIsServedWithoutRestart(t *testing.T) {
 	eventually(t, "the second certificate is served", func() bool { return served().Equal(second) })
 }
 
-func TestSlowHeaderIsCutOff(t *testing.T) {
-	if testing.Short() {
-		t.Skip("waits for the real time limit")
-	}
-	t.Parallel()
+func TestSlowClientsAreCutOff(t *testing.T) {
 	certificate, pool := servertest.Certificate(t)
-	address, _ := serve(t, http.NotFoundHandler(), fixed(certificate))
-	conn, err := tls.Dial("tcp", address, &tls.Config{RootCAs: pool})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	start := time.Now()
-	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	_ = conn.SetReadDeadline(start.Add(3 * headerTimeout))
-	if _, err := bufio.NewReader(conn).ReadByte(); err == nil {
-		t.Error("half a header is answered")
-	}
-	if took := time.Since(start); took > 2*headerTimeout {
-		t.Errorf("the connection was held for %s", took)
+	reader := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := &handler{limits: DefaultLimits()}
+		_, err := h.readBody(&exchange{request: r, writer: w, target: target{endpoint: endpointUsers}})
+		write(w, &exchange{request: r}, errorResponse(err, ""))
+	})
+	limit := timeouts{header: 200 * time.Millisecond, read: 400 * time.Millisecond, write: time.Second, idle: time.Second, drain: time.Second}
+	address, _ := serveWithin(t, limit, reader, fixed(certificate))
+	for name, tc := range map[string]struct{ sent, answer string }{
+		"half a header": {"POST / HTTP/1.1\r\nHost: x\r\n", ""},
+		"half a body":   {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{", "HTTP/1.1 408"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := tls.Dial("tcp", address, &tls.Config{RootCAs: pool})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if _, err := io.WriteString(conn, tc.sent); err != nil {
+				t.Fatal(err)
+			}
+			// The end of the connection ends the reading.
+			_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+			got, err := io.ReadAll(conn)
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error("the connection was not closed")
+			}
+			if !strings.HasPrefix(string(got), tc.answer) || tc.answer == "" && len(got) > 0 {
+				t.Errorf("the answer is %q, want %q", got, tc.answer)
+			}
+		})
 	}
 }
 

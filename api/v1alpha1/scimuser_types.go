@@ -414,9 +414,16 @@ type Account struct {
 	// +optional
 	UpdatedTime *metav1.Time `json:"updatedTime,omitempty"`
 
-	// revokedTime is when the operator last deactivated the account or took a role away. The mass-change guard counts it.
+	// revokedTime is when the operator last deactivated the account or took a role away. The mass-change guard counts it for an hour; changes
+	// that a person approved do not count.
 	// +optional
 	RevokedTime *metav1.Time `json:"revokedTime,omitempty"`
+
+	// matchValue is what identifies the account in the app, as long as its create is not known to have happened: it is looked up by it, even
+	// if the user has another name by now.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	MatchValue string `json:"matchValue,omitempty"`
 
 	// planned is the change that is to come.
 	// +optional
@@ -456,7 +463,7 @@ type Account struct {
 	// applied are short hashes of what the operator last wrote to the app, one for each attribute: "v1 displayName=k3Jd9a userName=...".
 	// What differs from it is what has to be written.
 	// +optional
-	// +kubebuilder:validation:MaxLength=8192
+	// +kubebuilder:validation:MaxLength=16384
 	Applied string `json:"applied,omitempty"`
 }
 

@@ -52,7 +52,11 @@ func (r *Reconciler) connect(ctx context.Context, s *scope) error {
 	var problem *kube.SecretProblem
 	if errors.As(err, &problem) {
 		r.Apps.Stop(s.key)
-		s.invalid, s.invalidReason = problem.Message, problem.Reason
+		told, err := kube.DistinguishSecret(ctx, r.Live, s.key.Namespace, *problem)
+		if err != nil {
+			return err
+		}
+		s.invalid, s.invalidReason = told.Message, told.Reason
 		s.connection = r.connectionOf(s, "")
 		return nil
 	}

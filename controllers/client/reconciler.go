@@ -67,9 +67,10 @@ func (r *Reconciler) problems(ctx context.Context, sc *v1alpha1.ScimClient) ([]c
 	if err != nil {
 		return nil, fmt.Errorf("reading tokens: %w", err)
 	}
-	problems, err = clients.Distinguish(ctx, r.Live, sc.Namespace, problems)
-	if err != nil {
-		return nil, fmt.Errorf("looking for Secrets without the label: %w", err)
+	for i := range problems {
+		if problems[i], err = kube.DistinguishSecret(ctx, r.Live, sc.Namespace, problems[i]); err != nil {
+			return nil, fmt.Errorf("looking for a Secret without the label: %w", err)
+		}
 	}
 	return problems, nil
 }

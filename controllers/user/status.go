@@ -80,6 +80,7 @@ func (n *nextStatus) entry(account *provision.AccountView, state appState) v1alp
 		entry.PlannedAttributes = entry.PlannedAttributes[:min(len(entry.PlannedAttributes), maxPlannedAttributes)]
 	case step.Action == v1alpha1.ActionCreate && entry.State != v1alpha1.AccountCreating:
 		entry.State = v1alpha1.AccountCreating
+		entry.MatchValue = account.App.MatchValue(account.Wanted)
 		n.intents[account.AppName] = true
 		n.urgent = true
 	}

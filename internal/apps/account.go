@@ -14,6 +14,7 @@ import (
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector"
+	"github.com/scim-operator/scim-operator/internal/connector/profiles"
 	scimconn "github.com/scim-operator/scim-operator/internal/connector/scim"
 	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/plan"
@@ -175,7 +176,11 @@ func (c *accountCall) link(ctx context.Context, found *connector.User) error {
 		return c.reactivate(ctx, found.ID)
 	}
 	id := found.ID
-	if differing := c.differing(found); len(differing) > 0 && c.App.HasFeature(v1alpha1.FeaturePushProfileUpdates) {
+	differing := c.differing(found)
+	if c.App.Profile.OnIdentifierChange == profiles.BlockIdentifierChange {
+		c.keepIdentifier(found, differing)
+	}
+	if len(differing) > 0 && c.App.HasFeature(v1alpha1.FeaturePushProfileUpdates) {
 		updated, err := c.app.config.Connector.UpdateUser(ctx, id, connector.Change{Set: differing, Full: c.Wanted.Values})
 		if err != nil {
 			return err
@@ -184,6 +189,18 @@ func (c *accountCall) link(ctx context.Context, found *connector.User) error {
 	}
 	c.succeed(v1alpha1.AccountActive, id, "Linked")
 	return nil
+}
+
+// keepIdentifier links an account under the name that it has, where the app would make another account of a changed one (S34). That the user
+// is called otherwise is then seen as a change to come, and reported.
+func (c *accountCall) keepIdentifier(found *connector.User, differing connector.Attributes) {
+	match := c.App.Profile.MatchAttribute
+	if _, differs := differing[match]; !differs || match != "userName" {
+		return
+	}
+	delete(differing, match)
+	c.Wanted.Values = maps.Clone(c.Wanted.Values)
+	c.Wanted.Values[match] = found.UserName
 }
 
 // differing are the wanted values that an account does not have.
@@ -277,9 +294,21 @@ func (c *accountCall) revoke(ctx context.Context) error {
 	return nil
 }
 
-// find looks the account up by the app's match attribute.
+// find looks the account up by the app's match attribute: by the value with which its create was decided, should the user have another
+// one since, then by the user's own.
 func (c *accountCall) find(ctx context.Context) (*connector.User, error) {
-	value := c.App.MatchValue(c.Wanted)
+	current := c.App.MatchValue(c.Wanted)
+	if intended := c.Entry.MatchValue; intended != "" && scim.Fold(intended) != scim.Fold(current) {
+		found, err := c.findBy(ctx, intended)
+		// Whoever has the old name now may have an account of that name too; the app's copy of our id tells them apart.
+		if err != nil || (found != nil && (found.ExternalID == "" || found.ExternalID == c.view.User.SCIMID())) {
+			return found, err
+		}
+	}
+	return c.findBy(ctx, current)
+}
+
+func (c *accountCall) findBy(ctx context.Context, value string) (*connector.User, error) {
 	if value == "" {
 		return nil, nil
 	}
@@ -314,6 +343,7 @@ func (c *accountCall) otherOwner(ctx context.Context, id string) (string, error)
 func (c *accountCall) vanished() {
 	entry := c.Entry.DeepCopy()
 	entry.State, entry.RemoteID, entry.Applied = v1alpha1.AccountCreating, "", ""
+	entry.MatchValue = c.App.MatchValue(c.Wanted)
 	c.put(*entry, false, "Vanished")
 }
 
@@ -332,8 +362,12 @@ func (c *accountCall) succeed(state v1alpha1.AccountState, remoteID, event strin
 	if entry.ProvisionedTime == nil {
 		entry.ProvisionedTime = &now
 	}
-	if c.Step.Revocation {
+	switch {
+	case c.Step.Revocation && c.Entry.HeldBatch == "":
 		entry.RevokedTime = &now
+	case state == v1alpha1.AccountActive && c.Entry.State == v1alpha1.AccountInactive:
+		// What was given back does not count any more.
+		entry.RevokedTime = nil
 	}
 	if state != v1alpha1.AccountActive {
 		// What was written last stays true of an account that is switched off or released.

@@ -20,8 +20,10 @@ const (
 	gatherTime = 300 * time.Millisecond
 	// heldGatherTime is the same while a batch is held already, so that what trickles in makes one further batch and not many.
 	heldGatherTime = 5 * time.Second
-	// maxBatches that are held apart (ScimApp.status.batches). What comes on top stays unbatched until one is settled.
-	maxBatches = 16
+	// maxBatches that are held apart (ScimApp.status.batches has room for one more). What comes on top is held in overflowBatch, which cannot
+	// be approved; it becomes a batch of its own when one of the others is settled.
+	maxBatches    = 15
+	overflowBatch = "overflow"
 )
 
 // gate is the mass-change guard of one app. A revocation is let through only after all that are wanted were counted together: counting
@@ -130,6 +132,9 @@ func (g *gate) count(ctx context.Context) error {
 // sort divides the revocations into those that may be made and those that are newly held.
 func (g *gate) sort(app *provision.App, census *provision.AppCensus) (let, hold []string) {
 	approved := app.Object.Annotations[v1alpha1.AnnotationApproveBatch]
+	if approved == overflowBatch {
+		approved = ""
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	heldBefore := g.held
@@ -141,6 +146,9 @@ func (g *gate) sort(app *provision.App, census *provision.AppCensus) (let, hold 
 		batch := revocation.Batch
 		if batch == "" {
 			batch = heldBefore[revocation.User.Name]
+		}
+		if batch == overflowBatch {
+			batch = ""
 		}
 		switch {
 		case batch == "":
@@ -161,17 +169,19 @@ func (g *gate) sort(app *provision.App, census *provision.AppCensus) (let, hold 
 		}
 		return let, nil
 	}
-	if len(batches) >= maxBatches {
-		return let, nil
-	}
 	changes := make([]plan.Change, len(free))
 	for i, revocation := range free {
 		changes[i] = revocation.Change
 	}
 	digest := plan.Digest(g.app.config.Key.Name, changes)
+	if len(batches) >= maxBatches {
+		digest = overflowBatch
+	}
 	for _, revocation := range free {
 		g.held[revocation.User.Name] = digest
-		hold = append(hold, revocation.User.Name)
+		if revocation.Batch != digest {
+			hold = append(hold, revocation.User.Name)
+		}
 	}
 	return let, hold
 }

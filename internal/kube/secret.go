@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
@@ -58,4 +59,25 @@ func SecretNotLabelled(name string) *SecretProblem {
 		Reason: v1alpha1.ReasonSecretNotLabelled, Secret: name,
 		Message: fmt.Sprintf("the Secret %q does not carry the label %s, so it is not read", name, v1alpha1.LabelCredentials),
 	}
+}
+
+// DistinguishSecret finds out whether a Secret that a cache of labelled Secrets did not have exists without the label. It reads metadata only;
+// live reads from the API server. Any other problem comes back as it is.
+func DistinguishSecret(ctx context.Context, live client.Reader, namespace string, problem SecretProblem) (SecretProblem, error) {
+	if problem.Reason != v1alpha1.ReasonSecretNotFound {
+		return problem, nil
+	}
+	secret := metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}}
+	err := live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: problem.Secret}, &secret)
+	if apierrors.IsNotFound(err) {
+		return problem, nil
+	}
+	if err != nil {
+		return problem, err
+	}
+	// One that has the label by now comes with the cache's next event.
+	if _, labelled := secret.Labels[v1alpha1.LabelCredentials]; labelled {
+		return problem, nil
+	}
+	return *SecretNotLabelled(problem.Secret), nil
 }

@@ -5,7 +5,6 @@ package provision
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
@@ -22,7 +21,9 @@ type App struct {
 	Object  *v1alpha1.ScimApp
 	Profile profiles.Profile
 
-	program  *mapping.Program
+	program *mapping.Program
+	// mapped are the attributes that the program computes.
+	mapped   map[string]bool
 	features map[v1alpha1.Feature]bool
 	roles    rolePolicy
 	// protected are the folded userNames that are never touched.
@@ -48,6 +49,7 @@ func CompileApp(app *v1alpha1.ScimApp) (*App, error) {
 	}
 	a := &App{
 		Object: app, Profile: profile, features: map[v1alpha1.Feature]bool{}, roles: rolesOf(app, profile), protected: map[string]bool{},
+		mapped: map[string]bool{},
 	}
 	for _, feature := range app.Spec.Features {
 		if !profile.Supports(string(feature)) {
@@ -61,11 +63,15 @@ func CompileApp(app *v1alpha1.ScimApp) (*App, error) {
 	for _, userName := range app.Spec.ProtectedAccounts {
 		a.protected[scim.Fold(userName)] = true
 	}
-	program, err := mapping.Compile(mapping.Merge(profileAttributes(profile), app.Spec.Attributes))
+	attributes := mapping.Merge(profileAttributes(profile), app.Spec.Attributes)
+	program, err := mapping.Compile(attributes)
 	if err != nil {
 		return nil, fmt.Errorf("spec.attributes: %w", err)
 	}
 	a.program = program
+	for _, attribute := range attributes {
+		a.mapped[attribute.Name] = true
+	}
 	return a, nil
 }
 
@@ -148,18 +154,18 @@ func (a *App) wanted(user *v1alpha1.ScimUser, given *assignment.Assignment) plan
 	// The id that the endpoint gave the user is what an app may keep as externalId: it tells our accounts from others.
 	vars["id"] = user.SCIMID()
 	w.Values, w.Problems = a.program.Eval(vars)
+	if w.Values == nil {
+		w.Values = map[string]any{}
+	}
 	for name, value := range given.Defaults {
 		if _, own := w.Values[name]; !own {
-			w.Values[name] = value
+			a.give(&w, name, value)
 		}
 	}
 	for name, value := range given.Overrides {
-		w.Values[name] = value
+		a.give(&w, name, value)
 	}
-	w.Roles = a.wantedRoles(given.Roles)
-	if a.roles.attribute != "" && len(w.Roles) > 0 {
-		w.Values[a.roles.attribute] = a.roleValue(w.Roles)
-	}
+	a.giveRoles(&w, given.Roles)
 	for _, required := range a.Profile.RequiredAttributes {
 		if _, ok := w.Values[required]; !ok {
 			w.Missing = append(w.Missing, required)
@@ -168,13 +174,33 @@ func (a *App) wanted(user *v1alpha1.ScimUser, given *assignment.Assignment) plan
 	return w
 }
 
-// wantedRoles by the app's names: those given as far as the app knows them, else the default ones.
-func (a *App) wantedRoles(given []string) []string {
-	known, _ := assignment.CheckRoles(given, a.roles.allowed, a.roles.aliases)
-	if len(known) == 0 {
-		known, _ = assignment.CheckRoles(a.roles.defaults, a.roles.allowed, a.roles.aliases)
+// give sets a value that a role mapping has for an attribute. It may only set what the app maps, and never the roles: those are checked.
+func (a *App) give(w *plan.Wanted, name, value string) {
+	if !a.mapped[name] || name == a.roles.attribute {
+		return
 	}
-	return slices.Compact(known)
+	w.Values[name] = value
+	delete(w.Problems, name)
+}
+
+// giveRoles sets the roles by the app's names: those given, else the default ones. A role that the app does not know is a problem: falling
+// back to another one would change what everybody may do because of a slip of the pen.
+func (a *App) giveRoles(w *plan.Wanted, given []string) {
+	if len(given) == 0 {
+		given = a.roles.defaults
+	}
+	known, unknown := assignment.CheckRoles(given, a.roles.allowed, a.roles.aliases)
+	if len(unknown) > 0 && a.roles.attribute != "" {
+		if w.Problems == nil {
+			w.Problems = map[string]string{}
+		}
+		w.Problems[a.roles.attribute] = "the app does not know the role " + strings.Join(unknown, ", ")
+		return
+	}
+	w.Roles = known
+	if a.roles.attribute != "" && len(known) > 0 {
+		w.Values[a.roles.attribute] = a.roleValue(known)
+	}
 }
 
 func (a *App) roleValue(roles []string) any {

@@ -7,8 +7,13 @@ package integration
 import (
 	"testing"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/scim-operator/scim-operator/internal/controlplane"
 	"github.com/scim-operator/scim-operator/internal/controlplane/cptest"
+	"github.com/scim-operator/scim-operator/test/harness"
 )
 
 func TestMain(m *testing.M) { cptest.Main(m, controlplane.Options{ControllerManager: true}) }
+
+func inNamespace(d *harness.Directory) client.ListOption { return client.InNamespace(d.Namespace) }

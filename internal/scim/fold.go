@@ -4,6 +4,8 @@
 package scim
 
 import (
+	"strings"
+
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 )
@@ -15,15 +17,28 @@ func Fold(s string) string {
 	if folded, ok := foldASCII(s); ok {
 		return folded
 	}
-	// One round is not always a fixed point: U+1E9E folds to "ss" at once, but the NFKC form of U+2126 is a capital omega, which has to be folded again.
-	// Every step maps to a normal form, so this ends.
-	for {
-		next := norm.NFKC.String(cases.Fold().String(norm.NFKC.String(s)))
+	// One round is not always a fixed point: the NFKC form of what folding gives may have to be folded again. A few rounds are enough for every string that
+	// was found; the bound only keeps a request from running for ever.
+	for range 16 {
+		next := norm.NFKC.String(strings.Map(foldCherokee, cases.Fold().String(norm.NFKC.String(s))))
 		if next == s {
-			return s
+			break
 		}
 		s = next
 	}
+	return s
+}
+
+// foldCherokee maps the small Cherokee letters to the capital ones, as Unicode's CaseFolding.txt does for this script alone. cases.Fold of golang.org/x/text v0.43.0
+// exchanges the two instead, so by itself it has no fixed point there.
+func foldCherokee(r rune) rune {
+	switch {
+	case 0xAB70 <= r && r <= 0xABBF:
+		return r - 0xAB70 + 0x13A0
+	case 0x13F8 <= r && r <= 0x13FD:
+		return r - 8
+	}
+	return r
 }
 
 // foldASCII is Fold for strings of ASCII only, where NFKC changes nothing. Without capitals it allocates nothing.

@@ -41,7 +41,7 @@ func TestETagIsThatOfTheContent(t *testing.T) {
 // TestETagIsPinned: the tag of a stored resource must not change with a release, or every client's copy looks stale.
 func TestETagIsPinned(t *testing.T) {
 	for want, r := range map[string]*Resource{
-		`W/"lthpspiIiEOnbx2IOSAhzw"`:  stored(t, UserType, `{"id":"1","userName":"kim@corp.test","active":true,"emails":[{"value":"ü@x.test","primary":true}],"n":1.50,"l":[1,"a"],"`+ent+`":{"manager":{"value":"u2"}}}`),
+		`W/"lthpspiIiEOnbx2IOSAhzw"`: stored(t, UserType, `{"id":"1","userName":"kim@corp.test","active":true,"emails":[{"value":"ü@x.test","primary":true}],"n":1.50,"l":[1,"a"],"`+ent+`":{"manager":{"value":"u2"}}}`),
 		`W/"AUGm69FMS_DBQh8cvl0IGg"`: stored(t, GroupType, `{"id":"1","displayName":"eng","members":[{"value":"u1"},{"value":"u2"}]}`),
 	} {
 		if got := ETag(r); got != want {

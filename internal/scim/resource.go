@@ -6,6 +6,7 @@ package scim
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 )
 
 // Resource is a SCIM resource of one type: known attributes under their canonical names, unknown attributes and extensions as they were sent.
@@ -102,14 +103,7 @@ func isForeignExtension(rt *ResourceType, name string, value any) bool {
 }
 
 // isURN tells a URN from an attribute name, which can hold no colon.
-func isURN(name string) bool {
-	for i := 0; i < len(name); i++ {
-		if name[i] == ':' {
-			return true
-		}
-	}
-	return false
-}
+func isURN(name string) bool { return strings.IndexByte(name, ':') > 0 }
 
 func containsName(list []string, name string) bool {
 	return slices.ContainsFunc(list, func(s string) bool { return equalName(s, name) })

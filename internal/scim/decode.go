@@ -19,6 +19,8 @@ const (
 	MaxNames = 512
 	// MaxValues limits the values of a multi-valued attribute.
 	MaxValues = 1024
+	// MaxNameLength limits userName and the displayName of a group, in characters.
+	MaxNameLength = 1024
 )
 
 // decoder reads JSON more strictly than encoding/json: duplicate names (in any letter case: RFC 7643 2.1), invalid UTF-8 and lone surrogates are errors, since

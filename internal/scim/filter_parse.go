@@ -60,7 +60,7 @@ func (p *filterParser) word() string {
 	return p.s[p.pos:end]
 }
 
-// found names what stands at the position without repeating values, which may be personal.
+// found names what stands at the position. It does not repeat it: it may be a value without its quotes, and values may be personal.
 func (p *filterParser) found() string {
 	p.space()
 	if p.pos == len(p.s) {
@@ -68,15 +68,11 @@ func (p *filterParser) found() string {
 	}
 	switch c := p.s[p.pos]; c {
 	case '"':
-		return "a string"
+		return "a text in quotes"
 	case '(', ')', '[', ']':
 		return "'" + string(c) + "'"
 	}
-	w := p.word()
-	if len(w) > 12 || strings.ContainsFunc(w, func(r rune) bool { return r < 'A' || r > 'z' || r > 'Z' && r < 'a' }) {
-		return "something else"
-	}
-	return "\"" + w + "\""
+	return "a word"
 }
 
 // keyword consumes a word in any letter case.
@@ -178,6 +174,9 @@ func (p *filterParser) reference(name string, start int) (attrRef, error) {
 			simple := *p.element
 			simple.MultiValued = false
 			return attrRef{name: "value", attr: &simple, inElement: true}, nil
+		}
+		if badName(name) >= 0 {
+			return attrRef{}, p.failAt(start, "expected a sub-attribute of %q", p.element.Name)
 		}
 		return attrRef{}, p.failAt(start, "%q has no sub-attribute %q", p.element.Name, clip(name))
 	}

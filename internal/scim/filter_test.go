@@ -168,7 +168,7 @@ func TestFilterErrorsSayWhereAndWhatWasExpected(t *testing.T) {
 		{`   `, 4, "found the end"},
 		{`userName`, 9, "expected an operator"},
 		{`userName eq`, 12, "expected a value"},
-		{`userName xx "kim"`, 10, `expected an operator (eq, ne, co, sw, ew, gt, ge, lt, le, pr), found "xx"`},
+		{`userName xx "kim"`, 10, `expected an operator (eq, ne, co, sw, ew, gt, ge, lt, le, pr), found a word`},
 		{`userName eq kim`, 13, "double quotes"},
 		{`userName eq "kim`, 13, "not closed"},
 		{`userName eq "kim\q"`, 17, "escape"},
@@ -201,7 +201,7 @@ func TestFilterErrorsSayWhereAndWhatWasExpected(t *testing.T) {
 		{`emails[type[type eq "x"]]`, 12, "inside brackets"},
 		{`emails.value[type eq "x"]`, 13, "before the sub-attribute"},
 		{`userName[value eq "x"]`, 9, "no sub-attributes"},
-		{`emails[type eq "work"].`, 24, "no sub-attribute"},
+		{`emails[type eq "work"].`, 24, "sub-attribute"},
 		{`emails[type eq "work"].value`, 29, "expected an operator"},
 		{`emails[]`, 8, "attribute name"},
 		{`()`, 2, "attribute name"},
@@ -224,7 +224,7 @@ func TestFilterErrorsSayWhereAndWhatWasExpected(t *testing.T) {
 }
 
 func TestFilterErrorsDoNotRepeatValues(t *testing.T) {
-	for _, filter := range []string{`userName eq kim@corp.test`, `userName kim@corp.test`, `userName eq "a" kim@corp.test`} {
+	for _, filter := range []string{`userName eq kim@corp.test`, `userName kim@corp.test`, `userName eq "a" kim@corp.test`, `userName eq kim`, `kim@corp.test pr`, `emails[kim@corp.test pr]`} {
 		_, err := ParseFilter(filter, UserType)
 		if e := asError(t, err); strings.Contains(e.Detail, "kim") {
 			t.Errorf("%s: %s", filter, e.Detail)

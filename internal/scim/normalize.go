@@ -305,6 +305,8 @@ func checkName(a *Attribute, v any) error {
 		return InvalidValue("attribute %q begins or ends with white space; remove it", a.Name)
 	case strings.ContainsFunc(s, unicode.IsControl):
 		return InvalidValue("attribute %q contains a control character; remove it", a.Name)
+	case utf8.RuneCountInString(s) > MaxNameLength:
+		return InvalidValue("attribute %q is longer than %d characters; shorten it", a.Name, MaxNameLength)
 	}
 	return nil
 }

@@ -60,13 +60,23 @@ func (p *resourceParser) field(name string, v any) error {
 		}
 		return p.put(name, v)
 	}
-	if isFlatKey(p.rt, name) && p.opts.tolerates(FlatKeys) {
+	if isFlatKey(p.rt, name) {
+		if !p.opts.tolerates(FlatKeys) {
+			return flatKey(name)
+		}
 		return p.flatten(name, v)
 	}
 	if err := p.unknown(name); err != nil {
 		return err
 	}
+	if isURN(name) {
+		return p.flatten(name, v)
+	}
 	return p.put(name, v)
+}
+
+func flatKey(name string) *Error {
+	return InvalidSyntax("%q is a path, not the name of an attribute; send nested objects", clip(name))
 }
 
 // isFlatKey reports whether a JSON name is the path of something that the schemas define, as "name.givenName" is.

@@ -115,6 +115,22 @@ func TestParseKeepsWhatItDoesNotKnow(t *testing.T) {
 	}
 }
 
+func TestURNQualifiedKeysOfUnknownExtensionsAreNested(t *testing.T) {
+	sameJSON(t, parsed(t, UserType, leniently(t), `{"userName":"a","urn:corp:x:1.0:desk":"B","urn:corp:x:1.0:floor":3}`),
+		`{"schemas":["`+UserSchemaID+`","urn:corp:x:1.0"],"userName":"a","urn:corp:x:1.0":{"desk":"B","floor":3}}`)
+	_, err := ParseResource([]byte(`{"userName":"a","urn:corp:x:1.0":"B"}`), UserType, leniently(t))
+	isError(t, asError(t, err), 400, ScimTypeInvalidValue, "urn:corp:x:1.0")
+}
+
+func TestPathsAsKeysAreNeverTakenForNames(t *testing.T) {
+	// Even a dialect that keeps unknown attributes must not keep "name.givenName" beside name.
+	o := Options{Dialect: NewDialect("", UnknownAttributes, MissingSchemas)}
+	_, err := ParseResource([]byte(`{"userName":"a","name.givenName":"K"}`), UserType, o)
+	isError(t, asError(t, err), 400, ScimTypeInvalidSyntax, "name.givenName")
+	e := refusedPatch(t, stored(t, UserType, `{"id":"1","userName":"a"}`), o, patchBody(`{"op":"replace","value":{"name.givenName":"K"}}`))
+	isError(t, e, 400, ScimTypeInvalidSyntax, "name.givenName")
+}
+
 func TestNullAndEmptyAreAbsent(t *testing.T) {
 	r := parsed(t, UserType, strictly(t), `{
 	  "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "kim@corp.test",
@@ -242,6 +258,7 @@ func TestNamesThatIdentifyAreCheckedForInvisibleDifferences(t *testing.T) {
 		`{"userName": "ki\u0000m"}`: "control character",
 		`{"userName": "ki\u0085m"}`: "control character",
 		`{"userName": "ki\u007fm"}`: "control character",
+		`{"userName": "` + strings.Repeat("é", 1025) + `"}`: "1024",
 	} {
 		_, err := ParseResource([]byte(body), UserType, leniently(t))
 		if err == nil {

@@ -150,7 +150,7 @@ func (p *patchParser) withPath(kind opKind, path string, value any, hasValue boo
 	case kind == opRemove && hasValue:
 		return p.removeListed(path, value)
 	case kind != opRemove && !hasValue:
-		return nil, InvalidValue("an operation %q has to have a value; to clear %q send \"remove\"", kind, clip(path))
+		return nil, InvalidValue("an operation %q has to have a value; to clear the attribute send \"remove\"", kind)
 	}
 	return p.onPath(kind, path, value, fromPath)
 }
@@ -197,7 +197,7 @@ func (p *patchParser) key(kind opKind, name string, v any) ([]patchOp, error) {
 		return []patchOp{{kind: kind, path: &Path{ref: attrRef{urn: name}}, value: compact(v)}}, nil
 	}
 	if p.rt.core(name) == nil && isFlatKey(p.rt, name) && !p.opts.tolerates(FlatKeys) {
-		return nil, p.unknown(name)
+		return nil, flatKey(name)
 	}
 	return p.onPath(kind, name, v, fromKey)
 }

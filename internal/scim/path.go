@@ -96,7 +96,7 @@ func (p *Path) parseBrackets(s string, open int) error {
 	}
 	p.ref.sub = p.ref.attr.Sub(rest[1:])
 	if p.ref.sub == nil {
-		return InvalidPath(fp.pos+2, "%q has no sub-attribute %q", p.ref.attr.Name, clip(rest[1:]))
+		return InvalidPath(fp.pos+2, "expected a sub-attribute of %q", p.ref.attr.Name)
 	}
 	p.ref.subName = p.ref.sub.Name
 	return nil

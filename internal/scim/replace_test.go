@@ -58,6 +58,21 @@ func TestReplaceComparesImmutableAttributes(t *testing.T) {
 	sameJSON(t, result, `{"id":"1","serial":"a","note":"n"}`)
 }
 
+func TestReplaceTreatsExtensionsByTheSameRules(t *testing.T) {
+	ext := &Schema{ID: "urn:test:ext", Attributes: []*Attribute{
+		attribute("badge", TypeString, "", immutable, exact), attribute("seen", TypeDateTime, "", readOnly), attribute("desk", TypeString, ""),
+	}}
+	rt := &ResourceType{Name: "Thing", Schema: &Schema{ID: "urn:test:Thing"}, Extensions: []SchemaExtension{{Schema: ext}}}
+	current := stored(t, rt, `{"id":"1","urn:test:ext":{"badge":"a","seen":"2026-01-01T00:00:00Z","desk":"d"}}`)
+	result, _, err := Replace(current, parsed(t, rt, leniently(t), `{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameJSON(t, result, `{"id":"1","urn:test:ext":{"badge":"a","seen":"2026-01-01T00:00:00Z"}}`)
+	_, _, err = Replace(current, parsed(t, rt, leniently(t), `{"urn:test:ext":{"badge":"b"}}`))
+	isError(t, asError(t, err), 400, ScimTypeMutability, "badge")
+}
+
 func TestReplaceNeedsTheRequiredAttributes(t *testing.T) {
 	current := stored(t, UserType, `{"id":"1","userName":"a"}`)
 	_, _, err := Replace(current, NewResource(UserType))

@@ -1,0 +1,147 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package crash
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"k8s.io/utils/ptr"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/connector/fakeapp"
+	"github.com/scim-operator/scim-operator/test/harness"
+)
+
+const (
+	// crm and wiki are apps: whoever is in Sales has crm, whoever is in Staff has wiki.
+	crm  = "crm"
+	wiki = "wiki"
+	// defaultUsers are pushed in the first round.
+	defaultUsers = 200
+	// moreUsers are pushed in each further round, of which there are at most maxRounds: until every kill point was hit.
+	moreUsers = 60
+	maxRounds = teams / teamsPerRound
+	// settling is how long the operator has in the end to bring everything to what it should be.
+	settling = 2 * time.Minute
+)
+
+// The operator is killed at every boundary of its work while an identity provider pushes, changes and takes back users. In the end nothing is
+// lost, doubled or orphaned.
+func TestNothingIsLostDoubledOrOrphanedByACrash(t *testing.T) {
+	seed := seedOf(t)
+	d := harness.NewDirectory(t)
+	apps := map[string]*fakeapp.App{}
+	for name, group := range map[string]string{crm: sales, wiki: staff} {
+		apps[name] = d.App(t, name, fakeapp.Generic, func(app *v1alpha1.ScimApp) { unguarded(app) })
+		d.Mapping(t, name, name, v1alpha1.Subjects{Groups: []string{group}})
+	}
+	s, end := supervise(t, d, seed)
+	for name, app := range apps {
+		app.OnCall(func(call fakeapp.Call, at fakeapp.Phase) {
+			s.schedule.app(name, app, call, map[fakeapp.Phase]phase{fakeapp.BeforeCommit: before, fakeapp.AfterCommit: after}[at])
+		})
+	}
+	began := time.Now()
+	m := newModel()
+	o := &okta{scim: s.site.SCIM, patience: settling}
+	boss := &idp{okta: o, model: m, apps: apps}
+	for _, name := range []string{sales, staff} {
+		if err := boss.newGroup(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for round, users := 0, usersOf(t); round < maxRounds; round, users = round+1, moreUsers {
+		if err := pushAll(t.Context(), o, m, apps, round, users); err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		if len(s.schedule.missing()) == 0 {
+			break
+		}
+	}
+	s.schedule.disarm()
+	t.Logf("pushed %d users in %s; %v", len(m.people)+len(m.deleted), time.Since(began).Round(time.Second), s)
+	t.Logf("seed %d\n%s", seed, s.schedule.table())
+	for _, point := range s.schedule.missing() {
+		t.Errorf("never killed %s", point)
+	}
+	for _, point := range s.schedule.idle {
+		t.Errorf("nothing was killed %s: no process ran", point)
+	}
+	awaitQuiet(t, s, apps)
+	check(t, d, m, apps)
+	end()
+	t.Logf("all in %s", time.Since(began).Round(time.Second))
+}
+
+// unguarded lets every change through, and pushes groups.
+func unguarded(app *v1alpha1.ScimApp) {
+	app.Spec.Guard = &v1alpha1.Guard{Minimum: ptr.To[int32](100000)}
+	if app.Name != crm {
+		return
+	}
+	app.Spec.Features = append(app.Spec.Features, v1alpha1.FeaturePushGroups)
+	app.Spec.Groups = []v1alpha1.PushedGroup{{DisplayName: sales}}
+	for n := range teams {
+		app.Spec.Groups = append(app.Spec.Groups, v1alpha1.PushedGroup{DisplayName: teamName(n)})
+	}
+}
+
+func seedOf(t *testing.T) uint64 {
+	t.Helper()
+	if text := os.Getenv("SCIM_CRASH_SEED"); text != "" {
+		seed, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			t.Fatalf("SCIM_CRASH_SEED: %v", err)
+		}
+		return seed
+	}
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // it never fails
+	seed := uint64(binary.BigEndian.Uint32(b[:]))
+	t.Logf("SCIM_CRASH_SEED=%d repeats the kill points", seed)
+	return seed
+}
+
+func usersOf(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("SCIM_CRASH_USERS")
+	if text == "" {
+		return defaultUsers
+	}
+	users, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("SCIM_CRASH_USERS: %v", err)
+	}
+	return users
+}
+
+// awaitQuiet waits until the operator neither writes nor calls an app any more.
+func awaitQuiet(t *testing.T, s *supervisor, apps map[string]*fakeapp.App) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), settling)
+	defer cancel()
+	const quiet = 3 * time.Second
+	for ctx.Err() == nil {
+		last := s.proxy.quietSince()
+		for _, app := range apps {
+			if calls := app.Calls(); len(calls) > 0 && calls[len(calls)-1].At.After(last) {
+				last = calls[len(calls)-1].At
+			}
+		}
+		if time.Since(last) > quiet && settledStatus(t, s) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	t.Errorf("the operator is not done within %s", settling)
+}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -106,7 +107,7 @@ func (c *accountCall) perform(ctx context.Context) error {
 	case v1alpha1.ActionDeactivate, v1alpha1.ActionDelete:
 		return c.revoke(ctx)
 	case v1alpha1.ActionRelease:
-		c.succeed(v1alpha1.AccountOrphaned, c.Entry.RemoteID, "Released")
+		c.succeed(v1alpha1.AccountOrphaned, c.Entry.RemoteID, "Released", c.applied())
 		return nil
 	default:
 		return fmt.Errorf("no such action: %s", c.Step.Action)
@@ -162,7 +163,7 @@ func (c *accountCall) createNew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.succeed(v1alpha1.AccountActive, created.ID, "Created")
+	c.succeed(v1alpha1.AccountActive, created.ID, "Created", plan.HashValues(c.Wanted.Values))
 	return nil
 }
 
@@ -180,14 +181,18 @@ func (c *accountCall) link(ctx context.Context, found *connector.User) error {
 	if c.App.Profile.OnIdentifierChange == profiles.BlockIdentifierChange {
 		c.keepIdentifier(found, differing)
 	}
-	if len(differing) > 0 && c.App.HasFeature(v1alpha1.FeaturePushProfileUpdates) {
+	written := plan.HashValues(c.Wanted.Values)
+	if len(differing) > 0 && !c.App.HasFeature(v1alpha1.FeaturePushProfileUpdates) {
+		// They differ until the feature is switched on.
+		written = written.With(nil, nil, slices.Collect(maps.Keys(differing)))
+	} else if len(differing) > 0 {
 		updated, err := c.app.config.Connector.UpdateUser(ctx, id, connector.Change{Set: differing, Full: c.Wanted.Values})
 		if err != nil {
 			return err
 		}
 		id = firstOf(updated.ID, id)
 	}
-	c.succeed(v1alpha1.AccountActive, id, "Linked")
+	c.succeed(v1alpha1.AccountActive, id, "Linked", written)
 	return nil
 }
 
@@ -229,12 +234,21 @@ func (c *accountCall) update(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.succeed(v1alpha1.AccountActive, firstOf(updated.ID, c.Entry.RemoteID), "Updated")
+	c.succeed(v1alpha1.AccountActive, firstOf(updated.ID, c.Entry.RemoteID), "Updated", c.applied().With(c.Wanted.Values, c.Step.Set, c.Step.Clear))
 	return nil
 }
 
+// reactivate switches an account on. What changed while it was off goes along in the same call.
 func (c *accountCall) reactivate(ctx context.Context, id string) error {
-	user, err := c.app.config.Connector.SetActive(ctx, id, true, c.Wanted.Values)
+	set, clear := activation(c.Step, c.Wanted.Values, c.App.HasFeature(v1alpha1.FeaturePushProfileUpdates))
+	full := make(connector.Attributes, len(set)+len(clear))
+	for _, name := range set {
+		full[name] = c.Wanted.Values[name]
+	}
+	for _, name := range clear {
+		full[name] = nil
+	}
+	user, err := c.app.config.Connector.SetActive(ctx, id, true, full)
 	if connector.Is(err, connector.NotFound) {
 		c.vanished()
 		return nil
@@ -242,8 +256,17 @@ func (c *accountCall) reactivate(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	c.succeed(v1alpha1.AccountActive, firstOf(user.ID, id), "Reactivated")
+	c.succeed(v1alpha1.AccountActive, firstOf(user.ID, id), "Reactivated", c.applied().With(c.Wanted.Values, set, clear))
 	return nil
+}
+
+// activation is the attributes to write and to take away with the activation of an account: all that are mapped, in case somebody changed them in the app
+// meanwhile. Where profiles are not pushed, an account of ours gets what the step names alone; one that is just being linked is written as a new one is.
+func activation(step plan.Step, values map[string]any, pushProfiles bool) (set, clear []string) {
+	if step.Action == v1alpha1.ActionReactivate && !pushProfiles {
+		return step.Set, step.Clear
+	}
+	return slices.Sorted(maps.Keys(values)), step.Clear
 }
 
 // revoke deactivates or deletes. An account that now belongs to a successor of the same name is left to it.
@@ -290,7 +313,7 @@ func (c *accountCall) revoke(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.succeed(v1alpha1.AccountInactive, id, "Deactivated")
+	c.succeed(v1alpha1.AccountInactive, id, "Deactivated", c.applied())
 	return nil
 }
 
@@ -352,12 +375,16 @@ func (c *accountCall) gone(event string) {
 	c.put(*c.Entry.DeepCopy(), true, event)
 }
 
-func (c *accountCall) succeed(state v1alpha1.AccountState, remoteID, event string) {
+// applied is what was last written to the account, as far as it is known.
+func (c *accountCall) applied() plan.Applied { return plan.ParseApplied(c.Entry.Applied) }
+
+// succeed hands in a success. written is what the app has now of what the operator writes.
+func (c *accountCall) succeed(state v1alpha1.AccountState, remoteID, event string, written plan.Applied) {
 	now := metav1.NewTime(c.app.clock.Now())
 	entry := v1alpha1.Account{
 		App: c.AppName, State: state, RemoteID: remoteID,
 		ProvisionedTime: c.Entry.ProvisionedTime, UpdatedTime: &now, RevokedTime: c.Entry.RevokedTime,
-		Roles: c.Wanted.Roles, Applied: plan.HashValues(c.Wanted.Values).String(),
+		Roles: c.Wanted.Roles, Applied: written.String(),
 	}
 	if entry.ProvisionedTime == nil {
 		entry.ProvisionedTime = &now

@@ -69,3 +69,17 @@ func (a Applied) String() string {
 	}
 	return b.String()
 }
+
+// With is what was last written once those named in set were, with these values, and those named in clear were taken away. What a request did not name stays: it
+// was written before, or is still to be.
+func (a Applied) With(values map[string]any, set, clear []string) Applied {
+	after := make(Applied, len(a)+len(set))
+	maps.Copy(after, a)
+	for _, name := range set {
+		after[name] = hashValue(values[name])
+	}
+	for _, name := range clear {
+		delete(after, name)
+	}
+	return after
+}

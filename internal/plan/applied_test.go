@@ -79,3 +79,19 @@ func FuzzAppliedSurvives(f *testing.F) {
 		}
 	})
 }
+
+func TestAppliedWithKeepsWhatWasNotWritten(t *testing.T) {
+	before := plan.HashValues(map[string]any{"userName": "ada@corp.test", "title": "Engineer", "nickName": "ada", "locale": "en"})
+	wanted := map[string]any{"userName": "lovelace@corp.test", "title": "Manager", "locale": "en", "timezone": "Europe/Zurich"}
+	after := before.With(wanted, []string{"title", "timezone"}, []string{"nickName"})
+	want := plan.HashValues(map[string]any{"userName": "ada@corp.test", "title": "Manager", "locale": "en", "timezone": "Europe/Zurich"})
+	if diff := cmp.Diff(want, after); diff != "" {
+		t.Errorf("applied (-want +got):\n%s", diff)
+	}
+	if before["nickName"] == "" {
+		t.Error("what was there before is changed")
+	}
+	if diff := cmp.Diff(plan.HashValues(wanted), plan.Applied(nil).With(wanted, []string{"userName", "title", "locale", "timezone"}, nil)); diff != "" {
+		t.Errorf("applied to nothing (-want +got):\n%s", diff)
+	}
+}

@@ -126,6 +126,30 @@ func TestUserLifeCycle(t *testing.T) {
 	})
 }
 
+func TestActivationTakesAwayWhatIsNil(t *testing.T) {
+	eachVariant(t, func(t *testing.T, v variant, app *fakeapp.App, c *Connector) {
+		if !v.keeps {
+			t.Skip("the app stores no such attributes")
+		}
+		created := create(t, c, jane(connector.Attributes{department: "Sales", "title": "Agent"}))
+		if _, err := c.SetActive(t.Context(), created.ID, false, nil); err != nil {
+			t.Fatal(err)
+		}
+		app.ResetCalls()
+		on, err := c.SetActive(t.Context(), created.ID, true, jane(connector.Attributes{department: nil, "title": nil}))
+		if err != nil || !on.Active {
+			t.Fatalf("SetActive(true) = %+v, %v", on, err)
+		}
+		wantCalls(t, app, v.update...)
+		user := stored(t, app, "jane.doe@corp.test")
+		for _, path := range []string{department, "title"} {
+			if value, there := Value(user.Attributes, path); there {
+				t.Errorf("%s is still %v", path, value)
+			}
+		}
+	})
+}
+
 func TestUpdateLeavesAloneWhatIsNotMapped(t *testing.T) {
 	eachVariant(t, func(t *testing.T, v variant, app *fakeapp.App, c *Connector) {
 		if !v.keeps {

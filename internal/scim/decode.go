@@ -420,8 +420,9 @@ func clip(s string) string {
 	if len(s) <= most {
 		return s
 	}
+	// Not in the middle of a character; but a filter need not be UTF-8 at all.
 	cut := most
-	for !utf8.RuneStart(s[cut]) {
+	for cut > most-utf8.UTFMax && !utf8.RuneStart(s[cut]) {
 		cut--
 	}
 	return s[:cut] + "..."

@@ -26,11 +26,6 @@ import (
 const countEvery = 10 * time.Second
 
 // Reconciler reconciles ScimApps.
-//
-// +kubebuilder:rbac:groups=scim-operator.io,resources=scimapps,verbs=get;list;watch;update;patch
-// +kubebuilder:rbac:groups=scim-operator.io,resources=scimapps/status,verbs=patch
-// +kubebuilder:rbac:groups=scim-operator.io,resources=scimusers;scimgroups,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
 type Reconciler struct {
 	// Client writes, and reads from the cache.
 	Client client.Client
@@ -62,6 +57,11 @@ type scope struct {
 	invalid, invalidReason string
 	requeue                time.Duration
 }
+
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimapps,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimapps/status,verbs=patch
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimusers;scimgroups,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
 
 // Reconcile brings one app's connection and status up to date.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {

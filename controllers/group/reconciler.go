@@ -29,13 +29,6 @@ const (
 )
 
 // Reconciler reconciles ScimGroups.
-//
-// +kubebuilder:rbac:groups=scim-operator.io,resources=scimgroups,verbs=get;list;watch;create;update;patch;delete
-// +kubebuilder:rbac:groups=scim-operator.io,resources=scimgroups/status,verbs=patch
-// +kubebuilder:rbac:groups=scim-operator.io,resources=scimusers;scimapps,verbs=get;list;watch
-// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;create;update;delete
-// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get
-// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 type Reconciler struct {
 	// Client writes, and reads from the cache; Live reads without a cache.
 	Client    client.Client
@@ -45,6 +38,13 @@ type Reconciler struct {
 	Apps      *apps.Registry
 	Recorder  events.EventRecorder
 }
+
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimgroups,verbs=get;list;watch;create;update;patch;delete
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimgroups/status,verbs=patch
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimusers;scimapps,verbs=get;list;watch
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;create;update;delete
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Reconcile brings one group forward.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {

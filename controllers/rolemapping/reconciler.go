@@ -21,10 +21,6 @@ import (
 const staleWait = 30 * time.Millisecond
 
 // Reconciler reconciles ScimRoleMappings.
-//
-// +kubebuilder:rbac:groups=scim-operator.io,resources=scimrolemappings,verbs=get;list;watch
-// +kubebuilder:rbac:groups=scim-operator.io,resources=scimrolemappings/status,verbs=patch
-// +kubebuilder:rbac:groups=scim-operator.io,resources=scimapps;scimgroups;scimusers,verbs=get;list;watch
 type Reconciler struct {
 	// Client writes, and reads from a cache that has the indexes of directory.RegisterIndexes.
 	Client client.Client
@@ -32,6 +28,10 @@ type Reconciler struct {
 	// countDelay is how long the count of users may trail; defaultCountDelay when 0.
 	countDelay time.Duration
 }
+
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimrolemappings,verbs=get;list;watch
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimrolemappings/status,verbs=patch
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimapps;scimgroups;scimusers,verbs=get;list;watch
 
 // Reconcile brings the status of one mapping up to date.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {

@@ -35,13 +35,6 @@ const (
 )
 
 // Reconciler reconciles ScimUsers.
-//
-// +kubebuilder:rbac:groups=scim-operator.io,resources=scimusers,verbs=get;list;watch;create;update;patch;delete
-// +kubebuilder:rbac:groups=scim-operator.io,resources=scimusers/status,verbs=patch
-// +kubebuilder:rbac:groups=scim-operator.io,resources=scimgroups,verbs=get;list;watch;update
-// +kubebuilder:rbac:groups=scim-operator.io,resources=scimapps;scimrolemappings,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get
-// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 type Reconciler struct {
 	// Client writes; Live reads without a cache.
 	Client    client.Client
@@ -54,6 +47,13 @@ type Reconciler struct {
 
 	deferred deferrals
 }
+
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimusers,verbs=get;list;watch;create;update;patch;delete
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimusers/status,verbs=patch
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimgroups,verbs=get;list;watch;update
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimapps;scimrolemappings,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Reconcile brings one user's accounts forward.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {

@@ -134,7 +134,7 @@ func (a *arbiter) claim(ctx context.Context, current, next client.Object) error 
 		entitled = holder != nil && holder.GetUID() == current.GetUID()
 	}
 	if !entitled {
-		if err := a.acquire(ctx, name, current, next); err != nil {
+		if err := a.acquire(ctx, name, current, next, nil); err != nil {
 			return err
 		}
 	}

@@ -17,12 +17,16 @@ import (
 // errContention says that others kept changing the same objects for as long as it was worth trying. Nothing was changed.
 var errContention = errors.New("too many concurrent changes")
 
+// errStale says that an object has changed since it was read.
+var errStale = errors.New("the object has changed")
+
 // A kind is what the arbiter has to know of users or of groups.
 type kind interface {
 	// empty is a new object to read into.
 	empty() client.Object
 	// id is spec.id, "" while the object is not admitted.
 	id(client.Object) string
+	setID(obj client.Object, id string)
 	// slot is the name of the slot of the unique name that the object carries, whether admitted or not; "" where it needs no unique name.
 	slot(client.Object) string
 
@@ -119,23 +123,21 @@ func (a *arbiter) settle(ctx context.Context, s *slot) (client.Object, error) {
 		case wait != nil:
 			err = wait(ctx)
 		default:
-			err = a.fence(ctx, obj)
+			if err = a.fence(ctx, obj); err == nil {
+				return s.native, nil
+			}
 		}
-		if err != nil {
+		if err != nil && !lost(err) {
 			return nil, err
 		}
 	}
 	return nil, errContention
 }
 
-// fence makes a write fail that is bound to the object's present resourceVersion. If the object has changed already, so much the better.
+// fence makes a write fail that is bound to the object's present resourceVersion. If it is lost itself, that write may have come first.
 func (a *arbiter) fence(ctx context.Context, obj client.Object) error {
 	annotate(obj, v1alpha1.AnnotationFence, obj.GetResourceVersion())
-	err := a.api.Update(ctx, obj)
-	if lost(err) {
-		return nil
-	}
-	return err
+	return a.api.Update(ctx, obj)
 }
 
 // void reports whether nobody has, or is about to take, the name by way of the slot's reservation. It changes nothing.
@@ -151,21 +153,23 @@ func (a *arbiter) void(ctx context.Context, s *slot) (bool, error) {
 		!a.holds(obj, s) && obj.GetResourceVersion() != s.reservation.ResourceVersion, nil
 }
 
-// take reserves the name that obj wants. It has the name once a write succeeds that is bound to the resourceVersion that obj has now. A *ConflictError says
-// that another has it.
-func (a *arbiter) take(ctx context.Context, name string, obj client.Object) error {
-	r := v1alpha1.Reservation{User: obj.GetName(), ID: a.id(obj), ResourceVersion: obj.GetResourceVersion()}
+// take reserves the name that next wants. It has the name once a write succeeds that is bound to the resourceVersion that current and next have. A
+// *ConflictError says that another has it; an error for which lost is true, that current is not current. settled is the slot if it was settled already, else nil.
+func (a *arbiter) take(ctx context.Context, name string, current, next client.Object, settled *slot) error {
 	for wait := range a.pace.attempts() {
-		s, err := a.read(ctx, name)
-		if err != nil {
-			return err
+		s := settled
+		if settled = nil; s == nil {
+			var err error
+			if s, err = a.read(ctx, name); err != nil {
+				return err
+			}
+			if err := a.clear(ctx, s, current, next); err != nil {
+				return err
+			}
 		}
-		if err := a.free(ctx, s, obj); err != nil {
-			return err
-		}
-		err = a.reserve(ctx, s, r)
+		err := a.reserve(ctx, s, v1alpha1.Reservation{User: next.GetName(), ID: a.id(next), ResourceVersion: next.GetResourceVersion()})
 		if err == nil && s.object == nil {
-			return a.adopt(ctx, name, obj)
+			return a.adopt(ctx, name, next)
 		}
 		if !lost(err) {
 			return err
@@ -177,17 +181,34 @@ func (a *arbiter) take(ctx context.Context, name string, obj client.Object) erro
 	return errContention
 }
 
-// free returns a *ConflictError if another object than obj has the slot's name. A reservation for obj itself needs no fence: all writes of obj exclude each
-// other already.
-func (a *arbiter) free(ctx context.Context, s *slot, obj client.Object) error {
-	if s.native == nil && s.reservation != nil && s.reservation.User == obj.GetName() {
-		return nil
+// clear makes sure that current may put its reservation into the slot.
+func (a *arbiter) clear(ctx context.Context, s *slot, current, next client.Object) error {
+	if s.reservation == nil || s.reservation.User != current.GetName() {
+		return a.free(ctx, s)
 	}
+	// Another write of the same object may be under way. Both cannot succeed, so it needs no fence; but an older resourceVersion in the slot would make
+	// that write look dead while it is not.
+	fresh, err := a.get(ctx, current.GetName())
+	if err != nil {
+		return err
+	}
+	if fresh == nil || fresh.GetResourceVersion() != current.GetResourceVersion() {
+		return errStale
+	}
+	if a.id(current) == "" {
+		// Whoever admits the object, it is by the id that the slot names.
+		a.setID(next, s.reservation.ID)
+	}
+	return nil
+}
+
+// free returns a *ConflictError if somebody has the slot's name.
+func (a *arbiter) free(ctx context.Context, s *slot) error {
 	holder, err := a.settle(ctx, s)
 	if err != nil {
 		return err
 	}
-	if holder != nil && holder.GetName() != obj.GetName() {
+	if holder != nil {
 		return &ConflictError{Holder: holder.GetName()}
 	}
 	return nil
@@ -215,10 +236,12 @@ func (a *arbiter) adopt(ctx context.Context, name string, obj client.Object) err
 
 // commit writes next, which was worked out from current as it was read, and takes the name that next carries if current does not have it. Conflict and
 // NotFound of the API server say that current has changed; a *ConflictError that the name belongs to another.
-func (a *arbiter) commit(ctx context.Context, current, next client.Object) error {
+//
+// settled is the slot of that name if it was settled already, else nil.
+func (a *arbiter) commit(ctx context.Context, current, next client.Object, settled *slot) error {
 	name := a.slot(next)
 	if a.held(current) != name {
-		if err := a.acquire(ctx, name, current, next); err != nil {
+		if err := a.acquire(ctx, name, current, next, settled); err != nil {
 			return err
 		}
 	}
@@ -234,19 +257,20 @@ func (a *arbiter) held(obj client.Object) string {
 }
 
 // acquire makes sure that the write of next will give it the name. Where current is the slot itself, that write is the compare-and-swap of the slot, too.
-func (a *arbiter) acquire(ctx context.Context, name string, current, next client.Object) error {
+func (a *arbiter) acquire(ctx context.Context, name string, current, next client.Object, settled *slot) error {
 	switch {
 	case name == "":
 		return nil
 	case name == current.GetName():
-		s := a.own(current)
-		if err := a.free(ctx, s, current); err != nil {
+		s := *a.own(current)
+		s.native = nil // A person may have written the name there.
+		if err := a.free(ctx, &s); err != nil {
 			return err
 		}
 		a.unreserve(next)
 		return nil
 	default:
-		return a.take(ctx, name, next)
+		return a.take(ctx, name, current, next, settled)
 	}
 }
 
@@ -271,19 +295,20 @@ func (a *arbiter) release(ctx context.Context, name string, obj client.Object) e
 
 // create stores obj, which carries no id yet, under a metadata.name of its own; then it takes the unique name and gives the object the id. It is for names
 // whose slot cannot be the object itself. A *ConflictError leaves nothing behind; what a crash leaves behind, Admit finishes.
-func (a *arbiter) create(ctx context.Context, obj client.Object, admit func(client.Object)) (client.Object, error) {
+func (a *arbiter) create(ctx context.Context, obj client.Object, settled *slot, admit func(client.Object)) (client.Object, error) {
 	if err := a.api.Create(ctx, obj); err != nil {
 		return nil, err
 	}
 	for wait := range a.pace.attempts() {
 		next := obj.DeepCopyObject().(client.Object)
 		admit(next)
-		err := a.commit(ctx, obj, next)
+		err := a.commit(ctx, obj, next, settled)
 		if err == nil {
 			return next, nil
 		}
+		settled = nil
 		if !lost(err) {
-			a.undo(ctx, obj.GetName(), err)
+			a.undo(ctx, obj, err)
 			return nil, err
 		}
 		if err := wait(ctx); err != nil {
@@ -305,17 +330,17 @@ func (a *arbiter) create(ctx context.Context, obj client.Object, admit func(clie
 }
 
 // undo removes an object that is not admitted and never will be, because its name belongs to another. Where it fails, Admit does it.
-func (a *arbiter) undo(ctx context.Context, name string, cause error) {
+func (a *arbiter) undo(ctx context.Context, obj client.Object, cause error) {
 	var conflict *ConflictError
 	if !errors.As(cause, &conflict) {
 		return
 	}
 	for wait := range a.pace.attempts() {
-		obj, err := a.get(ctx, name)
-		if err != nil || obj == nil || a.id(obj) != "" || obj.GetDeletionTimestamp() != nil {
+		if err := a.api.Delete(ctx, obj); !apierrors.IsConflict(err) || wait(ctx) != nil {
 			return
 		}
-		if err := a.api.Delete(ctx, obj); !apierrors.IsConflict(err) || wait(ctx) != nil {
+		var err error
+		if obj, err = a.get(ctx, obj.GetName()); err != nil || obj == nil || a.id(obj) != "" {
 			return
 		}
 	}
@@ -323,7 +348,7 @@ func (a *arbiter) undo(ctx context.Context, name string, cause error) {
 
 // lost is whether a write failed because its object is not what it was when it was read.
 func lost(err error) bool {
-	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err)
+	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) || errors.Is(err, errStale)
 }
 
 func annotate(obj client.Object, key, value string) {

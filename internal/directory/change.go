@@ -61,7 +61,7 @@ func (d *Directory) change(ctx context.Context, t resourceType, id string, next 
 			return nil, err
 		}
 		before := a.held(current)
-		err = a.commit(ctx, current, changed)
+		err = a.commit(ctx, current, changed, nil)
 		if err == nil {
 			d.store.recent.wrote(ctx, d.store.opts.Cache, changed)
 			if before != a.held(changed) {
@@ -204,7 +204,7 @@ func (s *Store) createOnSlot(ctx context.Context, a *arbiter, u *v1alpha1.ScimUs
 	if beside.Name, err = randomName(s.opts.Random, "u-"); err != nil {
 		return nil, err
 	}
-	obj, err := a.create(ctx, beside, func(o client.Object) { admitUser(o.(*v1alpha1.ScimUser), id) })
+	obj, err := a.create(ctx, beside, slot, func(o client.Object) { admitUser(o.(*v1alpha1.ScimUser), id) })
 	if err != nil {
 		return nil, err
 	}
@@ -225,15 +225,18 @@ func (s *Store) createGroup(ctx context.Context, a *arbiter, g *v1alpha1.ScimGro
 		admitGroup(g, id)
 		return g, a.api.Create(ctx, g)
 	}
-	// Only to save writes: create decides.
-	holder, err := a.holder(ctx, name)
+	slot, err := a.read(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	holder, err := a.settle(ctx, slot)
 	if err != nil {
 		return nil, err
 	}
 	if holder != nil {
 		return nil, &ConflictError{Holder: holder.GetName()}
 	}
-	obj, err := a.create(ctx, g, func(o client.Object) { admitGroup(o.(*v1alpha1.ScimGroup), id) })
+	obj, err := a.create(ctx, g, slot, func(o client.Object) { admitGroup(o.(*v1alpha1.ScimGroup), id) })
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,8 @@ func (groupKind) empty() client.Object { return &v1alpha1.ScimGroup{} }
 
 func (groupKind) id(obj client.Object) string { return obj.(*v1alpha1.ScimGroup).Spec.ID }
 
+func (groupKind) setID(obj client.Object, id string) { obj.(*v1alpha1.ScimGroup).Spec.ID = id }
+
 func (k groupKind) slot(obj client.Object) string {
 	g := obj.(*v1alpha1.ScimGroup)
 	if k.shared(g.Spec.Client) {

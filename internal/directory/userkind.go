@@ -30,6 +30,8 @@ func (userKind) id(obj client.Object) string {
 	return u.Spec.ID
 }
 
+func (userKind) setID(obj client.Object, id string) { obj.(*v1alpha1.ScimUser).Spec.ID = id }
+
 func (userKind) slot(obj client.Object) string {
 	u := obj.(*v1alpha1.ScimUser)
 	if u.Spec.UserName == "" {

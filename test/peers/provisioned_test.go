@@ -129,16 +129,16 @@ func rename(t *testing.T, w *world) {
 }
 
 func deactivateAndReactivate(t *testing.T, w *world) {
-	w.setActive(t, 20, false)
-	w.setActive(t, 21, false)
+	w.setActive(t, 25, false)
+	w.setActive(t, 26, false)
 	w.settled(t)
 	// What changes while the account is off waits until it is on again.
-	w.update(t, 20, func(user map[string]any) {
+	w.update(t, 25, func(user map[string]any) {
 		user["title"] = "Returner"
 		delete(user, "nickName")
 	})
 	w.settled(t)
-	w.setActive(t, 20, true)
+	w.setActive(t, 25, true)
 	w.settled(t)
 }
 

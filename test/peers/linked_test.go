@@ -1,0 +1,123 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package peers
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/test/harness"
+)
+
+// TestSCIMMYAccountsAreLinked has people and a group in the app before the operator comes: they are taken over, not doubled.
+func TestSCIMMYAccountsAreLinked(t *testing.T) {
+	app := startSCIMMY(t)
+	ids := []string{
+		app.create(t, "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"person.0@corp.test","title":"Of old",`+
+			`"profileUrl":"https://app.test/0","active":true}`),
+		app.create(t, "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"person.1@corp.test","active":false}`),
+	}
+	foreign := app.create(t, "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"admin@app.test","active":true}`)
+	team := app.create(t, "/Groups", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"Staff","members":[{"value":"`+ids[1]+`"}]}`)
+	// SCIMMY compares letter case in filters, though RFC 7643 4.1.1 has userName without it: this one is not found, and cannot be created either.
+	app.create(t, "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"Person.2@Corp.Test","active":true}`)
+
+	d := harness.NewDirectory(t)
+	w := newWorld(d, d.Run(t), app)
+	app.app(t, d, appName, func(a *v1alpha1.ScimApp) {
+		a.Spec.Features = append(a.Spec.Features, v1alpha1.FeatureGroupLinking)
+		a.Spec.Groups = []v1alpha1.PushedGroup{{DisplayName: staff}}
+	})
+	w.mapping(t, staff, "viewer", 10)
+	for i := range 3 {
+		w.push(t, newPerson(i))
+	}
+	w.pushGroup(t, staff)
+	w.join(t, staff, people(0, 3)...)
+
+	for i, id := range ids {
+		user := d.AwaitAccount(t, w.people[i].id, appName, v1alpha1.AccountActive)
+		if remote := user.Status.Account(appName).RemoteID; remote != id {
+			t.Errorf("person %d has the account %s, and had %s", i, remote, id)
+		}
+		want := accountOf(w.people[i].user, "viewer")
+		if i == 0 {
+			// What is not mapped is the app's.
+			want["profileUrl"] = "https://app.test/0"
+		}
+		if diff := cmp.Diff(want, without(app.user(t, id), "id", "meta", "schemas")); diff != "" {
+			t.Errorf("account of person %d (-want +got):\n%s", i, diff)
+		}
+	}
+	harness.Eventually(t, "the group is linked", func() error {
+		kept, err := app.dump(t.Context())
+		if err != nil {
+			return err
+		}
+		if len(kept.Groups) != 1 || kept.Groups[0]["id"] != team {
+			return fmt.Errorf("the app has the groups %v", kept.Groups)
+		}
+		if members := memberIDs(kept.Groups[0]); len(members) != 2 {
+			return fmt.Errorf("the members are %v", members)
+		}
+		return nil
+	})
+	harness.Eventually(t, "the conflict is told", func() error {
+		user, err := d.GetUser(t.Context(), w.people[2].id)
+		if err != nil {
+			return err
+		}
+		if entry := user.Status.Account(appName); entry == nil || entry.Reason != v1alpha1.ReasonAccountConflict {
+			return fmt.Errorf("the status is %+v", user.Status)
+		}
+		return nil
+	})
+	kept, err := app.dump(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(kept.Users) != 4 {
+		t.Errorf("the app has %d accounts, want the 4 it had", len(kept.Users))
+	}
+	if diff := cmp.Diff(map[string]any{"userName": "admin@app.test", "active": true}, without(app.user(t, foreign), "id", "meta", "schemas")); diff != "" {
+		t.Errorf("the account of nobody (-want +got):\n%s", diff)
+	}
+}
+
+// create makes a resource in the app without the operator and gives back its id.
+func (s *scimmy) create(t *testing.T, path, body string) string {
+	t.Helper()
+	status, answer, err := s.request(t.Context(), http.MethodPost, "/scim/v2"+path, body)
+	if err != nil || status != http.StatusCreated {
+		t.Fatalf("POST %s: status %d, %v: %s", path, status, err, answer)
+	}
+	var created struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal(answer, &created); err != nil || created.ID == "" {
+		t.Fatalf("POST %s: %v: %s", path, err, answer)
+	}
+	return created.ID
+}
+
+// user is an account as the app keeps it.
+func (s *scimmy) user(t *testing.T, id string) map[string]any {
+	t.Helper()
+	kept, err := s.dump(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, user := range kept.Users {
+		if user["id"] == id {
+			return user
+		}
+	}
+	t.Fatalf("the app has no account %s", id)
+	return nil
+}

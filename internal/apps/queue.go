@@ -38,11 +38,12 @@ const (
 	classes
 )
 
-// share: every so many picks the least urgent class that waits is served, so that none starves.
+// share: of so many picks one looks for changes first and one for joiners, so that no class starves.
 const share = 8
 
 // queue holds keys, by class, each at most once. A key that is added while it is worked on is worked on again afterwards. Keys with the
-// same exclusive word are never worked on at once. It is bounded: what does not fit is refused and found again by a scan.
+// same exclusive word are never worked on at once. Each class is bounded, so that a mass of joiners keeps no revocation out: what does not fit
+// is refused and found again by a scan.
 type queue struct {
 	mu        sync.Mutex
 	now       func() time.Time
@@ -52,7 +53,7 @@ type queue struct {
 	running   map[Key]*item
 	exclusive map[string]bool
 	paused    time.Time
-	refused   bool
+	refused   [classes]bool
 	picks     int
 	wake      chan struct{}
 }
@@ -71,8 +72,8 @@ func newQueue(limit int, now func() time.Time) *queue {
 	}
 }
 
-// add puts a key in, due after a delay. A key that waits already keeps its earlier time and gets the more urgent class.
-// It is false if the queue is full.
+// add puts a key in, due after a delay. A key that waits already keeps its earlier time, gets the more urgent class, and keeps its exclusive
+// word if none is given. It is false if the class is full.
 func (q *queue) add(key Key, class Class, exclusive string, delay time.Duration) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -81,7 +82,9 @@ func (q *queue) add(key Key, class Class, exclusive string, delay time.Duration)
 		if due.Before(have.due) {
 			have.due = due
 		}
-		have.exclusive = exclusive
+		if exclusive != "" {
+			have.exclusive = exclusive
+		}
 		if class < have.class {
 			q.remove(key, have.class)
 			have.class = class
@@ -90,8 +93,8 @@ func (q *queue) add(key Key, class Class, exclusive string, delay time.Duration)
 		q.signal()
 		return true
 	}
-	if len(q.waiting) >= q.limit {
-		q.refused = true
+	if len(q.order[class]) >= q.limit {
+		q.refused[class] = true
 		return false
 	}
 	q.waiting[key] = &item{class: class, exclusive: exclusive, due: due}
@@ -112,7 +115,7 @@ func (q *queue) again(key Key, delay time.Duration) {
 
 // next waits for a key to work on. It is false when ctx is done.
 func (q *queue) next(ctx context.Context) (Key, bool) {
-	for {
+	for ctx.Err() == nil {
 		key, wait, ok := q.pick()
 		if ok {
 			return key, true
@@ -120,13 +123,12 @@ func (q *queue) next(ctx context.Context) (Key, bool) {
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
-			timer.Stop()
-			return Key{}, false
 		case <-q.wake:
-			timer.Stop()
 		case <-timer.C:
 		}
+		timer.Stop()
 	}
+	return Key{}, false
 }
 
 // idle is how long a queue sleeps when it knows of nothing to come; a wake-up ends it.
@@ -168,13 +170,17 @@ func (q *queue) pick() (Key, time.Duration, bool) {
 
 // turn is the order in which the classes are looked through this time.
 func (q *queue) turn() []Class {
-	if q.picks%share == share-1 {
+	switch q.picks % share {
+	case share / 2:
+		return []Class{ClassChange, ClassJoiner, ClassRevocation}
+	case share - 1:
 		return []Class{ClassJoiner, ClassChange, ClassRevocation}
+	default:
+		return []Class{ClassRevocation, ClassChange, ClassJoiner}
 	}
-	return []Class{ClassRevocation, ClassChange, ClassJoiner}
 }
 
-// done says that a key is no longer worked on. It is true when the queue had refused something and has room again.
+// done says that a key is no longer worked on. It is true when a class had refused something and has room again.
 func (q *queue) done(key Key) (rescan bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -183,11 +189,12 @@ func (q *queue) done(key Key) (rescan bool) {
 	}
 	delete(q.running, key)
 	q.signal()
-	if q.refused && len(q.waiting) < q.limit/2 {
-		q.refused = false
-		return true
+	for class := range q.refused {
+		if q.refused[class] && len(q.order[class]) <= q.limit/2 {
+			q.refused[class], rescan = false, true
+		}
 	}
-	return false
+	return rescan
 }
 
 // pause lets nothing out before a time. A later time that was set before stays.

@@ -4,12 +4,15 @@
 package scim
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"math/rand/v2"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // refused checks what holds for every error: it is an *Error with a status, a keyword where there has to be one, and a text.
@@ -134,6 +137,7 @@ func FuzzParseResource(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
+		checkDecoder(t, body)
 		for _, rt := range CoreResourceTypes() {
 			for _, o := range []Options{{}, {Dialect: presets["entra"]}, {Dialect: presets["okta"]}} {
 				r, err := ParseResource(body, rt, o)
@@ -155,6 +159,38 @@ func FuzzParseResource(f *testing.F) {
 			}
 		}
 	})
+}
+
+// checkDecoder compares the decoder with encoding/json: it takes nothing that is no JSON, refuses what is JSON for the stated reasons only, and reads the same.
+func checkDecoder(t *testing.T, body []byte) {
+	v, err := decodeJSON(body)
+	if err == nil {
+		var std any
+		d := json.NewDecoder(bytes.NewReader(body))
+		d.UseNumber()
+		if !json.Valid(body) || d.Decode(&std) != nil {
+			t.Fatalf("decoded what is no JSON: %q", body)
+		}
+		if !bytes.Contains(bytes.ToLower(body), []byte("password")) && !bytes.Contains(body, []byte(`\u`)) {
+			var ours any = v
+			if v != nil {
+				ours = toGo(v)
+			}
+			if diff := cmp.Diff(std, ours); diff != "" {
+				t.Fatalf("%q:\n%s", body, diff)
+			}
+		}
+		return
+	}
+	if !json.Valid(body) {
+		return
+	}
+	for _, reason := range []string{"twice", "UTF-8", "surrogate", "nested", "names", "out of range"} {
+		if strings.Contains(err.Error(), reason) {
+			return
+		}
+	}
+	t.Fatalf("%q: %v", body, err)
 }
 
 // checkResource checks what holds for every resource.

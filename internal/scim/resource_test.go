@@ -43,6 +43,14 @@ func TestResourceGet(t *testing.T) {
 	if _, ok := r.Bool("userName"); ok {
 		t.Error("userName is no boolean")
 	}
+	var names []string
+	stored(t, UserType, `{"title":"x","userName":"a","schemas":["urn:x"]}`).Range(func(name string, _ any) bool {
+		names = append(names, name)
+		return true
+	})
+	if diff := cmp.Diff([]string{"title", "userName"}, names); diff != "" {
+		t.Error(diff)
+	}
 	empty := NewResource(UserType)
 	if empty.ID() != "" || empty.Get("userName") != nil || len(empty.Schemas()) != 1 || empty.Type() != UserType {
 		t.Error("an empty resource has something")

@@ -117,6 +117,10 @@ func TestSchemaDocument(t *testing.T) {
 		got.Meta.ResourceType != "Schema" || got.Meta.Location != "https://scim.corp.test/v2/Schemas/urn:ietf:params:scim:schemas:core:2.0:Group" {
 		t.Errorf("%+v", got)
 	}
+	got.Meta.Location = ""
+	if err := json.Unmarshal(mustJSON(t, GroupSchema), &got); err != nil || got.Meta.Location != "" {
+		t.Errorf("without base URL: %v, %+v", err, got.Meta)
+	}
 	if diff := cmp.Diff([]string{"urn:ietf:params:scim:schemas:core:2.0:Schema"}, got.Schemas); diff != "" {
 		t.Error(diff)
 	}

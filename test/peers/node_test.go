@@ -15,6 +15,9 @@ import (
 // Where Node is missing the test is skipped, or fails if this is CI.
 func nodeProject(t *testing.T, dir string) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("installs npm packages and runs Node.js: not with -short")
+	}
 	for _, program := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(program); err != nil {
 			missing(t, program)
@@ -33,7 +36,7 @@ func nodeProject(t *testing.T, dir string) {
 
 func missing(t *testing.T, program string) {
 	t.Helper()
-	message := program + " is not installed; this test runs an app that is written for Node.js (20 or newer, with npm)"
+	message := program + " is not installed; this test runs an app that is written for Node.js (18 or newer, with npm)"
 	if os.Getenv("CI") == "true" {
 		t.Fatal(message)
 	}

@@ -16,12 +16,21 @@ import (
 // Equal reports whether both hold the same client-writable content: ignoring id, meta and other read-only attributes, the order of names and of the elements
 // of multi-valued attributes, the spelling of numbers, and everything of a group's members but their ids. Letter case in values counts.
 func (r *Resource) Equal(other *Resource) bool {
-	return r.rt == other.rt && (r.obj == other.obj && slices.Equal(r.foreign, other.foreign) || bytes.Equal(CanonicalJSON(r), CanonicalJSON(other)))
+	return r.rt == other.rt && equalButMembers(r, other) && DigestMembers(r.Members()) == DigestMembers(other.Members())
 }
 
 // equalButMembers is Equal for what a group is besides its members, which may be many.
 func equalButMembers(x, y *Resource) bool {
-	return bytes.Equal(canonicalWithMembers(x, MemberDigest{}), canonicalWithMembers(y, MemberDigest{}))
+	if x.obj != y.obj && !equalObjects(x.rt.definition(), x.obj, y.obj) {
+		return false
+	}
+	if slices.Equal(x.foreign, y.foreign) {
+		return true
+	}
+	a, b := x.Schemas(), y.Schemas()
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(a, b)
 }
 
 // CanonicalJSON gives the resource's client-writable content (without id, meta, and the derived groups of a user) in one form for all Equal resources. The members of a
@@ -38,12 +47,9 @@ func canonicalWithMembers(r *Resource, d MemberDigest) []byte {
 	if d != (MemberDigest{}) {
 		fields = append(fields, canonicalField{membersAttribute.Name, nil, d.text()})
 	}
+	define := r.rt.definition()
 	r.obj.Range(func(name string, value any) bool {
-		if s := r.rt.extension(name); s != nil {
-			fields = append(fields, canonicalField{name, &Attribute{Type: TypeComplex, SubAttributes: s.Attributes}, value})
-			return true
-		}
-		if a := r.rt.core(name); a == nil || a.Mutability != ReadOnly && !isMembers(r.rt, a) {
+		if a, ok := define(name); ok {
 			fields = append(fields, canonicalField{name, a, value})
 		}
 		return true
@@ -78,10 +84,11 @@ func appendCanonical(b []byte, a *Attribute, v any) []byte {
 	case json.Number:
 		return append(b, parseDecimal(string(v)).String()...)
 	case *Object:
+		define := a.definition()
 		var room [8]canonicalField
 		fields := room[:0]
 		for _, f := range v.fields {
-			if sub, ok := writable(a, f.name); ok {
+			if sub, ok := define(f.name); ok {
 				fields = append(fields, canonicalField{f.name, sub, f.value})
 			}
 		}
@@ -106,7 +113,12 @@ func equalValues(attr *Attribute, x, y any) bool {
 		return x == y
 	case *Object:
 		o, ok := y.(*Object)
-		return ok && (x == o || equalObjects(attr, x, o))
+		return ok && (x == o || equalObjects(attr.definition(), x, o))
+	case []any:
+		// Resources share the values that an operation does not touch.
+		if list, ok := y.([]any); ok && len(x) > 0 && len(list) == len(x) && &list[0] == &x[0] {
+			return true
+		}
 	}
 	if y == nil {
 		return false
@@ -114,10 +126,10 @@ func equalValues(attr *Attribute, x, y any) bool {
 	return bytes.Equal(appendCanonical(nil, attr, x), appendCanonical(nil, attr, y))
 }
 
-func equalObjects(attr *Attribute, x, y *Object) bool {
+func equalObjects(define definition, x, y *Object) bool {
 	n := 0
-	for _, f := range x.fields {
-		sub, counts := writable(attr, f.name)
+	for _, f := range x.all() {
+		sub, counts := define(f.name)
 		if !counts {
 			continue
 		}
@@ -126,20 +138,39 @@ func equalObjects(attr *Attribute, x, y *Object) bool {
 			return false
 		}
 	}
-	for _, f := range y.fields {
-		if _, counts := writable(attr, f.name); counts {
+	for _, f := range y.all() {
+		if _, counts := define(f.name); counts {
 			n--
 		}
 	}
 	return n == 0
 }
 
-// writable gives the definition of a sub-attribute, if there is one, and whether a client can write it.
-func writable(attr *Attribute, name string) (sub *Attribute, ok bool) {
-	if attr != nil {
-		sub = attr.Sub(name)
+// definition gives the attribute that a name stands for, nil if no schema knows it, and whether it counts as content: what only the server writes does not.
+type definition func(name string) (a *Attribute, counts bool)
+
+// definition is that of the sub-attributes. a may be nil.
+func (a *Attribute) definition() definition {
+	return func(name string) (*Attribute, bool) {
+		if a == nil {
+			return nil, true
+		}
+		sub := a.Sub(name)
+		return sub, sub == nil || sub.Mutability != ReadOnly
 	}
-	return sub, sub == nil || sub.Mutability != ReadOnly
+}
+
+// definition is that of a resource's attributes and extensions, but for the members of a group, which are compared by their digest.
+func (rt *ResourceType) definition() definition {
+	return func(name string) (*Attribute, bool) {
+		if a := rt.core(name); a != nil {
+			return a, a.Mutability != ReadOnly && !isMembers(rt, a)
+		}
+		if s := rt.extension(name); s != nil {
+			return &Attribute{Type: TypeComplex, SubAttributes: s.Attributes}, true
+		}
+		return nil, true
+	}
 }
 
 // ETag gives the weak entity tag W/"..." of the resource's content: the same for Equal resources, and untouched by meta.

@@ -51,6 +51,14 @@ func (o *Object) Range(f func(name string, value any) bool) {
 	}
 }
 
+// all gives the fields, of nil too.
+func (o *Object) all() []field {
+	if o == nil {
+		return nil
+	}
+	return o.fields
+}
+
 func (o *Object) index(name string) int {
 	if o == nil {
 		return -1

@@ -5,6 +5,7 @@ package scim
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -220,6 +221,22 @@ func TestC13ManagerInEveryFormIsAnObject(t *testing.T) {
 	}
 }
 
+func TestC14NewUserNameOrEmailKeepsTheID(t *testing.T) {
+	r := stored(t, UserType, `{"id":"u1","userName":"kim@corp.test","externalId":"e","emails":[{"value":"kim@corp.test","type":"work","primary":true}]}`)
+	want := `{"id":"u1","userName":"lee@corp.test","externalId":"e","emails":[{"value":"lee@corp.test","type":"work","primary":true}]}`
+	for _, dialect := range DialectNames() {
+		o, _ := options(t, dialect)
+		result, changed := patched(t, r, o, patchBody(
+			`{"op":"replace","path":"userName","value":"lee@corp.test"}`, `{"op":"replace","path":"emails[type eq \"work\"].value","value":"lee@corp.test"}`))
+		sameJSON(t, result, want)
+		put, putChanged, err := Replace(r, parsed(t, UserType, o, `{"schemas":["`+UserSchemaID+`"],`+want[1:]))
+		if err != nil || !changed || !putChanged {
+			t.Fatal(changed, putChanged, err)
+		}
+		sameJSON(t, put, want)
+	}
+}
+
 func TestC15StringBooleansOnBooleanAttributesOnly(t *testing.T) {
 	o, _ := options(t, "entra")
 	r := parsed(t, UserType, o, `{"userName":"True","title":"False","active":"FALSE","emails":[{"value":"true","primary":"True"}],"shoes":"True"}`)
@@ -310,7 +327,7 @@ func TestC12OneMemberInALargeGroup(t *testing.T) {
 	digest := DigestMembers(members)
 	digest.Add(delta.Add[0].Value)
 	tag := ETagWithMembers(r, digest)
-	r.SetMembers(append(members, delta.Add...))
+	r.SetMembers(slices.Concat(members, delta.Add))
 	if want := ETag(r); tag != want {
 		t.Errorf("%s, want %s", tag, want)
 	}

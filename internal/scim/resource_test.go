@@ -121,7 +121,7 @@ func TestObject(t *testing.T) {
 	nothing.Range(func(string, any) bool { t.Error("range over nil"); return true })
 	o := nothing.with("a", "1").with("b", "2").with("A", "3")
 	n := 0
-	o.Range(func(name string, value any) bool {
+	o.Range(func(name string, _ any) bool {
 		n++
 		return name != "a"
 	})

@@ -319,18 +319,22 @@ type ScimAppStatus struct {
 
 	// accounts is how many active accounts the operator manages in the app.
 	// +optional
+	// +kubebuilder:default=0
 	Accounts int32 `json:"accounts"`
 
 	// pending is how many changes are to come.
 	// +optional
+	// +kubebuilder:default=0
 	Pending int32 `json:"pending"`
 
 	// failed is how many accounts cannot be brought to what they should be.
 	// +optional
+	// +kubebuilder:default=0
 	Failed int32 `json:"failed"`
 
 	// held is how many changes the mass-change guard holds.
 	// +optional
+	// +kubebuilder:default=0
 	Held int32 `json:"held"`
 
 	// batches are the changes that the mass-change guard holds.

@@ -119,6 +119,7 @@ type ScimGroupStatus struct {
 
 	// members is how many members the group has.
 	// +optional
+	// +kubebuilder:default=0
 	Members int32 `json:"members"`
 
 	// unresolvedMembers is how many of them stand for no existing object.
@@ -181,6 +182,7 @@ type PushedGroupStatus struct {
 
 	// members is how many members were last written: those who have an account in the app.
 	// +optional
+	// +kubebuilder:default=0
 	Members int32 `json:"members"`
 
 	// provisionedTime is when the group was first created or linked.

@@ -127,6 +127,7 @@ type ScimRoleMappingStatus struct {
 
 	// users is how many users the mapping gives the app.
 	// +optional
+	// +kubebuilder:default=0
 	Users int32 `json:"users"`
 }
 

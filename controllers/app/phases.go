@@ -5,6 +5,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/assignment"
 	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/provision"
 )
 
 // finalizer keeps the app while its deletion has to deprovision accounts; by default it leaves them as they are and nothing holds it.
@@ -35,9 +37,13 @@ func (r *Reconciler) finalizer(ctx context.Context, s *scope) error {
 // configuration compiles the spec; what is wrong with it is for a person.
 func (r *Reconciler) configuration(ctx context.Context, s *scope) error {
 	compiled, err := r.View.App(ctx, s.key)
-	if err != nil {
-		s.invalid, s.invalidReason = err.Error(), v1alpha1.ReasonInvalidConfiguration
+	var invalid *provision.InvalidError
+	if errors.As(err, &invalid) {
+		s.invalid, s.invalidReason = invalid.Error(), v1alpha1.ReasonInvalidConfiguration
 		return nil
+	}
+	if err != nil {
+		return err
 	}
 	if compiled == nil {
 		return fmt.Errorf("the ScimApp has gone from the cache")

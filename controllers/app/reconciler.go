@@ -98,6 +98,7 @@ func (s *scope) soon(d time.Duration) {
 
 func (r *Reconciler) forget(key types.NamespacedName) {
 	r.Apps.Stop(key)
+	r.View.ForgetApp(key)
 	r.mu.Lock()
 	delete(r.known, key)
 	r.mu.Unlock()

@@ -424,7 +424,7 @@ func (c *accountCall) put(entry v1alpha1.Account, gone bool, event string) {
 		c.app.gate.made(c.key.Name)
 	}
 	c.app.view.Users.Put(c.user, provision.Outcome[v1alpha1.Account]{
-		App: c.AppName, Entry: entry, Gone: gone, At: c.app.clock.Now(), Event: event,
+		App: c.AppName, UID: c.view.User.UID, Entry: entry, Gone: gone, At: c.app.clock.Now(), Event: event,
 	})
 }
 

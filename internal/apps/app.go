@@ -158,9 +158,9 @@ func (a *App) work(ctx context.Context) {
 func (a *App) report(key Key) {
 	object := types.NamespacedName{Namespace: a.config.Key.Namespace, Name: key.Name}
 	switch {
-	case key.Kind == KindGroup && len(a.view.Groups.Outcomes(object)) > 0:
+	case key.Kind == KindGroup && a.view.Groups.Pending(object):
 		a.notify.Group(object)
-	case key.Kind == KindAccount && len(a.view.Users.Outcomes(object)) > 0:
+	case key.Kind == KindAccount && a.view.Users.Pending(object):
 		a.notify.User(object)
 	}
 }

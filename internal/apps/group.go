@@ -225,7 +225,7 @@ func (c *groupCall) put(entry v1alpha1.PushedGroupStatus, gone bool, event strin
 		c.app.clearUnknown(c.key)
 	}
 	c.app.view.Groups.Put(c.group, provision.Outcome[v1alpha1.PushedGroupStatus]{
-		App: c.AppName, Entry: entry, Gone: gone, At: c.app.clock.Now(), Event: event,
+		App: c.AppName, UID: c.view.Group.UID, Entry: entry, Gone: gone, At: c.app.clock.Now(), Event: event,
 	})
 }
 

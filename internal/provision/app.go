@@ -38,8 +38,25 @@ type rolePolicy struct {
 	defaults  []string
 }
 
-// CompileApp checks a ScimApp against its profile. The error is for a person and names the field.
+// InvalidError is what is wrong with the configuration of an app. It is for a person and names the field.
+type InvalidError struct{ Err error }
+
+// Error implements error.
+func (e *InvalidError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *InvalidError) Unwrap() error { return e.Err }
+
+// CompileApp checks a ScimApp against its profile. The error is an *InvalidError.
 func CompileApp(app *v1alpha1.ScimApp) (*App, error) {
+	compiled, err := compileApp(app)
+	if err != nil {
+		return nil, &InvalidError{Err: err}
+	}
+	return compiled, nil
+}
+
+func compileApp(app *v1alpha1.ScimApp) (*App, error) {
 	profile, ok := profiles.Get(app.Spec.Profile)
 	if !ok {
 		return nil, fmt.Errorf("spec.profile: %q is not known; there are %s", app.Spec.Profile, strings.Join(profiles.Names(), ", "))
@@ -142,10 +159,12 @@ func (a *App) policy(w plan.Wanted) plan.Policy {
 
 // wanted is what the user's account should be. given is nil when the user does not have the app.
 func (a *App) wanted(user *v1alpha1.ScimUser, given *assignment.Assignment) plan.Wanted {
+	appGoes := !a.Object.DeletionTimestamp.IsZero()
 	w := plan.Wanted{
-		Assigned: given != nil && a.Object.DeletionTimestamp.IsZero(),
+		Assigned: given != nil && !appGoes,
 		Active:   user.IsActive() && user.DeletionTimestamp.IsZero(),
-		Deleted:  !user.DeletionTimestamp.IsZero(),
+		// What may not be revoked is released: otherwise neither the user nor the app would ever go.
+		Deleted: appGoes || !user.DeletionTimestamp.IsZero(),
 	}
 	if given == nil {
 		given = &assignment.Assignment{}

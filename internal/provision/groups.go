@@ -20,7 +20,7 @@ import (
 type GroupView struct {
 	// Group is a copy of the cached object with the overlay laid over it.
 	Group *v1alpha1.ScimGroup
-	// Cached is the object as the cache has it.
+	// Cached is the object as the cache has it, shared with everybody: it is only read.
 	Cached   *v1alpha1.ScimGroup
 	Stale    bool
 	Outcomes map[string]Outcome[v1alpha1.PushedGroupStatus]
@@ -45,19 +45,11 @@ type PushedGroupView struct {
 
 // Group looks at a group. It returns nil if there is none.
 func (v *View) Group(ctx context.Context, key types.NamespacedName) (*GroupView, error) {
-	group := &v1alpha1.ScimGroup{}
-	if err := v.cache.Get(ctx, key, group); err != nil {
-		return nil, client.IgnoreNotFound(err)
+	view, err := v.loadGroup(ctx, key)
+	if view == nil || err != nil {
+		return nil, err
 	}
-	view := &GroupView{Group: group, Cached: group.DeepCopy()}
-	if newest, _ := v.Groups.Newest(group); newest != nil {
-		view.Stale = true
-		group.Status = *newest.DeepCopy()
-	}
-	view.Outcomes = v.Groups.Outcomes(key)
-	for app, outcome := range view.Outcomes {
-		group.Status.Apps = withPushed(group.Status.Apps, app, outcome)
-	}
+	group := view.Group
 	apps, err := v.Apps(ctx, key.Namespace)
 	if err != nil {
 		return nil, err
@@ -68,6 +60,26 @@ func (v *View) Group(ctx context.Context, key types.NamespacedName) (*GroupView,
 			return nil, err
 		}
 		view.Apps = append(view.Apps, pushed)
+	}
+	return view, nil
+}
+
+// loadGroup reads the group and lays the overlay over it.
+func (v *View) loadGroup(ctx context.Context, key types.NamespacedName) (*GroupView, error) {
+	seen := v.Groups.Look(key)
+	cached := &v1alpha1.ScimGroup{}
+	if err := v.cache.Get(ctx, key, cached, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	v.Groups.CaughtUp(cached)
+	group := cached.DeepCopy()
+	view := &GroupView{Group: group, Cached: cached, Outcomes: seen.Outcomes(cached.UID)}
+	if newest := seen.Newest(cached); newest != nil {
+		view.Stale = true
+		group.Status = *newest.DeepCopy()
+	}
+	for app, outcome := range view.Outcomes {
+		group.Status.Apps = withPushed(group.Status.Apps, app, outcome)
 	}
 	return view, nil
 }

@@ -4,6 +4,7 @@
 package provision
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -15,7 +16,9 @@ import (
 
 // Outcome is what came of a call to an app for one user or group: the entry as it is to stand in the status.
 type Outcome[E any] struct {
-	App   string
+	App string
+	// UID of the object that it is about: another one may have the name by now.
+	UID   types.UID
 	Entry E
 	// Gone: there is nothing in the app any more, the entry is to be dropped.
 	Gone bool
@@ -56,19 +59,48 @@ func (o *Overlay[S, E]) Put(key types.NamespacedName, outcome Outcome[E]) {
 	e.outcomes[outcome.App] = outcome
 }
 
-// Outcomes that are not written yet, by app.
-func (o *Overlay[S, E]) Outcomes(key types.NamespacedName) map[string]Outcome[E] {
+// Pending is whether there is an outcome that is not written yet.
+func (o *Overlay[S, E]) Pending(key types.NamespacedName) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	e := o.entries[key]
-	if e == nil || len(e.outcomes) == 0 {
+	return e != nil && len(e.outcomes) > 0
+}
+
+// Seen is what an overlay had for an object at one moment.
+type Seen[S, E any] struct {
+	resourceVersion string
+	status          *S
+	outcomes        map[string]Outcome[E]
+}
+
+// Look has to come before the object is read from the cache: what is written and forgotten in between is then in the cache. The other way
+// round, a status could be missed both in the cache and in the overlay, and a change be made twice.
+func (o *Overlay[S, E]) Look(key types.NamespacedName) Seen[S, E] {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	e := o.entries[key]
+	if e == nil {
+		return Seen[S, E]{}
+	}
+	return Seen[S, E]{resourceVersion: e.resourceVersion, status: e.status, outcomes: maps.Clone(e.outcomes)}
+}
+
+// Nothing is whether there is nothing to lay over the object.
+func (s Seen[S, E]) Nothing() bool { return s.status == nil && len(s.outcomes) == 0 }
+
+// Newest is the status that this process wrote if the cached object is older than it; nil when the cache is up to date.
+func (s Seen[S, E]) Newest(cached client.Object) *S {
+	if s.status == nil || !kube.OlderThan(cached, s.resourceVersion) {
 		return nil
 	}
-	outcomes := make(map[string]Outcome[E], len(e.outcomes))
-	for app, outcome := range e.outcomes {
-		outcomes[app] = outcome
-	}
-	return outcomes
+	return s.status
+}
+
+// Outcomes that are not written yet, by app, of this very object.
+func (s Seen[S, E]) Outcomes(uid types.UID) map[string]Outcome[E] {
+	maps.DeleteFunc(s.outcomes, func(_ string, outcome Outcome[E]) bool { return outcome.UID != uid })
+	return s.outcomes
 }
 
 // Written says that a status which holds these outcomes was written, and with which resourceVersion.
@@ -90,21 +122,15 @@ func (o *Overlay[S, E]) Settled(key types.NamespacedName, outcomes map[string]Ou
 	}
 }
 
-// Newest is the status that this process wrote if the cached object is older than it; nil when the cache is up to date.
-func (o *Overlay[S, E]) Newest(cached client.Object) (status *S, resourceVersion string) {
+// CaughtUp tells of an object in the cache. A status that the cache shows is not kept any longer.
+func (o *Overlay[S, E]) CaughtUp(cached client.Object) {
 	key := client.ObjectKeyFromObject(cached)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	e := o.entries[key]
-	if e == nil || e.status == nil {
-		return nil, ""
+	if e := o.entries[key]; e != nil && e.status != nil && !kube.OlderThan(cached, e.resourceVersion) {
+		e.status = nil
+		o.dropEmpty(key, e)
 	}
-	if kube.OlderThan(cached, e.resourceVersion) {
-		return e.status, e.resourceVersion
-	}
-	e.status = nil
-	o.dropEmpty(key, e)
-	return nil, ""
 }
 
 // Forget drops everything about an object that is gone.

@@ -89,11 +89,12 @@ type View struct {
 	Groups *GroupOverlay
 
 	mu        sync.Mutex
-	apps      map[types.UID]compiled
+	apps      map[types.NamespacedName]compiled
 	snapshots map[string]snapshot
 }
 
 type compiled struct {
+	uid        types.UID
 	generation int64
 	app        *App
 	err        error
@@ -110,7 +111,7 @@ func NewView(cache client.Reader) *View {
 		cache:  cache,
 		Users:  NewOverlay[v1alpha1.ScimUserStatus, v1alpha1.Account](),
 		Groups: NewOverlay[v1alpha1.ScimGroupStatus, v1alpha1.PushedGroupStatus](),
-		apps:   map[types.UID]compiled{}, snapshots: map[string]snapshot{},
+		apps:   map[types.NamespacedName]compiled{}, snapshots: map[string]snapshot{},
 	}
 }
 
@@ -118,7 +119,7 @@ func NewView(cache client.Reader) *View {
 type UserView struct {
 	// User is a copy of the cached object, with the newest status that is known and the outcomes that are not written yet laid over it.
 	User *v1alpha1.ScimUser
-	// Cached is the object as the cache has it.
+	// Cached is the object as the cache has it, shared with everybody: it is only read.
 	Cached *v1alpha1.ScimUser
 	// Stale: the cache is older than what this process wrote; a status cannot be written on this copy.
 	Stale bool
@@ -162,37 +163,51 @@ func (v *View) User(ctx context.Context, key types.NamespacedName) (*UserView, e
 
 // Account looks at one account of a user. It returns nil if there is nothing to look at.
 func (v *View) Account(ctx context.Context, user types.NamespacedName, app string) (*UserView, *AccountView, error) {
-	view, err := v.User(ctx, user)
+	view, err := v.load(ctx, user)
 	if view == nil || err != nil {
 		return nil, nil, err
 	}
-	for i := range view.Accounts {
-		if view.Accounts[i].AppName == app {
-			return view, &view.Accounts[i], nil
-		}
+	given, err := v.assignments(ctx, view.User)
+	if err != nil {
+		return nil, nil, err
 	}
-	return view, nil, nil
+	if given[app] == nil && view.User.Status.Account(app) == nil {
+		return view, nil, nil
+	}
+	compiled, err := v.compiled(ctx, types.NamespacedName{Namespace: user.Namespace, Name: app})
+	if err != nil {
+		return nil, nil, err
+	}
+	view.Accounts = []AccountView{decide(view.User, app, compiled, given[app])}
+	return view, &view.Accounts[0], nil
 }
 
 // load reads the user and lays the overlay over it.
 func (v *View) load(ctx context.Context, key types.NamespacedName) (*UserView, error) {
-	user := &v1alpha1.ScimUser{}
-	if err := v.cache.Get(ctx, key, user); err != nil {
+	seen := v.Users.Look(key)
+	cached := &v1alpha1.ScimUser{}
+	if err := v.cache.Get(ctx, key, cached, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, client.IgnoreNotFound(err)
 	}
-	view := &UserView{User: user, Cached: user.DeepCopy()}
-	if newest, _ := v.Users.Newest(user); newest != nil {
+	v.Users.CaughtUp(cached)
+	return lay(cached, seen), nil
+}
+
+// lay lays what was seen in the overlay over a copy of the cached user.
+func lay(cached *v1alpha1.ScimUser, seen Seen[v1alpha1.ScimUserStatus, v1alpha1.Account]) *UserView {
+	user := cached.DeepCopy()
+	view := &UserView{User: user, Cached: cached, Outcomes: seen.Outcomes(cached.UID)}
+	if newest := seen.Newest(cached); newest != nil {
 		view.Stale = true
 		user.Status = *newest.DeepCopy()
 	}
-	view.Outcomes = v.Users.Outcomes(key)
 	for app, outcome := range view.Outcomes {
 		user.Status.Accounts = withAccount(user.Status.Accounts, app, outcome)
 	}
-	return view, nil
+	return view
 }
 
-// withAccount puts an outcome in its place; what the reconciler keeps in the entry (a held batch) stays.
+// withAccount puts an outcome in its place.
 func withAccount(accounts []v1alpha1.Account, app string, outcome Outcome[v1alpha1.Account]) []v1alpha1.Account {
 	i := slices.IndexFunc(accounts, func(a v1alpha1.Account) bool { return a.App == app })
 	switch {
@@ -237,6 +252,7 @@ func decide(user *v1alpha1.ScimUser, name string, app *compiledApp, given *assig
 	return account
 }
 
+// compiledApp is a ScimApp made ready, or why it cannot be.
 type compiledApp struct {
 	app *App
 	err error
@@ -250,44 +266,53 @@ func (v *View) Apps(ctx context.Context, namespace string) (map[string]*compiled
 	}
 	apps := make(map[string]*compiledApp, len(list.Items))
 	for i := range list.Items {
-		app, err := v.compile(&list.Items[i])
-		apps[list.Items[i].Name] = &compiledApp{app: app, err: err}
+		apps[list.Items[i].Name] = v.compile(&list.Items[i])
 	}
 	return apps, nil
 }
 
-// App is one ScimApp, compiled; nil if there is none. The error is for a person if it is no error of the API.
-func (v *View) App(ctx context.Context, key types.NamespacedName) (*App, error) {
+// compiled is one ScimApp, nil if there is none.
+func (v *View) compiled(ctx context.Context, key types.NamespacedName) (*compiledApp, error) {
 	app := &v1alpha1.ScimApp{}
-	if err := v.cache.Get(ctx, key, app); err != nil {
+	if err := v.cache.Get(ctx, key, app, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, client.IgnoreNotFound(err)
 	}
-	return v.compile(app)
+	return v.compile(app), nil
+}
+
+// App is one ScimApp, compiled; nil if there is none. The error is an *InvalidError where it is for a person.
+func (v *View) App(ctx context.Context, key types.NamespacedName) (*App, error) {
+	compiled, err := v.compiled(ctx, key)
+	if compiled == nil || err != nil {
+		return nil, err
+	}
+	return compiled.app, compiled.err
 }
 
 // compile keeps what it compiled until the spec changes. The object of the result is the one given: status and metadata move without the spec.
-func (v *View) compile(object *v1alpha1.ScimApp) (*App, error) {
+func (v *View) compile(object *v1alpha1.ScimApp) *compiledApp {
+	key := client.ObjectKeyFromObject(object)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	have, ok := v.apps[object.UID]
-	if !ok || have.generation != object.Generation {
+	have, ok := v.apps[key]
+	if !ok || have.uid != object.UID || have.generation != object.Generation {
 		app, err := CompileApp(object)
-		have = compiled{generation: object.Generation, app: app, err: err}
-		v.apps[object.UID] = have
+		have = compiled{uid: object.UID, generation: object.Generation, app: app, err: err}
+		v.apps[key] = have
 	}
 	if have.err != nil {
-		return nil, have.err
+		return &compiledApp{err: have.err}
 	}
 	app := *have.app
 	app.Object = object
-	return &app, nil
+	return &compiledApp{app: &app}
 }
 
 // ForgetApp drops what was compiled for a ScimApp that is gone.
-func (v *View) ForgetApp(uid types.UID) {
+func (v *View) ForgetApp(key types.NamespacedName) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	delete(v.apps, uid)
+	delete(v.apps, key)
 }
 
 // assignments are the apps that the user has. A user that is not admitted has none.

@@ -124,11 +124,11 @@ func TestSCIMMYUnderstandsEveryFormOfMembership(t *testing.T) {
 		"PUT":                             func(p *profiles.Profile) { p.SCIM.GroupPatch = profiles.GroupPut },
 		"in pieces":                       func(p *profiles.Profile) { p.SCIM.MaxMembers = 2 },
 	} {
-		t.Run(name, func(t *testing.T) { changeGroup(t, app, app.connect(t, form), "Group with "+name) })
+		t.Run(name, func(t *testing.T) { changeGroup(t, app.connect(t, form), "Group with "+name) })
 	}
 }
 
-func changeGroup(t *testing.T, app *scimmy, c *scimconn.Connector, name string) {
+func changeGroup(t *testing.T, c *scimconn.Connector, name string) {
 	ctx := t.Context()
 	created, err := c.CreateGroup(ctx, connector.Group{DisplayName: name, ExternalID: "ours", Members: members("a", "b", "c", "d", "e")})
 	if err != nil {

@@ -68,16 +68,22 @@ func TestSCIMMYAccountsAreLinked(t *testing.T) {
 		}
 		return nil
 	})
-	harness.Eventually(t, "the conflict is told", func() error {
-		user, err := d.GetUser(t.Context(), w.people[2].id)
-		if err != nil {
-			return err
-		}
-		if entry := user.Status.Account(appName); entry == nil || entry.Reason != v1alpha1.ReasonAccountConflict {
-			return fmt.Errorf("the status is %+v", user.Status)
-		}
-		return nil
-	})
+	w.awaitReason(t, 2, v1alpha1.ReasonAccountConflict)
+
+	// A rename to the name of somebody else's account does not go through, and is forgotten when it is taken back.
+	w.update(t, 0, func(user map[string]any) { user["userName"] = "admin@app.test" })
+	w.awaitReason(t, 0, v1alpha1.ReasonAccountConflict)
+	before := w.calls(t)
+	w.update(t, 0, func(user map[string]any) { user["userName"] = "person.0@corp.test" })
+	w.awaitReason(t, 0, "")
+	// The create of person 2 is tried again and again; no other write is.
+	if calls := w.calls(t); calls["PATCH /Users"] != before["PATCH /Users"] {
+		t.Errorf("the requests were %v and are %v", before, calls)
+	}
+	if name := app.user(t, ids[0])["userName"]; name != "person.0@corp.test" {
+		t.Errorf("the account is called %v", name)
+	}
+
 	kept, err := app.dump(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -88,6 +94,21 @@ func TestSCIMMYAccountsAreLinked(t *testing.T) {
 	if diff := cmp.Diff(map[string]any{"userName": "admin@app.test", "active": true}, without(app.user(t, foreign), "id", "meta", "schemas")); diff != "" {
 		t.Errorf("the account of nobody (-want +got):\n%s", diff)
 	}
+}
+
+// awaitReason waits until the status of a person's account has a reason, "" for none.
+func (w *world) awaitReason(t *testing.T, number int, reason string) {
+	t.Helper()
+	harness.Eventually(t, fmt.Sprintf("the account of person %d has the reason %q", number, reason), func() error {
+		user, err := w.directory.GetUser(t.Context(), w.people[number].id)
+		if err != nil {
+			return err
+		}
+		if entry := user.Status.Account(appName); entry == nil || entry.Reason != reason {
+			return fmt.Errorf("the status is %+v", user.Status)
+		}
+		return nil
+	})
 }
 
 // create makes a resource in the app without the operator and gives back its id.

@@ -65,7 +65,12 @@ func (r *Reconciler) connect(ctx context.Context, s *scope) error {
 	}
 	s.connection = r.connectionOf(s, fingerprint(s.app, options))
 	running := r.Apps.Get(s.key)
-	if running != nil && s.connection.tested && !failedCredentials(running) {
+	if running != nil && !s.connection.tested {
+		// It runs with what the connection was made of before: an old token, another address.
+		r.Apps.Stop(s.key)
+		running = nil
+	}
+	if running != nil && !failedCredentials(running) {
 		return nil
 	}
 	if wait := s.connection.retry.Sub(r.Clock.Now()); wait > 0 {

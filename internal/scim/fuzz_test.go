@@ -365,7 +365,7 @@ func repeatable(p *Patch) bool {
 
 // FuzzFold: idempotent, and valid UTF-8 stays so.
 func FuzzFold(f *testing.F) {
-	for _, s := range []string{"Kim@Corp.TEST", "Straẞe", "\u13a0\uab70\u13f8", "\u1e9b\u0323\u0345", "ﬁ\u0307Å", "\xff\xc3", "\u1100\u1161\u0300"} {
+	for _, s := range []string{"Kim@Corp.TEST", "Straẞe", "\u13a0\uab70\u13f8", "\u1e9b\u0323\u0345", "ﬁ\u0307Å", "\xff\xc3", "\u1100\u1161\u0300", strings.Repeat("\u0344", 40), "A" + strings.Repeat("\u0345\u0301\u0323", 31)} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
@@ -18,18 +19,15 @@ import (
 // find reads the object with a SCIM id from the API server. 404 where there is none.
 func (d *Directory) find(ctx context.Context, t resourceType, id string) (client.Object, error) {
 	name, random, ok := v1alpha1.SplitSCIMID(id)
-	if !ok {
+	if !ok || len(validation.IsDNS1123Subdomain(name)) > 0 {
 		return nil, notFound(t.scim())
 	}
 	a := t.arbiter()
 	obj, err := a.get(ctx, name)
-	switch {
-	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
-		// The name is none that Kubernetes would take.
-		return nil, notFound(t.scim())
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case obj == nil || !a.live(obj) || a.id(obj) != random:
+	}
+	if obj == nil || !a.live(obj) || a.id(obj) != random {
 		return nil, notFound(t.scim())
 	}
 	return obj, nil

@@ -1,0 +1,86 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/scim-operator/scim-operator/internal/operator"
+)
+
+// endpoint is where the operator serves SCIM.
+type endpoint struct {
+	// url of the demo's ScimClient, ca the file of the authority to trust.
+	url, ca string
+}
+
+// startOperator runs the operator in this process, so that it cannot outlive it, with the rights of config/rbac. Its log goes to a file.
+func (d *demo) startOperator(ctx context.Context) error {
+	log, err := os.Create(filepath.Join(d.dir, "operator.log"))
+	if err != nil {
+		return err
+	}
+	d.onStop(log.Close)
+	logger := zap.New(zap.WriteTo(log), zap.ConsoleEncoder())
+	ctrl.SetLogger(logger)
+	klog.SetLogger(logger)
+	files, err := writeCertificates(filepath.Join(d.dir, "tls"))
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", address(8443))
+	if err != nil {
+		return err
+	}
+	d.metrics = address(8080)
+	origin := "https://" + listener.Addr().String()
+	d.endpoint = &endpoint{url: origin + "/" + namespace + "/okta/scim/v2", ca: files.ca}
+	// Not the context of the demo: the operator ends in the order of the demo's end.
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	go func() {
+		err := operator.Run(running, d.config, operator.Options{
+			Version: "dev", Listener: listener, CertFile: files.cert, KeyFile: files.key, ExternalURL: origin,
+			MetricsAddress: d.metrics, HealthAddress: "0", Log: logger,
+		})
+		if running.Err() == nil {
+			d.fail(fmt.Errorf("the operator ended by itself, see %s: %w", d.shown("operator.log"), err))
+		}
+		ended <- err
+	}()
+	d.onStop(func() error { cancel(); return <-ended })
+	if err := d.connect(); err != nil {
+		return err
+	}
+	// Any answer will do: the ScimClient is yet to come.
+	return d.await(ctx, func(ctx context.Context) error {
+		_, err := d.scim.send(ctx, http.MethodGet, "/ServiceProviderConfig", nil, nil)
+		return err
+	})
+}
+
+// connect makes the client that plays the identity provider.
+func (d *demo) connect() error {
+	pem, err := os.ReadFile(d.endpoint.ca)
+	if err != nil {
+		return err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return errors.New("the certificate authority cannot be read back")
+	}
+	d.scim = newSCIMClient(d.endpoint.url, d.scimToken, roots)
+	return nil
+}

@@ -1,0 +1,75 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// scimClient sends what an identity provider sends.
+type scimClient struct {
+	base, token string
+	http        *http.Client
+}
+
+func newSCIMClient(base, token string, roots *x509.CertPool) *scimClient {
+	return &scimClient{base: base, token: token, http: &http.Client{
+		// Okta gives up after 60 s.
+		Timeout:   60 * time.Second,
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}},
+	}}
+}
+
+// answer is what came back; body is nil if it was no JSON object.
+type answer struct {
+	status int
+	text   string
+	body   map[string]any
+}
+
+// send makes one request. A nil body is not sent.
+func (c *scimClient) send(ctx context.Context, method, path string, query map[string]string, body []byte) (answer, error) {
+	values := url.Values{}
+	for name, value := range query {
+		values.Set(name, value)
+	}
+	target := c.base + path
+	if len(values) > 0 {
+		target += "?" + values.Encode()
+	}
+	request, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	request.Header.Set("Authorization", "Bearer "+c.token)
+	request.Header.Set("User-Agent", "Okta SCIM Client 1.0.0")
+	if body != nil {
+		request.Header.Set("Content-Type", "application/scim+json; charset=utf-8")
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	if err != nil {
+		return answer{}, fmt.Errorf("reading the answer: %w", err)
+	}
+	got := answer{status: response.StatusCode, text: string(data)}
+	if len(data) > 0 {
+		if err := json.Unmarshal(data, &got.body); err != nil {
+			return got, fmt.Errorf("the answer is no JSON object: %w", err)
+		}
+	}
+	return got, nil
+}

@@ -131,7 +131,7 @@ func (a *arbiter) claim(ctx context.Context, current, next client.Object) error 
 		if err != nil {
 			return err
 		}
-		entitled = holder != nil && holder.GetUID() == current.GetUID()
+		entitled = holder != nil && holder.GetUID() == current.GetUID() && !a.lends(current, name)
 	}
 	if !entitled {
 		if err := a.acquire(ctx, name, current, next, nil); err != nil {
@@ -142,6 +142,11 @@ func (a *arbiter) claim(ctx context.Context, current, next client.Object) error 
 		return nil
 	}
 	return a.api.Update(ctx, next)
+}
+
+// lends is whether the object is the slot of the name, and reserves it for another.
+func (a *arbiter) lends(obj client.Object, name string) bool {
+	return obj.GetName() == name && a.own(obj) != nil && a.own(obj).reservation != nil
 }
 
 // discardRemains deletes what a crashed create left behind if its name belongs to another meanwhile. A person's object is left for the person.

@@ -142,6 +142,34 @@ func TestAUserRenamedByHandIsNoticedAndSetRight(t *testing.T) {
 	}
 }
 
+func TestAUserRenamedBackByHandIsNoticedAndSetRight(t *testing.T) {
+	r := newReplica(t, cptest.New(t).Namespace(t))
+	d := r.as("okta")
+	first := must[*scim.Resource](t)(d.Create(t.Context(), user(t, "a@corp.test"))).ID()
+	must[*scim.Resource](t)(d.Replace(t.Context(), first, user(t, "b@corp.test")))
+	second := must[*scim.Resource](t)(d.Create(t.Context(), user(t, "a@corp.test"))).ID()
+	u := object(t, r, first, &v1alpha1.ScimUser{})
+	u.Spec.UserName = "a@corp.test"
+	if err := r.client.Update(t.Context(), u); err != nil {
+		t.Fatal(err)
+	}
+	look := filter(t, scim.UserType, `userName eq "a@corp.test"`)
+	if found := ids(t, d, scim.UserType, look); !slices.Equal(found, []string{second}) {
+		t.Errorf("the holder is not found any more: %v", found)
+	}
+	var conflict *ConflictError
+	if err := r.Admit(t.Context(), u); !errors.As(err, &conflict) || must[bool](t)(r.Entitled(t.Context(), u)) {
+		t.Fatalf("got %v", err)
+	}
+	if err := d.Delete(t.Context(), scim.UserType, second); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Admit(t.Context(), u); err != nil || !must[bool](t)(r.Entitled(t.Context(), u)) {
+		t.Fatalf("got %v", err)
+	}
+	checkUnique(t, r)
+}
+
 func TestAHandMadeGroupIsAdmitted(t *testing.T) {
 	r := newReplica(t, cptest.New(t).Namespace(t))
 	g := &v1alpha1.ScimGroup{}

@@ -14,7 +14,7 @@ import (
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 )
 
-// errContention says that others kept changing the same objects for as long as it was worth trying. Nothing was changed.
+// errContention says that others kept changing the same objects for as long as it was worth trying.
 var errContention = errors.New("too many concurrent changes")
 
 // errStale says that an object has changed since it was read.

@@ -105,7 +105,8 @@ type Query struct {
 	Page scim.Page
 }
 
-// UnavailableError says that the request changed nothing and may succeed later: the API server is away, or others kept changing the same objects.
+// UnavailableError says that the request may succeed later: the API server is away, or others kept changing the same objects. Like a request that times out, it
+// may have taken effect nevertheless.
 type UnavailableError struct {
 	// Err is the 503 for the client.
 	Err *scim.Error

@@ -299,9 +299,13 @@ func TestABrokenProtocolIsFound(t *testing.T) {
 			script: []*operation{post("a"), remove(0), post("a")}, ops: []*operation{control(), post("a")},
 			spoil: func(w *world) { w.careless = true },
 		},
+		"an older version of an object takes its name again": {
+			script: []*operation{post("a")}, ops: []*operation{rename(0, "b"), rename(0, "b"), post("b")},
+			spoil: func(w *world) { w.forgetful = true },
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := explorer{preemptions: 4}
+			e := explorer{preemptions: 5}
 			if _, err := e.all(s.begin); err == nil {
 				t.Fatalf("not found in %d schedules", e.schedules)
 			} else {

@@ -197,12 +197,18 @@ func covers(a, b string) bool {
 type gated struct {
 	etcd *etcd
 	turn func(access)
+	// overlooks, if set, is the object whose reservations the actor does not see.
+	overlooks string
 }
 
 func (g gated) Get(_ context.Context, key client.ObjectKey, obj client.Object) error {
 	k := keyName(obj, key.Name)
 	g.turn(access{key: k})
-	return g.etcd.get(k, obj)
+	err := g.etcd.get(k, obj)
+	if u, ok := obj.(*v1alpha1.ScimUser); ok && g.overlooks != "" && u.Spec.Reservation != nil && u.Spec.Reservation.User == g.overlooks {
+		u.Spec.Reservation = nil
+	}
+	return err
 }
 
 func (g gated) List(_ context.Context, list client.ObjectList, opts ...client.ListOption) error {

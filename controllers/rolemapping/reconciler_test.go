@@ -283,6 +283,24 @@ func TestConflictIsOnBothMappings(t *testing.T) {
 }
 
 // Who joins a group moves a counter and nothing else, and the counter waits.
+// A change of members may come while the cache does not show yet that the mapping follows the group.
+func TestMembersThatComeWithTheGroupAreCounted(t *testing.T) {
+	f := start(t, quick)
+	f.app("crm", "common-room")
+	f.user("ada", "ada@corp.test")
+	var mappings []*v1alpha1.ScimRoleMapping
+	for i := range 20 {
+		mappings = append(mappings, f.mapping(fmt.Sprintf("m%d", i), []string{fmt.Sprintf("Team %d", i)}, nil, nil))
+	}
+	for i := range mappings {
+		group := f.group(fmt.Sprintf("g%d", i), fmt.Sprintf("Team %d", i))
+		f.change(group, func() { group.Spec.Members = users("ada") })
+	}
+	for _, m := range mappings {
+		f.await(m, "True/Succeeded, True/Succeeded 1")
+	}
+}
+
 func TestCountsAreGathered(t *testing.T) {
 	f := start(t, 3*time.Second)
 	f.app("crm", "common-room")

@@ -46,10 +46,10 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		return fmt.Errorf("indexing ScimRoleMappings: %w", err)
 	}
 	now := handler.EnqueueRequestsFromMapFunc
-	when := func(p predicate.Predicate) builder.WatchesOption { return builder.WithPredicates(p) }
+	when := func(p predicate.Predicate) builder.Predicates { return builder.WithPredicates(p) }
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("scimrolemapping").
-		For(&v1alpha1.ScimRoleMapping{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		For(&v1alpha1.ScimRoleMapping{}, when(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, onUpdate(followsOthers)))).
 		Watches(&v1alpha1.ScimRoleMapping{}, now(r.siblings), when(onUpdate(mappingChanged))).
 		Watches(&v1alpha1.ScimApp{}, now(r.ofApp), when(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.ScimGroup{}, now(r.namingGroup), when(onUpdate(groupChanged))).
@@ -102,8 +102,14 @@ func onUpdate[T client.Object](changed func(before, after T) bool) predicate.Pre
 
 // mappingChanged is whether other mappings may tie with this one now, or no longer.
 func mappingChanged(before, after *v1alpha1.ScimRoleMapping) bool {
-	return before.Generation != after.Generation || !equality.Semantic.DeepEqual(before.Status.Groups, after.Status.Groups) ||
+	return before.Generation != after.Generation || followsOthers(before, after) ||
 		readyReason(before) != readyReason(after)
+}
+
+// followsOthers is whether the mapping follows other groups than before. It is counted again then: a change of members that came before the cache showed which
+// groups are followed found no mapping to count.
+func followsOthers(before, after *v1alpha1.ScimRoleMapping) bool {
+	return !equality.Semantic.DeepEqual(before.Status.Groups, after.Status.Groups)
 }
 
 func readyReason(m *v1alpha1.ScimRoleMapping) string {

@@ -154,7 +154,9 @@ func setAnnotation(object client.Object, annotation, value string) {
 
 // guardOf is a guard that lets n revocations an hour through.
 func guardOf(n int32) func(*v1alpha1.ScimApp) {
-	return func(app *v1alpha1.ScimApp) { app.Spec.Guard = &v1alpha1.Guard{Minimum: ptr.To(n), Percent: ptr.To(int32(0))} }
+	return func(app *v1alpha1.ScimApp) {
+		app.Spec.Guard = &v1alpha1.Guard{Minimum: ptr.To(n), Percent: ptr.To(int32(0))}
+	}
 }
 
 // without takes a feature from those that the harness switches on; with adds some.

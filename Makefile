@@ -33,7 +33,7 @@ help: ## Show this list.
 
 .PHONY: run
 run: ## Start API server, operator and demo apps, play a session, show what happens (ARGS="--once" checks and ends).
-	@go run ./hack/run $(ARGS)
+	@mkdir -p .run && go build -o .run/make-run ./hack/run && exec .run/make-run $(ARGS)
 
 .PHONY: build
 build: ## Build the operator into bin/manager.

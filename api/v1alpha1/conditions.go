@@ -70,6 +70,7 @@ const (
 	ReasonOutcomeUnknown           = "OutcomeUnknown"
 	ReasonTargetGroupNotPredefined = "TargetGroupNotPredefined"
 	ReasonMembersPending           = "MembersPending"
+	ReasonTooManyAccounts          = "TooManyAccounts"
 
 	// Mappings.
 	ReasonSubjectNotFound = "SubjectNotFound"

@@ -24,6 +24,8 @@ import (
 const (
 	testRetryBase = 10 * time.Second
 	testRetryMax  = 10 * time.Minute
+	// testRetryReachable is the longest wait for an app that does not answer: it comes back by itself.
+	testRetryReachable = time.Minute
 )
 
 // connection is what is known of the way to an app.
@@ -70,7 +72,10 @@ func (r *Reconciler) connect(ctx context.Context, s *scope) error {
 		r.Apps.Stop(s.key)
 		running = nil
 	}
-	if running != nil && !failedCredentials(running) {
+	if running != nil && !running.Health().FailedCredentials() {
+		if running.TakeRescan() {
+			return r.rescan(ctx, s)
+		}
 		return nil
 	}
 	if wait := s.connection.retry.Sub(r.Clock.Now()); wait > 0 {
@@ -78,11 +83,6 @@ func (r *Reconciler) connect(ctx context.Context, s *scope) error {
 		return nil
 	}
 	return r.test(ctx, s, options, running)
-}
-
-func failedCredentials(app *apps.App) bool {
-	reason := app.Health().Reason
-	return reason == v1alpha1.ReasonCredentialsRejected || reason == v1alpha1.ReasonInsufficientPermissions
 }
 
 // connectionOf is the connection as it was left by the last reconcile, or a new one if it is made of something else.
@@ -120,7 +120,7 @@ func (r *Reconciler) test(ctx context.Context, s *scope, options scimconn.Option
 		s.connection.tested = false
 		s.connection.attempts++
 		s.connection.reason, s.connection.message = apps.ReasonOf(testErr), testErr.Error()
-		wait := kube.Jitter(kube.Backoff(s.connection.attempts, testRetryBase, testRetryMax))
+		wait := kube.Jitter(testWait(testErr, s.connection.attempts))
 		s.connection.retry = now.Add(wait)
 		s.soon(wait)
 		return nil
@@ -142,6 +142,20 @@ func (r *Reconciler) test(ctx context.Context, s *scope, options scimconn.Option
 		return nil
 	}
 	return r.wake(ctx, s)
+}
+
+// testWait is how long to wait after a failed test: longer where a person has to act, and as long as the app asks for.
+func testWait(err error, attempts int32) time.Duration {
+	limit := testRetryMax
+	failure := connector.AsError(err)
+	if failure != nil && failure.Retriable() {
+		limit = testRetryReachable
+	}
+	wait := kube.Backoff(attempts, testRetryBase, limit)
+	if failure != nil {
+		wait = max(wait, failure.RetryAfter)
+	}
+	return wait
 }
 
 // options read the Secrets and put together what the connection is made of.
@@ -189,6 +203,22 @@ func (r *Reconciler) wake(ctx context.Context, s *scope) error {
 	for i := range users.Items {
 		r.Wake.User(client.ObjectKeyFromObject(&users.Items[i]))
 	}
+	return r.wakeGroups(ctx, s)
+}
+
+// rescan has those looked at that the app's queue may have refused when it was full.
+func (r *Reconciler) rescan(ctx context.Context, s *scope) error {
+	users, err := r.View.Planned(ctx, s.key)
+	if err != nil {
+		return err
+	}
+	for _, user := range users {
+		r.Wake.User(client.ObjectKey{Namespace: s.key.Namespace, Name: user})
+	}
+	return r.wakeGroups(ctx, s)
+}
+
+func (r *Reconciler) wakeGroups(ctx context.Context, s *scope) error {
 	var groups v1alpha1.ScimGroupList
 	if err := r.Client.List(ctx, &groups, client.InNamespace(s.key.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("listing the groups: %w", err)

@@ -4,6 +4,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,12 +19,21 @@ import (
 	"github.com/scim-operator/scim-operator/internal/provision"
 )
 
-// finalizer keeps the app while its deletion has to deprovision accounts; by default it leaves them as they are and nothing holds it.
+// errWritten ends a reconcile that wrote the object: what was written comes back as an event.
+var errWritten = errors.New("the object was written")
+
+// finalizer keeps the app while its deletion has to deprovision accounts; by default it leaves them as they are and nothing holds it. That
+// goes for an app that is being deleted, too: whoever changes his mind sets deletionPolicy to Orphan.
 func (r *Reconciler) finalizer(ctx context.Context, s *scope) error {
 	wanted := s.app.Spec.DeletionPolicy == v1alpha1.DeletionDeprovision
-	if !s.app.DeletionTimestamp.IsZero() || wanted == controllerutil.ContainsFinalizer(s.app, v1alpha1.FinalizerDeprovision) {
+	has := controllerutil.ContainsFinalizer(s.app, v1alpha1.FinalizerDeprovision)
+	if wanted == has || (wanted && !s.app.DeletionTimestamp.IsZero()) {
 		return nil
 	}
+	return r.setFinalizer(ctx, s, wanted)
+}
+
+func (r *Reconciler) setFinalizer(ctx context.Context, s *scope, wanted bool) error {
 	before := s.app.DeepCopy()
 	if wanted {
 		controllerutil.AddFinalizer(s.app, v1alpha1.FinalizerDeprovision)
@@ -31,7 +41,7 @@ func (r *Reconciler) finalizer(ctx context.Context, s *scope) error {
 		controllerutil.RemoveFinalizer(s.app, v1alpha1.FinalizerDeprovision)
 	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	return r.Client.Patch(ctx, s.app, patch, client.FieldOwner(kube.FieldOwner))
+	return cmp.Or(r.Client.Patch(ctx, s.app, patch, client.FieldOwner(kube.FieldOwner)), errWritten)
 }
 
 // configuration compiles the spec; what is wrong with it is for a person.
@@ -75,13 +85,19 @@ func (r *Reconciler) groups(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// count counts the accounts, at most every countEvery unless the guard holds something that the status does not show.
+// count counts the accounts, at most every countEvery, or sooner if the guard holds something that the status does not show.
 func (r *Reconciler) count(ctx context.Context, s *scope) error {
 	now := r.Clock.Now()
-	if wait := s.connection.counted.Add(countEvery).Sub(now); wait > 0 && !r.newBatches(s) {
+	every := countEvery
+	if r.newBatches(s) {
+		every = countBatchesEvery
+		s.soon(every)
+	}
+	if wait := s.connection.counted.Add(every).Sub(now); wait > 0 {
 		s.soon(wait)
 		return nil
 	}
+	r.Apps.Counted(s.key)
 	census, err := r.View.Census(ctx, s.key, now)
 	if err != nil {
 		return err
@@ -91,23 +107,27 @@ func (r *Reconciler) count(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// newBatches is whether the guard holds batches other than those in the status.
+// newBatches is whether the guard holds batches other than those in the status. It is made to count again then: what it holds may have been
+// approved, or not be wanted any more.
 func (r *Reconciler) newBatches(s *scope) bool {
 	running := r.Apps.Get(s.key)
 	if running == nil {
 		return false
 	}
+	shown := make([]string, len(s.app.Status.Batches))
+	for i, batch := range s.app.Status.Batches {
+		shown[i] = batch.Digest
+	}
+	slices.Sort(shown)
 	held := running.HeldBatches()
-	if approved := s.app.Annotations[v1alpha1.AnnotationApproveBatch]; slices.Contains(held, approved) {
-		running.Recheck()
+	if slices.Equal(held[:min(len(held), maxBatches)], shown) && !slices.Contains(held, s.app.Annotations[v1alpha1.AnnotationApproveBatch]) {
+		return false
 	}
-	if len(held) != len(s.app.Status.Batches) {
-		return true
-	}
-	return slices.ContainsFunc(s.app.Status.Batches, func(b v1alpha1.HeldBatch) bool { return !slices.Contains(held, b.Digest) })
+	running.Recheck()
+	return true
 }
 
-// remove lets a deleted app go once its accounts are deprovisioned, if they are to be, or its namespace goes.
+// remove lets a deleted app go once its accounts are deprovisioned, or its namespace goes.
 func (r *Reconciler) remove(ctx context.Context, s *scope) error {
 	if s.app.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(s.app, v1alpha1.FinalizerDeprovision) {
 		return nil
@@ -116,12 +136,9 @@ func (r *Reconciler) remove(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	if !goes && (s.census == nil || s.census.Active > 0 || len(s.census.Revocations) > 0) {
+	if !goes && (s.census == nil || s.census.Open > 0) {
 		s.soon(countEvery)
 		return nil
 	}
-	before := s.app.DeepCopy()
-	controllerutil.RemoveFinalizer(s.app, v1alpha1.FinalizerDeprovision)
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	return r.Client.Patch(ctx, s.app, patch, client.FieldOwner(kube.FieldOwner))
+	return r.setFinalizer(ctx, s, false)
 }

@@ -7,6 +7,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -24,6 +25,9 @@ import (
 
 // countEvery is how often the counters in the status move at most.
 const countEvery = 10 * time.Second
+
+// countBatchesEvery is the same while what the guard holds is not what the status shows.
+const countBatchesEvery = time.Second
 
 // Reconciler reconciles ScimApps.
 type Reconciler struct {
@@ -75,6 +79,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	s := &scope{key: req.NamespacedName, app: before.DeepCopy()}
 	for _, phase := range []func(context.Context, *scope) error{r.finalizer, r.configuration, r.groups, r.connect, r.count, r.remove} {
 		if err := phase(ctx, s); err != nil {
+			if errors.Is(err, errWritten) {
+				return ctrl.Result{}, nil
+			}
 			if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 				return ctrl.Result{RequeueAfter: kube.Jitter(100 * time.Millisecond)}, nil
 			}
@@ -97,7 +104,7 @@ func (s *scope) soon(d time.Duration) {
 }
 
 func (r *Reconciler) forget(key types.NamespacedName) {
-	r.Apps.Stop(key)
+	r.Apps.Forget(key)
 	r.View.ForgetApp(key)
 	r.mu.Lock()
 	delete(r.known, key)

@@ -19,17 +19,14 @@ import (
 
 // runState is what matters of a running app for the status.
 type runState struct {
-	running bool
-	health  apps.Health
-	batch   func(user string) string
+	health apps.Health
 }
 
 func (r *Reconciler) stateOf(s *scope) runState {
-	app := r.Apps.Get(s.key)
-	if app == nil {
-		return runState{batch: func(string) string { return "" }}
+	if app := r.Apps.Get(s.key); app != nil {
+		return runState{health: app.Health()}
 	}
-	return runState{running: true, health: app.Health(), batch: app.HeldBatch}
+	return runState{}
 }
 
 // setStatus fills in the status that follows from what the phases found. It is pure.
@@ -40,22 +37,23 @@ func setStatus(s *scope, state runState) {
 		s.app.Status.BaseURL = s.compiled.Profile.DefaultBaseURL
 	}
 	if s.census != nil {
-		setCounters(s, state)
+		setCounters(s)
 	}
 	setConnection(s, state)
 	setSubjects(s)
 	setReady(s)
 }
 
-func setCounters(s *scope, state runState) {
+func setCounters(s *scope) {
 	status, census := &s.app.Status, s.census
-	status.Batches = batches(s, state)
+	status.Batches = batches(s)
 	status.Held = 0
 	for _, batch := range status.Batches {
 		status.Held += batch.Remaining
 	}
 	status.Accounts, status.Failed = count(census.Active), count(census.Failed)
-	status.Pending = max(0, count(census.Pending+census.Held)-status.Held)
+	// What was approved is still to come.
+	status.Pending = count(census.Pending + max(0, len(census.Held)-int(status.Held)))
 	switch {
 	case census.Failed > 0:
 		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, metav1.ConditionFalse, v1alpha1.ReasonRejected,
@@ -78,19 +76,18 @@ func setCounters(s *scope, state runState) {
 }
 
 // batches are the held changes, grouped, without those that a person has approved.
-func batches(s *scope, state runState) []v1alpha1.HeldBatch {
+func batches(s *scope) []v1alpha1.HeldBatch {
 	users := map[string][]string{}
 	actions := map[string]map[string]int{}
-	for _, revocation := range s.census.Revocations {
-		digest := cmp.Or(revocation.Batch, state.batch(revocation.User.Name))
-		if digest == "" || digest == s.app.Annotations[v1alpha1.AnnotationApproveBatch] {
+	for _, held := range s.census.Held {
+		if held.Batch == s.app.Annotations[v1alpha1.AnnotationApproveBatch] {
 			continue
 		}
-		users[digest] = append(users[digest], revocation.User.Name)
-		if actions[digest] == nil {
-			actions[digest] = map[string]int{}
+		users[held.Batch] = append(users[held.Batch], held.User)
+		if actions[held.Batch] == nil {
+			actions[held.Batch] = map[string]int{}
 		}
-		actions[digest][revocation.Change.Action]++
+		actions[held.Batch][string(held.Action)]++
 	}
 	var list []v1alpha1.HeldBatch
 	for digest, names := range users {
@@ -138,6 +135,10 @@ func setConnection(s *scope, state runState) {
 	reachable := func(status metav1.ConditionStatus, reason, message string) {
 		kube.SetCondition(s.app, v1alpha1.ConditionReachable, status, reason, message)
 	}
+	health := state.health
+	if !known.tested {
+		health = apps.Health{Reason: known.reason, Message: known.message}
+	}
 	switch {
 	case s.app.Spec.Suspend:
 		credentials(metav1.ConditionUnknown, v1alpha1.ReasonSuspended, "not tested: the app is suspended")
@@ -145,29 +146,27 @@ func setConnection(s *scope, state runState) {
 	case s.invalid != "":
 		credentials(metav1.ConditionUnknown, v1alpha1.ReasonNotTested, "not tested: "+s.invalid)
 		reachable(metav1.ConditionUnknown, v1alpha1.ReasonNotTested, "not called: "+s.invalid)
-	case known.tested && state.health.Reason == "":
-		credentials(metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "the app accepted the credentials")
-		reachable(metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "the app answers")
-	case known.tested:
-		if aboutCredentials(state.health.Reason) {
-			credentials(metav1.ConditionFalse, state.health.Reason, advice(state.health.Reason, state.health.Message))
-			return
-		}
-		reachable(metav1.ConditionFalse, state.health.Reason, advice(state.health.Reason, state.health.Message))
-	case aboutCredentials(known.reason):
-		credentials(metav1.ConditionFalse, known.reason, advice(known.reason, known.message))
-		reachable(metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "the app answers")
-	case known.reason != "":
-		credentials(metav1.ConditionUnknown, v1alpha1.ReasonNotTested, "not tested: the app does not answer the test")
-		reachable(metav1.ConditionFalse, known.reason, advice(known.reason, known.message))
-	default:
+	case !known.tested && health.Reason == "":
 		credentials(metav1.ConditionUnknown, v1alpha1.ReasonNotTested, "not tested yet")
 		reachable(metav1.ConditionUnknown, v1alpha1.ReasonNotTested, "not tested yet")
+	case health.FailedCredentials():
+		credentials(metav1.ConditionFalse, health.Reason, advice(health.Reason, health.Message))
+		reachable(metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "the app answers")
+	case known.tested:
+		credentials(metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "the app accepted the credentials")
+		setReachable(reachable, health)
+	default:
+		credentials(metav1.ConditionUnknown, v1alpha1.ReasonNotTested, "not tested: the app does not answer the test")
+		setReachable(reachable, health)
 	}
 }
 
-func aboutCredentials(reason string) bool {
-	return reason == v1alpha1.ReasonCredentialsRejected || reason == v1alpha1.ReasonInsufficientPermissions
+func setReachable(reachable func(metav1.ConditionStatus, string, string), health apps.Health) {
+	if health.Reason == "" {
+		reachable(metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "the app answers")
+		return
+	}
+	reachable(metav1.ConditionFalse, health.Reason, advice(health.Reason, health.Message))
 }
 
 // advice adds to what the app said whether it is tried again and who has to act.
@@ -221,7 +220,7 @@ func readyFromConditions(app *v1alpha1.ScimApp, ready func(metav1.ConditionStatu
 	for _, part := range []string{v1alpha1.ConditionCredentialsValid, v1alpha1.ConditionReachable} {
 		if condition := find(app, part); condition.Status != metav1.ConditionTrue {
 			ready(condition.Status, condition.Reason, condition.Message)
-			return condition.Status == metav1.ConditionFalse && aboutCredentials(condition.Reason)
+			return condition.Status == metav1.ConditionFalse && apps.Health{Reason: condition.Reason}.FailedCredentials()
 		}
 	}
 	ready(metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "configuration, credentials and reachability are good")

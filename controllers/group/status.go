@@ -67,7 +67,11 @@ func entryOf(pushed *provision.PushedGroupView, intents map[string]bool) v1alpha
 	case pushed.Step.Action == v1alpha1.ActionCreate && entry.State != v1alpha1.GroupCreating:
 		entry.State = v1alpha1.GroupCreating
 		intents[pushed.AppName] = true
-	case entry.Attempts == 0:
+	case pushed.Step.Action == v1alpha1.ActionUpdate:
+		// Should the process die of the change, it is not known what the app has; the next one reads it.
+		entry.Applied = ""
+	}
+	if pushed.Step.Action != "" && entry.Attempts == 0 {
 		entry.Reason, entry.Message = "", ""
 	}
 	return entry

@@ -18,7 +18,6 @@ import (
 	"github.com/scim-operator/scim-operator/internal/apps"
 	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/provision"
-	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
 // admit lets a user take effect: its userName is its own, it has an id and the finalizer. done means that this reconcile ends here.
@@ -79,7 +78,21 @@ func (r *Reconciler) accounts(ctx context.Context, view *provision.UserView) (ct
 	}
 	r.deferred.forget(key)
 	r.enqueue(view, next, true)
-	return ctrl.Result{}, nil
+	return ctrl.Result{RequeueAfter: nextRetry(next.status.Accounts, r.Clock.Now())}, nil
+}
+
+// nextRetry is how long it takes until an account is tried again, 0 if none is to be. The queues hold only what is due: what waits for an hour
+// would keep others out.
+func nextRetry(accounts []v1alpha1.Account, now time.Time) time.Duration {
+	var soonest time.Duration
+	for i := range accounts {
+		if at := accounts[i].NextRetryTime; at != nil {
+			if wait := max(at.Sub(now), time.Second); soonest == 0 || wait < soonest {
+				soonest = wait
+			}
+		}
+	}
+	return soonest
 }
 
 // compute is the status as it should be now.
@@ -89,7 +102,10 @@ func (r *Reconciler) compute(view *provision.UserView) *nextStatus {
 		if app == nil {
 			return appState{}
 		}
-		return appState{running: true, healthy: app.Health().Reason == "", heldBatch: app.HeldBatch(view.User.Name)}
+		return appState{
+			running: true, healthy: app.Health().Reason == "",
+			heldBatch: app.HeldBatch(view.User.Name, account.Step.Action), passed: app.Passed(view.User.Name),
+		}
 	})
 }
 
@@ -137,7 +153,7 @@ func (r *Reconciler) enqueue(view *provision.UserView, next *nextStatus, intents
 			}
 			app.Intended(key)
 		}
-		app.Enqueue(key, classOf(account), scim.Fold(account.App.MatchValue(account.Wanted)), 0)
+		app.Enqueue(key, classOf(account), account.App.Exclusive(account.Wanted), 0)
 	}
 }
 

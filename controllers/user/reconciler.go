@@ -63,6 +63,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	if view == nil {
 		r.View.Users.Forget(req.NamespacedName)
+		r.deferred.forget(req.NamespacedName)
 		return ctrl.Result{}, nil
 	}
 	switch {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/plan"
 	"github.com/scim-operator/scim-operator/internal/provision"
 )
 
@@ -20,6 +21,8 @@ import (
 type appState struct {
 	running, healthy bool
 	heldBatch        string
+	// passed: the guard lets the revocation through.
+	passed bool
 }
 
 // nextStatus is a status to write, and how urgent that is.
@@ -40,14 +43,21 @@ func computeStatus(view *provision.UserView, state func(*provision.AccountView) 
 	after.Status.Accounts = nil
 	inSync := 0
 	var problems []problem
+	room := maxAccounts - len(view.User.Status.Accounts)
 	for i := range view.Accounts {
 		account := &view.Accounts[i]
 		if account.Step.Drop {
 			continue
 		}
-		entry := next.entry(account, state(account))
+		if account.Entry == nil {
+			if room--; room < 0 {
+				problems = append(problems, problem{app: account.AppName, reason: v1alpha1.ReasonTooManyAccounts, message: tooManyAccounts})
+				continue
+			}
+		}
+		entry := next.entryOf(account, state)
 		after.Status.Accounts = append(after.Status.Accounts, entry)
-		if account.Step.InSync {
+		if account.Step.InSync || settled(account) {
 			inSync++
 		} else {
 			problems = append(problems, problem{app: entry.App, reason: entry.Reason, message: entry.Message})
@@ -61,6 +71,24 @@ func computeStatus(view *provision.UserView, state func(*provision.AccountView) 
 	return next
 }
 
+// maxAccounts is how many accounts a user may have (ScimUser.status.accounts).
+const maxAccounts = 64
+
+const tooManyAccounts = "the user has 64 accounts already, which is as many as there may be; take apps from the user"
+
+// entryOf leaves the entry of an app whose configuration is invalid as it is: that is the app's trouble, and costs no write of each user.
+func (n *nextStatus) entryOf(account *provision.AccountView, state func(*provision.AccountView) appState) v1alpha1.Account {
+	if account.App == nil && account.Entry != nil {
+		return *account.Entry.DeepCopy()
+	}
+	return n.entry(account, state(account))
+}
+
+// settled is whether an account was as it should be when the configuration of its app became invalid.
+func settled(account *provision.AccountView) bool {
+	return account.App == nil && account.Entry != nil && account.Entry.Planned == "" && account.Entry.Reason == ""
+}
+
 // entry is an account's entry as it should stand in the status.
 func (n *nextStatus) entry(account *provision.AccountView, state appState) v1alpha1.Account {
 	step := account.Step
@@ -68,11 +96,15 @@ func (n *nextStatus) entry(account *provision.AccountView, state appState) v1alp
 	if account.Entry != nil {
 		entry = *account.Entry.DeepCopy()
 	}
-	entry.Planned, entry.PlannedAttributes, entry.HeldBatch = step.Action, nil, ""
+	batch := batchOf(&entry, step, state)
+	if entry.Planned != step.Action {
+		// What failed was something else.
+		entry.Attempts, entry.NextRetryTime = 0, nil
+	}
+	entry.Planned, entry.PlannedAttributes, entry.HeldBatch = step.Action, nil, batch
 	switch {
 	case step.Action == "":
 		entry.Reason, entry.Message = step.Reason, step.Message
-		entry.Attempts, entry.NextRetryTime = 0, nil
 		return entry
 	case step.Action == v1alpha1.ActionUpdate, step.Action == v1alpha1.ActionReactivate:
 		entry.PlannedAttributes = append(slices.Clone(step.Set), step.Clear...)
@@ -85,16 +117,31 @@ func (n *nextStatus) entry(account *provision.AccountView, state appState) v1alp
 		n.urgent = true
 	}
 	switch {
-	case step.Revocation && state.heldBatch != "":
-		entry.HeldBatch, entry.Reason = state.heldBatch, v1alpha1.ReasonHeld
-		entry.Message = "held by the mass-change guard; the status of the ScimApp says how many changes the batch " + state.heldBatch + " has and how to approve it"
-	case account.App != nil && account.App.Object.Spec.Suspend:
+	case batch != "" && !state.passed:
+		entry.Reason = v1alpha1.ReasonHeld
+		entry.Message = "held by the mass-change guard; the status of the ScimApp says how many changes the batch " + batch + " has and how to approve it"
+	case account.App.Object.Spec.Suspend:
 		entry.Reason, entry.Message = v1alpha1.ReasonSuspended, "the ScimApp is suspended; the change waits until spec.suspend is false"
 	case entry.Attempts == 0:
 		entry.Reason, entry.Message = "", ""
 		n.imminent = n.imminent || (state.running && state.healthy)
 	}
+	// What no change of the spec tells of is announced before it is done.
+	n.urgent = n.urgent || (!account.Announced && state.running && (state.passed || !step.Revocation))
 	return entry
+}
+
+// batchOf is the batch in which the guard holds the step. An entry keeps its batch until the guard says otherwise: after a restart it has
+// not counted yet, and what was approved is not to be counted anew.
+func batchOf(entry *v1alpha1.Account, step plan.Step, state appState) string {
+	switch {
+	case !step.Revocation:
+		return ""
+	case state.heldBatch == "" && entry.Planned == step.Action:
+		return entry.HeldBatch
+	default:
+		return state.heldBatch
+	}
 }
 
 // maxPlannedAttributes is how many names an entry shows (Account.plannedAttributes).

@@ -33,66 +33,75 @@ const (
 
 // accountCall is one look at an account and what it leads to.
 type accountCall struct {
+	*line
 	app  *App
 	key  Key
 	user types.NamespacedName
 	view *provision.UserView
 	provision.AccountView
+	// held are the accounts in the app that this call is at.
+	held []string
 }
 
 // syncAccount decides afresh what the account needs, right before the call, and does it. Its error is about the app as a whole; what
 // concerns this account alone becomes its outcome.
-func (a *App) syncAccount(ctx context.Context, key Key) error {
+func (a *App) syncAccount(ctx context.Context, key Key, line *line) error {
 	user := types.NamespacedName{Namespace: a.config.Key.Namespace, Name: key.Name}
+	read := a.clock.Now()
 	view, account, err := a.view.Account(ctx, user, a.config.Key.Name)
 	if err != nil {
 		return err
 	}
-	if account == nil || account.App == nil || account.Step.Action == "" || account.App.Object.Spec.Suspend {
+	if account == nil || account.App == nil || account.Step.Action == "" {
 		a.gate.made(key.Name)
+		a.forget(key)
 		return nil
 	}
-	entry := account.Entry
-	if entry == nil || entry.State == v1alpha1.AccountPending {
-		// The intent is not written yet; its write brings the key back.
+	call := &accountCall{line: line, app: a, key: key, user: user, view: view, AccountView: *account}
+	if account.App.Object.Spec.Suspend || !call.due() {
 		return nil
 	}
-	if wait := untilRetry(entry.NextRetryTime, a.clock.Now()); wait > 0 {
-		return &retryLater{after: wait}
-	}
-	if account.Step.Revocation && !a.gate.pass(key.Name) {
-		a.gate.submit()
+	if !account.Announced {
+		// The reconciler writes first what is about to be done, and brings the key back.
+		a.notify.User(user)
 		return nil
 	}
-	call := &accountCall{app: a, key: key, user: user, view: view, AccountView: *account}
-	return a.finish(ctx, call, call.perform(ctx))
+	defer call.release()
+	if account.Entry.RemoteID != "" {
+		if err := call.hold(account.Entry.RemoteID, read); err != nil {
+			return err
+		}
+	}
+	return call.finish(ctx, call.perform(ctx))
 }
 
-func untilRetry(next *metav1.Time, now time.Time) time.Duration {
-	if next == nil {
-		return 0
+// due is whether the account may be worked on now. If not, the key comes back: from the user's reconciler when the intent is written or the
+// time of the next try has come, from the guard when it has counted.
+func (c *accountCall) due() bool {
+	if c.Entry == nil || c.Entry.State == v1alpha1.AccountPending {
+		return false
 	}
-	return next.Sub(now)
+	what, changed := attemptOf(c.view, &c.AccountView), c.Entry.Planned != c.Step.Action
+	if c.app.patience.wait(c.key, what, changed, c.Entry.NextRetryTime, c.app.clock.Now()) > 0 {
+		return false
+	}
+	return !c.Step.Revocation || c.app.gate.pass(c.key.Name, string(c.Step.Action))
 }
+
+// Passed is whether the guard has let the user's revocation through.
+func (a *App) Passed(user string) bool { return a.gate.passes(user) }
 
 // finish turns a failure of this account into its outcome and hands the others up.
-func (a *App) finish(ctx context.Context, call *accountCall, err error) error {
+func (c *accountCall) finish(ctx context.Context, err error) error {
 	failure := connector.AsError(err)
-	if failure == nil {
+	if failure == nil || !c.app.concernsOne(ctx, c.key, failure) {
 		return err
 	}
-	switch {
-	case failure.Scope() == connector.ScopeAccount, failure.Kind == connector.Unsupported:
-	case failure.Kind == connector.Forbidden && a.config.Connector.Test(ctx) == nil:
-		// The token is good: what is forbidden is this account.
-	case a.failsAlone(call.key):
-	default:
-		return err
-	}
+	c.alone = true
 	if failure.UnknownOutcome() {
-		a.markUnknown(call.key)
+		c.app.markUnknown(c.key)
 	}
-	call.fail(reasonOf(failure.Kind), failure.Error(), failure.Retriable())
+	c.fail(reasonOf(failure.Kind), failure.Error(), failure.Retriable())
 	return nil
 }
 
@@ -116,37 +125,42 @@ func (c *accountCall) perform(ctx context.Context) error {
 
 // create looks the account up, links it if it is there and creates it otherwise. At most two calls.
 func (c *accountCall) create(ctx context.Context) error {
+	looked := c.app.clock.Now()
 	found, err := c.find(ctx)
-	if err != nil || c.refused(found) {
+	if err != nil {
 		return err
 	}
 	if found == nil {
 		return c.createNew(ctx)
 	}
-	if owner, err := c.otherOwner(ctx, found.ID); err != nil {
-		return err
-	} else if owner != "" {
-		c.fail(v1alpha1.ReasonAccountConflict, "the account in the app belongs to ScimUser "+owner+
-			"; one account has one owner: change the match attribute of one of them", false)
+	if reason, message := c.refusal(found); reason != "" {
+		c.fail(reason, message, false)
 		return nil
 	}
-	return c.link(ctx, found)
+	if err := c.hold(found.ID, looked); err != nil {
+		return err
+	}
+	owner, err := c.otherOwner(ctx, found.ID)
+	switch {
+	case err != nil:
+		return err
+	case owner != "":
+		return c.contested(ctx, owner)
+	default:
+		return c.link(ctx, found)
+	}
 }
 
-// refused says why an account that was found is not linked, if so.
-func (c *accountCall) refused(found *connector.User) bool {
+// refusal is why an account that was found is not linked, if so.
+func (c *accountCall) refusal(found *connector.User) (reason, message string) {
 	switch {
-	case found == nil:
-		return false
 	case c.App.Protected(found.UserName):
-		c.fail(v1alpha1.ReasonAccountProtected, "the account in the app is listed in spec.protectedAccounts of the ScimApp and never changed", false)
-		return true
+		return v1alpha1.ReasonAccountProtected, "the account in the app is listed in spec.protectedAccounts of the ScimApp and never changed"
 	case c.App.Object.Spec.Adoption == v1alpha1.AdoptionNever && found.ExternalID != c.view.User.SCIMID():
-		c.fail(v1alpha1.ReasonAccountConflict, "the app has an account of this name that the operator did not make, and spec.adoption of the ScimApp is Never; "+
-			"set it to Link, or remove the account in the app", false)
-		return true
+		return v1alpha1.ReasonAccountConflict, "the app has an account of this name that the operator did not make, and spec.adoption of the ScimApp is " +
+			"Never; set it to Link, or remove the account in the app"
 	default:
-		return false
+		return "", ""
 	}
 }
 
@@ -154,7 +168,7 @@ func (c *accountCall) createNew(ctx context.Context) error {
 	if wait := c.app.unsettled(c.key); wait > 0 {
 		return &retryLater{after: wait}
 	}
-	created, err := c.app.config.Connector.CreateUser(ctx, c.Wanted.Values)
+	created, err := c.connector().CreateUser(ctx, c.Wanted.Values)
 	if connector.Is(err, connector.Conflict) {
 		// Somebody was faster, or a lookup trails: what is in the way is linked at the next look.
 		c.fail(v1alpha1.ReasonAccountConflict, "the app says that the account exists, but a lookup did not show it; it is looked up again", true)
@@ -186,7 +200,7 @@ func (c *accountCall) link(ctx context.Context, found *connector.User) error {
 		// They differ until the feature is switched on.
 		written = written.With(nil, nil, slices.Collect(maps.Keys(differing)))
 	} else if len(differing) > 0 {
-		updated, err := c.app.config.Connector.UpdateUser(ctx, id, connector.Change{Set: differing, Full: c.Wanted.Values})
+		updated, err := c.connector().UpdateUser(ctx, id, connector.Change{Set: differing, Full: c.Wanted.Values})
 		if err != nil {
 			return err
 		}
@@ -226,7 +240,7 @@ func (c *accountCall) update(ctx context.Context) error {
 	for _, name := range c.Step.Set {
 		change.Set[name] = c.Wanted.Values[name]
 	}
-	updated, err := c.app.config.Connector.UpdateUser(ctx, c.Entry.RemoteID, change)
+	updated, err := c.connector().UpdateUser(ctx, c.Entry.RemoteID, change)
 	if connector.Is(err, connector.NotFound) {
 		c.vanished()
 		return nil
@@ -248,7 +262,7 @@ func (c *accountCall) reactivate(ctx context.Context, id string) error {
 	for _, name := range clear {
 		full[name] = nil
 	}
-	user, err := c.app.config.Connector.SetActive(ctx, id, true, full)
+	user, err := c.connector().SetActive(ctx, id, true, full)
 	if connector.Is(err, connector.NotFound) {
 		c.vanished()
 		return nil
@@ -273,18 +287,11 @@ func activation(step plan.Step, values map[string]any, pushProfiles bool) (set, 
 func (c *accountCall) revoke(ctx context.Context) error {
 	id := c.Entry.RemoteID
 	if id == "" {
-		found, err := c.find(ctx)
+		found, err := c.findMade(ctx)
 		if err != nil {
 			return err
 		}
 		if found == nil {
-			if wait := c.app.unsettled(c.key); wait > 0 {
-				return &retryLater{after: wait}
-			}
-			c.gone("")
-			return nil
-		}
-		if c.refused(found) {
 			c.gone("")
 			return nil
 		}
@@ -299,13 +306,13 @@ func (c *accountCall) revoke(ctx context.Context) error {
 		return nil
 	}
 	if c.Step.Action == v1alpha1.ActionDelete {
-		if err := c.app.config.Connector.DeleteUser(ctx, id); err != nil {
+		if err := c.connector().DeleteUser(ctx, id); err != nil {
 			return err
 		}
 		c.gone("Deleted")
 		return nil
 	}
-	_, err = c.app.config.Connector.SetActive(ctx, id, false, nil)
+	_, err = c.connector().SetActive(ctx, id, false, nil)
 	if connector.Is(err, connector.NotFound) {
 		c.gone("")
 		return nil
@@ -317,15 +324,39 @@ func (c *accountCall) revoke(ctx context.Context) error {
 	return nil
 }
 
+// findMade finds the account of a create that may have happened, and holds it; nil if there is none that would have been linked.
+func (c *accountCall) findMade(ctx context.Context) (*connector.User, error) {
+	looked := c.app.clock.Now()
+	found, err := c.find(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if found == nil {
+		if wait := c.app.unsettled(c.key); wait > 0 {
+			return nil, &retryLater{after: wait}
+		}
+		return nil, nil
+	}
+	if reason, _ := c.refusal(found); reason != "" {
+		return nil, nil
+	}
+	return found, c.hold(found.ID, looked)
+}
+
 // find looks the account up by the app's match attribute: by the value with which its create was decided, should the user have another
 // one since, then by the user's own.
 func (c *accountCall) find(ctx context.Context) (*connector.User, error) {
 	current := c.App.MatchValue(c.Wanted)
 	if intended := c.Entry.MatchValue; intended != "" && scim.Fold(intended) != scim.Fold(current) {
 		found, err := c.findBy(ctx, intended)
-		// Whoever has the old name now may have an account of that name too; the app's copy of our id tells them apart.
-		if err != nil || (found != nil && (found.ExternalID == "" || found.ExternalID == c.view.User.SCIMID())) {
-			return found, err
+		if err != nil {
+			return nil, err
+		}
+		// Whoever has the old name now may have an account of that name too: the app's copy of our id tells them apart, or that it is owned.
+		if found != nil && (found.ExternalID == "" || found.ExternalID == c.view.User.SCIMID()) {
+			if owner, err := c.otherOwner(ctx, found.ID); err != nil || owner == "" {
+				return found, err
+			}
 		}
 	}
 	return c.findBy(ctx, current)
@@ -335,7 +366,7 @@ func (c *accountCall) findBy(ctx context.Context, value string) (*connector.User
 	if value == "" {
 		return nil, nil
 	}
-	users, err := c.app.config.Connector.FindUsers(ctx, c.App.Profile.MatchAttribute, value)
+	users, err := c.connector().FindUsers(ctx, c.App.Profile.MatchAttribute, value)
 	if err != nil {
 		return nil, err
 	}
@@ -354,26 +385,26 @@ func (c *accountCall) findBy(ctx context.Context, value string) (*connector.User
 	return found, nil
 }
 
-// otherOwner is another user who has the account, "" for none. One account has one owner.
-func (c *accountCall) otherOwner(ctx context.Context, id string) (string, error) {
-	if owner := c.app.ownerOf(id); owner != "" && owner != c.key.Name {
-		return owner, nil
-	}
-	return c.app.view.Owner(ctx, c.app.config.Key, id, c.key.Name)
-}
-
 // vanished: the app does not know the id any more, so the account is looked up again and made anew if need be.
 func (c *accountCall) vanished() {
+	c.own(c.Entry.RemoteID, false)
 	entry := c.Entry.DeepCopy()
 	entry.State, entry.RemoteID, entry.Applied = v1alpha1.AccountCreating, "", ""
 	entry.MatchValue = c.App.MatchValue(c.Wanted)
-	c.put(*entry, false, "Vanished")
+	c.settled(*entry, false, "Vanished")
 }
 
+// gone: there is nothing in the app any more that is this user's.
 func (c *accountCall) gone(event string) {
-	c.app.own(c.Entry.RemoteID, c.key.Name, false)
-	c.put(*c.Entry.DeepCopy(), true, event)
+	c.own(c.Entry.RemoteID, false)
+	if event != "" && c.counts() {
+		c.app.recent.add(c.key.Name, c.app.clock.Now())
+	}
+	c.settled(*c.Entry.DeepCopy(), true, event)
 }
+
+// counts is whether the change counts for the guard: not if a person has approved it.
+func (c *accountCall) counts() bool { return c.Step.Revocation && c.Entry.HeldBatch == "" }
 
 // applied is what was last written to the account, as far as it is known.
 func (c *accountCall) applied() plan.Applied { return plan.ParseApplied(c.Entry.Applied) }
@@ -390,69 +421,52 @@ func (c *accountCall) succeed(state v1alpha1.AccountState, remoteID, event strin
 		entry.ProvisionedTime = &now
 	}
 	switch {
-	case c.Step.Revocation && c.Entry.HeldBatch == "":
+	case c.counts():
 		entry.RevokedTime = &now
+		c.app.recent.add(c.key.Name, now.Time)
 	case state == v1alpha1.AccountActive && c.Entry.State == v1alpha1.AccountInactive:
 		// What was given back does not count any more.
 		entry.RevokedTime = nil
+		c.app.recent.givenBack(c.key.Name)
 	}
 	if state != v1alpha1.AccountActive {
 		// What was written last stays true of an account that is switched off or released.
 		entry.Roles, entry.Applied = c.Entry.Roles, c.Entry.Applied
 	}
-	c.app.own(remoteID, c.key.Name, state == v1alpha1.AccountActive)
-	c.put(entry, false, event)
+	c.own(remoteID, state == v1alpha1.AccountActive)
+	c.settled(entry, false, event)
 }
 
+// fail hands in a failure of this account alone, with the time of the next try.
 func (c *accountCall) fail(reason, message string, retriable bool) {
 	entry := c.Entry.DeepCopy()
+	if entry.Planned != c.Step.Action {
+		entry.Attempts = 0
+	}
 	entry.Attempts++
-	entry.Reason, entry.Message = reason, kube.Truncate(message)
+	entry.Planned, entry.Reason, entry.Message = c.Step.Action, reason, kube.Truncate(message)
 	wait := personRetry
 	if retriable {
 		wait = kube.Backoff(entry.Attempts, accountRetryBase, accountRetryMax)
 	}
 	next := metav1.NewTime(c.app.clock.Now().Add(kube.Jitter(wait)).Truncate(time.Second))
 	entry.NextRetryTime = &next
+	c.app.patience.failed(c.key, attemptOf(c.view, &c.AccountView))
 	c.put(*entry, false, "")
+}
+
+// settled hands in the end of a change: nothing of it is to be remembered but the entry.
+func (c *accountCall) settled(entry v1alpha1.Account, gone bool, event string) {
+	c.app.forget(c.key)
+	c.app.gate.made(c.key.Name)
+	c.put(entry, gone, event)
 }
 
 // put hands the outcome to the user's reconciler, the only writer of the status.
 func (c *accountCall) put(entry v1alpha1.Account, gone bool, event string) {
-	if event != "" {
-		c.app.clearUnknown(c.key)
-		c.app.gate.made(c.key.Name)
-	}
 	c.app.view.Users.Put(c.user, provision.Outcome[v1alpha1.Account]{
 		App: c.AppName, UID: c.view.User.UID, Entry: entry, Gone: gone, At: c.app.clock.Now(), Event: event,
 	})
-}
-
-// ownerMemory is how long an owner is remembered: the cache shows it long before.
-const ownerMemory = time.Minute
-
-type ownership struct {
-	user string
-	at   time.Time
-}
-
-// own remembers who has an account until the cache shows it.
-func (a *App) own(remoteID, user string, active bool) {
-	now := a.clock.Now()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	maps.DeleteFunc(a.owners, func(_ string, o ownership) bool { return now.Sub(o.at) > ownerMemory })
-	if active {
-		a.owners[remoteID] = ownership{user: user, at: now}
-	} else if a.owners[remoteID].user == user {
-		delete(a.owners, remoteID)
-	}
-}
-
-func (a *App) ownerOf(remoteID string) string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.owners[remoteID].user
 }
 
 func firstOf(a, b string) string {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -33,8 +34,12 @@ const (
 	rateLimitPause = 30 * time.Second
 	// credentialsPause holds the calls until the ScimApp's reconciler has tested the credentials again, which resumes them.
 	credentialsPause = time.Hour
-	// keyFailures in a row of one key, while the app serves others, make it a failure of that account.
+	// trialPause is how long keys wait for another one that tries whether the app is well again.
+	trialPause = time.Second
+	// keyFailures in a row of one key, while the credentials are found good, make it a failure of that account.
 	keyFailures = 5
+	// testMemory is how long a good test of the credentials spares another one.
+	testMemory = 10 * time.Second
 )
 
 // Config is an app to run.
@@ -62,8 +67,13 @@ type App struct {
 	notify  Notify
 	queue   *queue
 	gate    *gate
-	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
-	started time.Time
+	// patience knows what waits for its next try.
+	patience *patience
+	breaker  *gobreaker.TwoStepCircuitBreaker[struct{}]
+	started  time.Time
+	recent   *recentRevocations
+	// rescan: the queue refused something that has room now.
+	rescan atomic.Bool
 
 	cancel  context.CancelFunc
 	workers sync.WaitGroup
@@ -74,8 +84,10 @@ type App struct {
 	unknown  map[Key]time.Time
 	intents  map[Key]bool
 	failures map[Key]int
+	// tested is when the credentials were last found good.
+	tested time.Time
 	// owners are the users that an account was linked to lately, before the cache shows it.
-	owners map[string]ownership
+	owners owners
 }
 
 func newApp(config Config, r *Registry) *App {
@@ -85,12 +97,13 @@ func newApp(config Config, r *Registry) *App {
 	a := &App{
 		config: config, view: r.view, clock: r.clock, log: r.log.WithValues("namespace", config.Key.Namespace, "app", config.Key.Name),
 		metrics: r.metrics, notify: r.notify, queue: newQueue(queueLimit, r.clock.Now), started: r.clock.Now(),
-		unknown: map[Key]time.Time{}, intents: map[Key]bool{}, failures: map[Key]int{}, owners: map[string]ownership{},
+		unknown: map[Key]time.Time{}, intents: map[Key]bool{}, failures: map[Key]int{}, patience: newPatience(), owners: newOwners(),
 	}
 	a.gate = newGate(a)
 	a.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		Name: config.Key.String(), MaxRequests: 1, Timeout: breakerPause,
 		ReadyToTrip: func(counts gobreaker.Counts) bool { return counts.ConsecutiveFailures >= breakerFailures },
+		IsExcluded:  func(err error) bool { return errors.Is(err, errNotCalled) },
 	})
 	return a
 }
@@ -129,14 +142,22 @@ func (a *App) Health() Health {
 	return a.health
 }
 
-// HeldBatch is the batch in which the guard holds the user's revocation, "" for none.
-func (a *App) HeldBatch(user string) string { return a.gate.batchOf(user) }
+// HeldBatch is the batch in which the guard holds a change of the user's account, "" for none.
+func (a *App) HeldBatch(user string, action v1alpha1.AccountAction) string {
+	return a.gate.batchOf(user, string(action))
+}
 
-// Recheck makes the guard look again, as after an approval.
+// HeldBatches are the digests of the batches that wait for a person, sorted.
+func (a *App) HeldBatches() []string { return a.gate.batches() }
+
+// Recheck makes the guard count again, as after an approval.
 func (a *App) Recheck() { a.gate.submit() }
 
-// Test tests the credentials without side effects.
-func (a *App) Test(ctx context.Context) error { return a.config.Connector.Test(ctx) }
+// Approves is whether the guard still holds a batch that was approved.
+func (a *App) Approves(batch string) bool { return a.gate.approves(batch) }
+
+// TakeRescan is whether keys were refused that have room now. It is true once.
+func (a *App) TakeRescan() bool { return a.rescan.Swap(false) }
 
 func (a *App) work(ctx context.Context) {
 	defer a.workers.Done()
@@ -147,6 +168,7 @@ func (a *App) work(ctx context.Context) {
 		}
 		a.handle(ctx, key)
 		if a.queue.done(key) {
+			a.rescan.Store(true)
 			a.notify.App(a.config.Key)
 		}
 		a.report(key)
@@ -172,48 +194,74 @@ func (a *App) handle(ctx context.Context, key Key) {
 		a.refuse(key, err)
 		return
 	}
-	call, cancel := context.WithTimeout(ctx, callTimeout)
+	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	line := &line{to: a.config.Connector}
 	switch key.Kind {
 	case KindGroup:
-		err = a.syncGroup(call, key)
+		err = a.syncGroup(bounded, key, line)
 	default:
-		err = a.syncAccount(call, key)
+		err = a.syncAccount(bounded, key, line)
 	}
-	done(breakerError(err))
-	if ctx.Err() != nil {
-		return
+	done(breakerError(line, err))
+	if ctx.Err() == nil {
+		a.settle(key, line, err)
 	}
-	a.settle(ctx, key, err)
 }
 
-// refuse puts back a key that the breaker does not let through.
+// line leads to the app and knows whether it was used: a look that called nobody says nothing about the app.
+type line struct {
+	to   connector.Connector
+	used bool
+	// alone: it failed, and that is the trouble of this account or group alone.
+	alone bool
+}
+
+func (l *line) connector() connector.Connector {
+	l.used = true
+	return l.to
+}
+
+// errNotCalled tells the breaker that there was no call.
+var errNotCalled = errors.New("the app was not called")
+
+// refuse puts back a key that the breaker does not let through. When it is half open, another key is the trial.
 func (a *App) refuse(key Key, err error) {
+	pause := breakerPause
 	if errors.Is(err, gobreaker.ErrTooManyRequests) {
-		// Half open: another key is the trial.
-		a.queue.again(key, time.Second)
-		return
+		pause = trialPause
 	}
-	a.queue.pause(a.clock.Now().Add(breakerPause))
+	a.queue.pause(a.clock.Now().Add(pause))
 	a.queue.again(key, 0)
 }
 
 // breakerError is the error if it says that the app is in trouble.
-func breakerError(err error) error {
-	switch connector.KindOf(err) {
-	case connector.Unreachable, connector.Timeout, connector.ServerError, connector.UnexpectedAnswer:
-		return err
+func breakerError(line *line, err error) error {
+	if !line.used {
+		return errNotCalled
+	}
+	if failure := connector.AsError(err); failure != nil && failure.Scope() == connector.ScopeApp && troubles(failure.Kind) {
+		return failure
+	}
+	return nil
+}
+
+// troubles are the kinds of failures that make the breaker open: the app does not answer, or not as one of its kind. NotFound of the app as
+// a whole is an endpoint that is not there.
+func troubles(kind connector.Kind) bool {
+	switch kind {
+	case connector.Unreachable, connector.Timeout, connector.ServerError, connector.UnexpectedAnswer, connector.NotFound:
+		return true
 	default:
-		return nil
+		return false
 	}
 }
 
-// settle decides what an error of the app as a whole means. Errors of one account have become its outcome before.
-func (a *App) settle(ctx context.Context, key Key, err error) {
+// settle decides what came of a key. Errors of one account have become its outcome before.
+func (a *App) settle(key Key, line *line, err error) {
 	if err == nil {
-		a.forgetFailure(key)
-		if a.breaker.State() == gobreaker.StateClosed {
-			a.setHealth(Health{})
+		if line.used {
+			a.answered(key, line.alone)
 		}
 		return
 	}
@@ -231,7 +279,30 @@ func (a *App) settle(ctx context.Context, key Key, err error) {
 	if failure.UnknownOutcome() {
 		a.markUnknown(key)
 	}
+	a.suffer(key, failure)
+}
+
+// answered: the app is well. What is wrong with the credentials stays until they were tested: another call may have been under way still.
+func (a *App) answered(key Key, failedAlone bool) {
+	if !failedAlone {
+		a.mu.Lock()
+		delete(a.failures, key)
+		a.mu.Unlock()
+	}
+	if a.breaker.State() == gobreaker.StateClosed {
+		a.changeHealth(func(h Health) Health {
+			if aboutCredentials(h.Reason) {
+				return h
+			}
+			return Health{}
+		})
+	}
+}
+
+// suffer deals with a failure of the app as a whole: the calls wait, and the ScimApp says why.
+func (a *App) suffer(key Key, failure *connector.Error) {
 	now := a.clock.Now()
+	health := Health{Reason: reasonOf(failure.Kind), Message: failure.Error()}
 	switch failure.Kind {
 	case connector.RateLimited:
 		wait := failure.RetryAfter
@@ -243,14 +314,56 @@ func (a *App) settle(ctx context.Context, key Key, err error) {
 	case connector.Credentials, connector.Forbidden:
 		a.queue.pause(now.Add(credentialsPause))
 		a.queue.again(key, 0)
-		a.setHealth(Health{Reason: reasonOf(failure.Kind), Message: failure.Error()})
+		a.setHealth(health)
 	default:
 		a.queue.again(key, kube.Jitter(kube.Backoff(a.countFailure(key), time.Second, time.Minute)))
 		if a.breaker.State() != gobreaker.StateClosed {
 			a.queue.pause(now.Add(breakerPause))
-			a.setHealth(Health{Reason: reasonOf(failure.Kind), Message: failure.Error()})
+			a.setHealth(health)
 		}
 	}
+}
+
+func aboutCredentials(reason string) bool {
+	return reason == v1alpha1.ReasonCredentialsRejected || reason == v1alpha1.ReasonInsufficientPermissions
+}
+
+// FailedCredentials is whether the app does not run because of its credentials.
+func (h Health) FailedCredentials() bool { return aboutCredentials(h.Reason) }
+
+// concernsOne is whether a failure is the trouble of the account or group alone. An app that refuses one of them, or fails over it again
+// and again, but finds the credentials good, is well otherwise.
+func (a *App) concernsOne(ctx context.Context, key Key, failure *connector.Error) bool {
+	switch {
+	case failure.Scope() == connector.ScopeAccount, failure.Kind == connector.Unsupported:
+		return true
+	case failure.Kind == connector.Credentials:
+		return a.test(ctx)
+	case failure.Kind == connector.Forbidden:
+		return a.testedLately() || a.test(ctx)
+	case troubles(failure.Kind):
+		return a.failedOften(key) && (a.testedLately() || a.test(ctx))
+	default:
+		return false
+	}
+}
+
+// test tests the credentials without side effects.
+func (a *App) test(ctx context.Context) bool {
+	if a.config.Connector.Test(ctx) != nil {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.tested = a.clock.Now()
+	return true
+}
+
+// testedLately is whether a test may be spared: many accounts may fail in a row.
+func (a *App) testedLately() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.clock.Since(a.tested) < testMemory
 }
 
 // reasonOf is the reason that a person sees for a kind of failure.
@@ -279,9 +392,17 @@ func reasonOf(kind connector.Kind) string {
 func ReasonOf(err error) string { return reasonOf(connector.KindOf(err)) }
 
 func (a *App) setHealth(health Health) {
+	a.changeHealth(func(Health) Health { return health })
+}
+
+// changeHealth keeps the first message of a reason: each call would have another one.
+func (a *App) changeHealth(change func(Health) Health) {
 	a.mu.Lock()
+	health := change(a.health)
 	changed := a.health.Reason != health.Reason
-	a.health = health
+	if changed {
+		a.health = health
+	}
 	a.mu.Unlock()
 	if changed {
 		a.notify.App(a.config.Key)
@@ -295,17 +416,21 @@ func (a *App) countFailure(key Key) int32 {
 	return int32(min(a.failures[key], 1000)) //nolint:gosec // bounded by the line itself
 }
 
-func (a *App) forgetFailure(key Key) {
+// failedOften is whether this failure is one too many of a key to be the app's.
+func (a *App) failedOften(key Key) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	delete(a.failures, key)
+	return a.failures[key] >= keyFailures-1
 }
 
-// failsAlone is whether a key has failed so often, while the app serves others, that it is the account's trouble and not the app's.
-func (a *App) failsAlone(key Key) bool {
+// forget drops what is remembered of a key that needs nothing, or has got what it needed.
+func (a *App) forget(key Key) {
+	a.patience.forget(key)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.failures[key] >= keyFailures && a.breaker.State() == gobreaker.StateClosed
+	delete(a.unknown, key)
+	delete(a.intents, key)
+	delete(a.failures, key)
 }
 
 func (a *App) markUnknown(key Key) {
@@ -319,13 +444,6 @@ func (a *App) Intended(key Key) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.intents[key] = true
-}
-
-func (a *App) clearUnknown(key Key) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.unknown, key)
-	delete(a.intents, key)
 }
 
 // unsettled is how long to wait before something that a lookup does not find may be created: an earlier create may still not show.
@@ -347,6 +465,3 @@ func (a *App) unsettled(key Key) time.Duration {
 type retryLater struct{ after time.Duration }
 
 func (r *retryLater) Error() string { return "look again in " + r.after.String() }
-
-// HeldBatches are the digests of the batches that the guard holds, sorted.
-func (a *App) HeldBatches() []string { return a.gate.batches() }

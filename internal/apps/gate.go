@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/plan"
 	"github.com/scim-operator/scim-operator/internal/provision"
 )
@@ -34,12 +33,21 @@ type gate struct {
 
 	mu      sync.Mutex
 	allowed map[string]bool
-	// held are the batches of users by object name, before and after the reconciler wrote them into the entries.
-	held map[string]string
+	// held are the changes in batches by the user's object name, before and after the reconciler wrote them into the entries.
+	held map[string]heldChange
 }
 
+// heldChange is a change in a closed batch. An approved one keeps its batch until it is made: it is not to be counted anew.
+type heldChange struct {
+	batch, action string
+	approved      bool
+}
+
+// newGate makes a gate that counts once by itself: what an earlier process held is known from then on.
 func newGate(app *App) *gate {
-	return &gate{app: app, wake: make(chan struct{}, 1), allowed: map[string]bool{}, held: map[string]string{}}
+	g := &gate{app: app, wake: make(chan struct{}, 1), allowed: map[string]bool{}, held: map[string]heldChange{}}
+	g.submit()
+	return g
 }
 
 // submit asks for a count.
@@ -50,25 +58,46 @@ func (g *gate) submit() {
 	}
 }
 
-// pass is whether the user's revocation was let through.
-func (g *gate) pass(user string) bool {
+// pass is whether the user's revocation was let through. If it was neither let through nor held, it is counted.
+func (g *gate) pass(user, action string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.allowed[user] {
+		return true
+	}
+	if g.held[user].action != action {
+		g.submit()
+	}
+	return false
+}
+
+// passes is whether the user's revocation was let through.
+func (g *gate) passes(user string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.allowed[user]
 }
 
-// made says that the user's revocation was made or is not wanted any more.
+// made says that the user's revocation was made or is not wanted any more. What found no room in a batch may have it now.
 func (g *gate) made(user string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	_, held := g.held[user]
 	delete(g.allowed, user)
 	delete(g.held, user)
+	if held && slices.ContainsFunc(slices.Collect(maps.Values(g.held)), func(h heldChange) bool { return h.batch == overflowBatch }) {
+		g.submit()
+	}
 }
 
-func (g *gate) batchOf(user string) string {
+// batchOf is the batch of the user's change, if it is that action.
+func (g *gate) batchOf(user, action string) string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.held[user]
+	if held := g.held[user]; held.action == action {
+		return held.batch
+	}
+	return ""
 }
 
 func (g *gate) run(ctx context.Context) {
@@ -80,7 +109,7 @@ func (g *gate) run(ctx context.Context) {
 		case <-g.wake:
 		}
 		wait := gatherTime
-		if g.holds() {
+		if len(g.batches()) > 0 {
 			wait = heldGatherTime
 		}
 		timer := g.app.clock.NewTimer(wait)
@@ -91,16 +120,10 @@ func (g *gate) run(ctx context.Context) {
 		case <-timer.C():
 		}
 		if err := g.count(ctx); err != nil && ctx.Err() == nil {
-			g.app.log.Error(err, "The mass-change guard cannot count; it tries again")
+			g.app.log.Error(err, "The mass-change guard cannot count; it lets nothing through and tries again")
 			g.submit()
 		}
 	}
-}
-
-func (g *gate) holds() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return len(g.held) > 0
 }
 
 // count looks at every revocation that is wanted and lets them through or holds them.
@@ -109,17 +132,17 @@ func (g *gate) count(ctx context.Context) error {
 	if app == nil || err != nil {
 		return err
 	}
-	census, err := g.app.view.Census(ctx, g.app.config.Key, g.app.clock.Now())
+	census, err := g.app.view.Revocations(ctx, g.app.config.Key, g.app.clock.Now())
 	if err != nil {
 		return err
 	}
 	let, hold := g.sort(app, census)
-	for _, user := range let {
-		g.app.queue.add(Key{Kind: KindAccount, Name: user}, ClassRevocation, "", 0)
+	for _, revocation := range let {
+		g.app.queue.add(Key{Kind: KindAccount, Name: revocation.User}, ClassRevocation, revocation.Exclusive, 0)
 	}
-	for _, user := range hold {
+	for _, revocation := range hold {
 		key := g.app.config.Key
-		key.Name = user
+		key.Name = revocation.User
 		g.app.notify.User(key)
 	}
 	if len(hold) > 0 {
@@ -130,65 +153,119 @@ func (g *gate) count(ctx context.Context) error {
 }
 
 // sort divides the revocations into those that may be made and those that are newly held.
-func (g *gate) sort(app *provision.App, census *provision.AppCensus) (let, hold []string) {
-	approved := app.Object.Annotations[v1alpha1.AnnotationApproveBatch]
-	if approved == overflowBatch {
-		approved = ""
-	}
+func (g *gate) sort(app *provision.App, census *provision.GuardCensus) (let, hold []provision.Revocation) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	heldBefore := g.held
-	g.held = map[string]string{}
-	g.allowed = map[string]bool{}
-	batches := map[string]bool{}
-	var free []provision.Revocation
-	for _, revocation := range census.Revocations {
-		batch := revocation.Batch
-		if batch == "" {
-			batch = heldBefore[revocation.User.Name]
-		}
-		if batch == overflowBatch {
-			batch = ""
-		}
-		switch {
-		case batch == "":
-			free = append(free, revocation)
-		case batch == approved:
-			g.allowed[revocation.User.Name] = true
-			let = append(let, revocation.User.Name)
-		default:
-			g.held[revocation.User.Name] = batch
-			batches[batch] = true
-		}
-	}
-	over := plan.Hold(plan.Census{Active: census.Active, Done: census.Done, Held: len(g.held), Pending: len(free)}, app.Object.Spec.Guard)
+	let, free, closed := g.keepBatches(app, census)
+	done := g.app.recent.count(census.Revoked, g.app.clock.Now())
+	over := plan.Hold(plan.Census{Active: census.Active, Done: done, Held: closed, Pending: len(free)}, app.Object.Spec.Guard)
 	if !over {
 		for _, revocation := range free {
-			g.allowed[revocation.User.Name] = true
-			let = append(let, revocation.User.Name)
+			g.allowed[revocation.User] = true
 		}
-		return let, nil
+		return append(let, free...), nil
 	}
-	changes := make([]plan.Change, len(free))
-	for i, revocation := range free {
-		changes[i] = revocation.Change
-	}
-	digest := plan.Digest(g.app.config.Key.Name, changes)
-	if len(batches) >= maxBatches {
-		digest = overflowBatch
-	}
+	digest := g.digest(free)
 	for _, revocation := range free {
-		g.held[revocation.User.Name] = digest
+		g.held[revocation.User] = heldChange{batch: digest, action: revocation.Change.Action}
 		if revocation.Batch != digest {
-			hold = append(hold, revocation.User.Name)
+			hold = append(hold, revocation)
 		}
 	}
 	return let, hold
 }
 
-// batches are the digests of what is held, sorted.
+// keepBatches starts over with the batches that are closed. It returns what is approved, what is in no batch, and how many changes wait for
+// a person.
+func (g *gate) keepBatches(app *provision.App, census *provision.GuardCensus) (approved, free []provision.Revocation, closed int) {
+	before := g.held
+	g.held, g.allowed = map[string]heldChange{}, map[string]bool{}
+	for _, revocation := range census.Wanted {
+		user, batch := revocation.User, revocation.Batch
+		if known := before[user]; batch == "" && known.action == revocation.Change.Action {
+			batch = known.batch
+		}
+		if batch == "" || batch == overflowBatch {
+			free = append(free, revocation)
+			continue
+		}
+		held := heldChange{batch: batch, action: revocation.Change.Action, approved: batch == app.ApprovedBatch()}
+		g.held[user] = held
+		if held.approved {
+			g.allowed[user] = true
+			approved = append(approved, revocation)
+			continue
+		}
+		closed++
+	}
+	return approved, free, closed
+}
+
+// digest of a new batch.
+func (g *gate) digest(revocations []provision.Revocation) string {
+	if len(g.closed()) >= maxBatches {
+		return overflowBatch
+	}
+	changes := make([]plan.Change, len(revocations))
+	for i, revocation := range revocations {
+		changes[i] = revocation.Change
+	}
+	return plan.Digest(g.app.config.Key.Name, changes)
+}
+
+// batches are the digests of what waits for a person, sorted.
 func (g *gate) batches() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return slices.Compact(slices.Sorted(maps.Values(g.held)))
+	return g.closed()
+}
+
+func (g *gate) closed() []string {
+	digests := map[string]bool{}
+	for _, held := range g.held {
+		if !held.approved {
+			digests[held.batch] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(digests))
+}
+
+// approves is whether the batch is one that waits and has been approved since.
+func (g *gate) approves(batch string) bool { return slices.Contains(g.batches(), batch) }
+
+// recentRevocations are those that this process has made in the guard's window. The statuses of the users have them too, but not those of
+// users and accounts that are gone since.
+type recentRevocations struct {
+	mu    sync.Mutex
+	times map[string]time.Time
+}
+
+func (r *recentRevocations) add(user string, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.times == nil {
+		r.times = map[string]time.Time{}
+	}
+	r.times[user] = now
+}
+
+// givenBack says that the user has again what was taken: it does not count any more.
+func (r *recentRevocations) givenBack(user string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.times, user)
+}
+
+// count is how many users something was taken from in the guard's window: those that the statuses tell of, and those that were.
+func (r *recentRevocations) count(told []string, now time.Time) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	maps.DeleteFunc(r.times, func(_ string, at time.Time) bool { return now.Sub(at) >= provision.GuardWindow })
+	n := len(r.times)
+	for _, user := range told {
+		if _, known := r.times[user]; !known {
+			n++
+		}
+	}
+	return n
 }

@@ -6,7 +6,6 @@ package apps
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,6 +24,7 @@ const predefinedRetry = 5 * time.Minute
 
 // groupCall is one look at a pushed group and what it leads to.
 type groupCall struct {
+	*line
 	app   *App
 	key   Key
 	group types.NamespacedName
@@ -33,32 +33,45 @@ type groupCall struct {
 }
 
 // syncGroup is to a pushed group what syncAccount is to an account.
-func (a *App) syncGroup(ctx context.Context, key Key) error {
+func (a *App) syncGroup(ctx context.Context, key Key, line *line) error {
 	group := types.NamespacedName{Namespace: a.config.Key.Namespace, Name: key.Name}
 	view, pushed, err := a.view.Pushed(ctx, group, a.config.Key.Name)
 	if err != nil {
 		return err
 	}
-	if pushed == nil || pushed.App == nil || pushed.Step.Action == "" || pushed.App.Object.Spec.Suspend {
+	if pushed == nil || pushed.App == nil || pushed.Step.Action == "" {
+		a.forget(key)
 		return nil
 	}
-	if pushed.Entry == nil || pushed.Entry.State == v1alpha1.GroupPending {
+	call := &groupCall{line: line, app: a, key: key, group: group, view: view, PushedGroupView: *pushed}
+	if pushed.App.Object.Spec.Suspend || !call.due() {
 		return nil
 	}
-	if wait := untilRetry(pushed.Entry.NextRetryTime, a.clock.Now()); wait > 0 {
-		return &retryLater{after: wait}
-	}
-	call := &groupCall{app: a, key: key, group: group, view: view, PushedGroupView: *pushed}
 	err = call.perform(ctx)
 	failure := connector.AsError(err)
-	if failure == nil || (failure.Scope() == connector.ScopeApp && failure.Kind != connector.Unsupported && !a.failsAlone(key)) {
+	if failure == nil || !a.concernsOne(ctx, key, failure) {
 		return err
 	}
+	line.alone = true
 	if failure.UnknownOutcome() {
 		a.markUnknown(key)
 	}
 	call.fail(reasonOf(failure.Kind), failure.Error(), retryOf(failure))
 	return nil
+}
+
+// due is whether the group may be worked on now. If not, the group's reconciler brings the key back: when it has written what is about to be
+// done, or when the time of the next try has come.
+func (c *groupCall) due() bool {
+	switch {
+	case c.Entry == nil, c.Entry.State == v1alpha1.GroupPending:
+		return false
+	case c.Step.Action == v1alpha1.ActionCreate && c.Entry.State != v1alpha1.GroupCreating:
+		return false
+	case c.Step.Action == v1alpha1.ActionUpdate && c.Entry.Applied != "":
+		return false
+	}
+	return c.app.patience.wait(c.key, groupAttemptOf(c.view, &c.PushedGroupView), false, c.Entry.NextRetryTime, c.app.clock.Now()) <= 0
 }
 
 // retryOf is when a failed group is tried again, 0 for the usual back-off.
@@ -74,11 +87,11 @@ func (c *groupCall) perform(ctx context.Context) error {
 	case v1alpha1.ActionCreate:
 		return c.create(ctx)
 	case v1alpha1.ActionUpdate:
-		return c.update(ctx, c.Entry.RemoteID, "Updated")
+		return c.update(ctx, c.Entry.RemoteID, c.Entry.Created, "Updated")
 	case v1alpha1.ActionDelete:
 		return c.remove(ctx)
 	case v1alpha1.ActionRelease:
-		c.put(*c.Entry.DeepCopy(), true, "Released")
+		c.settled(*c.Entry.DeepCopy(), true, "Released")
 		return nil
 	default:
 		return fmt.Errorf("no such action: %s", c.Step.Action)
@@ -103,7 +116,8 @@ func (c *groupCall) create(ctx context.Context) error {
 			"the app has a group of this name that the operator did not make; switch GroupLinking on in spec.features of the ScimApp, or rename one of them", personRetry)
 		return nil
 	default:
-		return c.update(ctx, found.ID, "Linked")
+		// What was made before a crash is found again by our id.
+		return c.update(ctx, found.ID, c.Entry.Created || found.ExternalID == c.view.Group.SCIMID(), "Linked")
 	}
 }
 
@@ -111,7 +125,7 @@ func (c *groupCall) createNew(ctx context.Context) error {
 	if wait := c.app.unsettled(c.key); wait > 0 {
 		return &retryLater{after: wait}
 	}
-	created, err := c.app.config.Connector.CreateGroup(ctx, connector.Group{
+	created, err := c.connector().CreateGroup(ctx, connector.Group{
 		DisplayName: c.Wanted.DisplayName, ExternalID: c.view.Group.SCIMID(), Members: members(c.Wanted.Members),
 	})
 	if err != nil {
@@ -122,12 +136,12 @@ func (c *groupCall) createNew(ctx context.Context) error {
 }
 
 // update brings name and members to what they should be. The app's own list is read first, so that only the difference is written.
-func (c *groupCall) update(ctx context.Context, id, event string) error {
-	have, err := c.app.config.Connector.GetGroup(ctx, id)
+func (c *groupCall) update(ctx context.Context, id string, created bool, event string) error {
+	have, err := c.connector().GetGroup(ctx, id)
 	if connector.Is(err, connector.NotFound) {
 		entry := c.Entry.DeepCopy()
 		entry.State, entry.RemoteID, entry.Applied = v1alpha1.GroupCreating, "", ""
-		c.put(*entry, false, "Vanished")
+		c.settled(*entry, false, "Vanished")
 		return nil
 	}
 	if err != nil {
@@ -147,11 +161,11 @@ func (c *groupCall) update(ctx context.Context, id, event string) error {
 		change.Want = nil
 	}
 	if !same || change.DisplayName != "" {
-		if _, err := c.app.config.Connector.UpdateGroup(ctx, id, change); err != nil {
+		if _, err := c.connector().UpdateGroup(ctx, id, change); err != nil {
 			return err
 		}
 	}
-	c.succeed(id, c.Entry.Created, event)
+	c.succeed(id, created, event)
 	return nil
 }
 
@@ -167,32 +181,39 @@ func (c *groupCall) remove(ctx context.Context) error {
 			if wait := c.app.unsettled(c.key); wait > 0 {
 				return &retryLater{after: wait}
 			}
-			c.put(*c.Entry.DeepCopy(), true, "")
+			c.settled(*c.Entry.DeepCopy(), true, "")
 			return nil
 		}
 		if found.ExternalID != c.view.Group.SCIMID() {
-			c.put(*c.Entry.DeepCopy(), true, "")
+			c.settled(*c.Entry.DeepCopy(), true, "")
 			return nil
 		}
 		id = found.ID
 	}
-	if err := c.app.config.Connector.DeleteGroup(ctx, id); err != nil {
+	if err := c.connector().DeleteGroup(ctx, id); err != nil {
 		return err
 	}
-	c.put(*c.Entry.DeepCopy(), true, "Deleted")
+	c.settled(*c.Entry.DeepCopy(), true, "Deleted")
 	return nil
 }
 
+// find finds the group by its name; if there are several, the one that the operator made.
 func (c *groupCall) find(ctx context.Context) (*connector.Group, error) {
-	groups, err := c.app.config.Connector.FindGroups(ctx, c.Wanted.DisplayName)
+	groups, err := c.connector().FindGroups(ctx, c.Wanted.DisplayName)
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(groups, func(g connector.Group) bool { return scim.Fold(g.DisplayName) == scim.Fold(c.Wanted.DisplayName) })
-	if i < 0 {
-		return nil, nil
+	var found *connector.Group
+	for i := range groups {
+		switch {
+		case scim.Fold(groups[i].DisplayName) != scim.Fold(c.Wanted.DisplayName):
+		case groups[i].ExternalID == c.view.Group.SCIMID():
+			return &groups[i], nil
+		case found == nil:
+			found = &groups[i]
+		}
 	}
-	return &groups[i], nil
+	return found, nil
 }
 
 func (c *groupCall) succeed(remoteID string, created bool, event string) {
@@ -205,7 +226,7 @@ func (c *groupCall) succeed(remoteID string, created bool, event string) {
 	if entry.ProvisionedTime == nil {
 		entry.ProvisionedTime = &now
 	}
-	c.put(entry, false, event)
+	c.settled(entry, false, event)
 }
 
 func (c *groupCall) fail(reason, message string, wait time.Duration) {
@@ -217,13 +238,17 @@ func (c *groupCall) fail(reason, message string, wait time.Duration) {
 	}
 	next := metav1.NewTime(c.app.clock.Now().Add(kube.Jitter(wait)).Truncate(time.Second))
 	entry.NextRetryTime = &next
+	c.app.patience.failed(c.key, groupAttemptOf(c.view, &c.PushedGroupView))
 	c.put(*entry, false, "")
 }
 
+// settled hands in the end of a change: nothing of it is to be remembered but the entry.
+func (c *groupCall) settled(entry v1alpha1.PushedGroupStatus, gone bool, event string) {
+	c.app.forget(c.key)
+	c.put(entry, gone, event)
+}
+
 func (c *groupCall) put(entry v1alpha1.PushedGroupStatus, gone bool, event string) {
-	if event != "" {
-		c.app.clearUnknown(c.key)
-	}
 	c.app.view.Groups.Put(c.group, provision.Outcome[v1alpha1.PushedGroupStatus]{
 		App: c.AppName, UID: c.view.Group.UID, Entry: entry, Gone: gone, At: c.app.clock.Now(), Event: event,
 	})

@@ -64,3 +64,12 @@ func (m *Metrics) queueDepth(app types.NamespacedName, depth [classes]int) {
 func (m *Metrics) heldChanges(app types.NamespacedName, n int) {
 	m.held.WithLabelValues(app.Namespace, app.Name).Add(float64(n))
 }
+
+// forget drops the metrics of an app that is gone.
+func (m *Metrics) forget(app types.NamespacedName) {
+	labels := prometheus.Labels{"namespace": app.Namespace, "app": app.Name}
+	m.calls.DeletePartialMatch(labels)
+	m.duration.DeletePartialMatch(labels)
+	m.depth.DeletePartialMatch(labels)
+	m.held.DeletePartialMatch(labels)
+}

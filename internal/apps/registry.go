@@ -32,11 +32,18 @@ type Registry struct {
 	mu      sync.Mutex
 	ctx     context.Context //nolint:containedctx // the apps live as long as the registry runs, not as long as the reconcile that starts them
 	running map[types.NamespacedName]*App
+	// recent outlive the running app: another token does not make the guard forget.
+	recent map[types.NamespacedName]*recentRevocations
+	// moved are the apps whose accounts changed since they were last counted.
+	moved map[types.NamespacedName]bool
 }
 
 // NewRegistry makes an empty registry. SetNotify has to be called before Start.
 func NewRegistry(view *provision.View, clk clock.Clock, log logr.Logger, metrics *Metrics) *Registry {
-	return &Registry{view: view, clock: clk, log: log, metrics: metrics, running: map[types.NamespacedName]*App{}}
+	return &Registry{
+		view: view, clock: clk, log: log, metrics: metrics,
+		running: map[types.NamespacedName]*App{}, recent: map[types.NamespacedName]*recentRevocations{}, moved: map[types.NamespacedName]bool{},
+	}
 }
 
 // SetNotify says whom to tell.
@@ -65,22 +72,22 @@ func (r *Registry) Get(key types.NamespacedName) *App {
 	return r.running[key]
 }
 
-// Run starts an app, in place of one that runs under the key. It is false if the registry does not run yet: ask again.
+// Run starts an app, in place of one that runs under the key. It is false if the registry does not run: ask again. Calls of Run, Stop and
+// Forget for the same key have to come one after the other.
 func (r *Registry) Run(config Config) bool {
+	r.Stop(config.Key)
 	r.mu.Lock()
-	ctx, old := r.ctx, r.running[config.Key]
-	r.mu.Unlock()
-	if ctx == nil || ctx.Err() != nil {
+	defer r.mu.Unlock()
+	if r.ctx == nil || r.ctx.Err() != nil {
 		return false
 	}
-	if old != nil {
-		old.stop()
+	if r.recent[config.Key] == nil {
+		r.recent[config.Key] = &recentRevocations{}
 	}
 	app := newApp(config, r)
-	r.mu.Lock()
+	app.recent = r.recent[config.Key]
+	app.start(r.ctx)
 	r.running[config.Key] = app
-	r.mu.Unlock()
-	app.start(ctx)
 	return true
 }
 
@@ -95,8 +102,33 @@ func (r *Registry) Stop(key types.NamespacedName) {
 	}
 }
 
-// Changed says that accounts of an app were changed; its counters follow.
-func (r *Registry) Changed(app types.NamespacedName) { r.notify.App(app) }
+// Forget ends an app that is gone.
+func (r *Registry) Forget(key types.NamespacedName) {
+	r.Stop(key)
+	r.mu.Lock()
+	delete(r.recent, key)
+	delete(r.moved, key)
+	r.mu.Unlock()
+	r.metrics.forget(key)
+}
+
+// Changed says that accounts of an app were changed; its counters follow. It is told once until they are counted.
+func (r *Registry) Changed(app types.NamespacedName) {
+	r.mu.Lock()
+	told := r.moved[app]
+	r.moved[app] = true
+	r.mu.Unlock()
+	if !told {
+		r.notify.App(app)
+	}
+}
+
+// Counted says that the accounts of an app are being counted now.
+func (r *Registry) Counted(app types.NamespacedName) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.moved, app)
+}
 
 // Busy is whether an outcome for a user or group is about to come from any app of the namespace.
 func (r *Registry) Busy(namespace string, key Key) bool {

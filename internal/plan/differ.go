@@ -6,6 +6,7 @@ package plan
 import (
 	"slices"
 
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
@@ -23,9 +24,38 @@ func (d decision) differing() (set, clear []string) {
 			clear = append(clear, name)
 		}
 	}
+	d.doubtful(&set, &clear)
 	slices.Sort(set)
 	slices.Sort(clear)
-	return set, clear
+	return slices.Compact(set), slices.Compact(clear)
+}
+
+// doubtful adds the attributes of a change that may or may not have been made: the process that announced it may have died before it wrote what came of it, and
+// the change may have been taken back since, so that nothing seems to differ.
+func (d decision) doubtful(set, clear *[]string) {
+	for _, name := range d.have.PlannedAttributes {
+		if !d.announced() || d.problem(name) || (name == d.MatchAttribute && d.BlockIdentifierChange) {
+			continue
+		}
+		if _, wanted := d.Values[name]; wanted {
+			*set = append(*set, name)
+		} else if !slices.Contains(d.Missing, name) {
+			*clear = append(*clear, name)
+		}
+	}
+}
+
+// waits is whether the planned change of an entry is one that nobody makes for now.
+func waits(have *v1alpha1.Account) bool {
+	return have.Reason == v1alpha1.ReasonHeld || have.Reason == v1alpha1.ReasonSuspended
+}
+
+// announced is whether the entry says that one of these changes is about to be made, any at all when none is given: it may have been made.
+func (d decision) announced(actions ...v1alpha1.AccountAction) bool {
+	if d.have.Planned == "" || waits(d.have) {
+		return false
+	}
+	return len(actions) == 0 || slices.Contains(actions, d.have.Planned)
 }
 
 // identifierChange is whether writing would change what identifies the account in an app that would make another account of it (S34).

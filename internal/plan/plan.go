@@ -6,6 +6,8 @@
 package plan
 
 import (
+	"slices"
+
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 )
 
@@ -59,6 +61,28 @@ type Step struct {
 	Reason, Message string
 }
 
+// Announced is whether the step may be taken: whoever finds have after a crash has to see that the step may have been taken. have is the entry as it is stored,
+// behind is whether it is seen anyway, because the user's spec has changed since the status was written.
+func Announced(step Step, have *v1alpha1.Account, behind bool) bool {
+	switch step.Action {
+	case "", v1alpha1.ActionRelease:
+		return true
+	case v1alpha1.ActionCreate:
+		return have != nil && have.State == v1alpha1.AccountCreating
+	}
+	if behind {
+		return true
+	}
+	if have == nil || have.Planned != step.Action || waits(have) {
+		return false
+	}
+	changes := len(have.PlannedAttributes)
+	return changes == MaxPlannedAttributes || len(without(slices.Concat(step.Set, step.Clear), have.PlannedAttributes)) == 0
+}
+
+// MaxPlannedAttributes is how many names an entry shows (Account.plannedAttributes).
+const MaxPlannedAttributes = 64
+
 // Decide is the next step for an account. have is nil where there is no entry.
 //
 // An entry that is Creating may stand for an account that exists: its action looks the account up first. An Orphaned account is left alone until the user has the
@@ -73,6 +97,10 @@ func Decide(w Wanted, have *v1alpha1.Account, p Policy) Step {
 	}
 	switch d.have.State {
 	case v1alpha1.AccountActive:
+		if d.announced(v1alpha1.ActionDeactivate, v1alpha1.ActionDelete, v1alpha1.ActionReactivate) {
+			// It was to be switched off, and perhaps was.
+			return d.reactivate()
+		}
 		return d.update()
 	case v1alpha1.AccountInactive:
 		return d.reactivate()
@@ -92,7 +120,13 @@ func (d decision) unwanted() Step {
 	switch d.have.State {
 	case v1alpha1.AccountActive, v1alpha1.AccountCreating:
 		return d.deprovision()
-	case v1alpha1.AccountInactive, v1alpha1.AccountOrphaned:
+	case v1alpha1.AccountInactive:
+		if d.announced() {
+			// It was to be switched on, and perhaps was.
+			return d.deprovision()
+		}
+		return Step{InSync: true}
+	case v1alpha1.AccountOrphaned:
 		return Step{InSync: true}
 	default:
 		if d.have.RemoteID != "" {

@@ -139,11 +139,18 @@ func (a *App) MatchValue(w plan.Wanted) string {
 	return value
 }
 
+// Exclusive is the word under which work on the account never runs beside work on another one: those of a user and of a successor of the
+// same name are one account.
+func (a *App) Exclusive(w plan.Wanted) string { return scim.Fold(a.MatchValue(w)) }
+
 // Protected is whether a userName of the app is one that is never linked nor changed.
 func (a *App) Protected(userName string) bool { return a.protected[scim.Fold(userName)] }
 
 // HasFeature is whether a feature is switched on.
 func (a *App) HasFeature(feature v1alpha1.Feature) bool { return a.features[feature] }
+
+// ApprovedBatch is the digest of the batch that a person has approved, "" for none.
+func (a *App) ApprovedBatch() string { return a.Object.Annotations[v1alpha1.AnnotationApproveBatch] }
 
 // policy for an account.
 func (a *App) policy(w plan.Wanted) plan.Policy {
@@ -205,10 +212,7 @@ func (a *App) give(w *plan.Wanted, name, value string) {
 // giveRoles sets the roles by the app's names: those given, else the default ones. A role that the app does not know is a problem: falling
 // back to another one would change what everybody may do because of a slip of the pen.
 func (a *App) giveRoles(w *plan.Wanted, given []string) {
-	if len(given) == 0 {
-		given = a.roles.defaults
-	}
-	known, unknown := assignment.CheckRoles(given, a.roles.allowed, a.roles.aliases)
+	known, unknown := a.rolesFor(given)
 	if len(unknown) > 0 && a.roles.attribute != "" {
 		if w.Problems == nil {
 			w.Problems = map[string]string{}
@@ -220,6 +224,14 @@ func (a *App) giveRoles(w *plan.Wanted, given []string) {
 	if a.roles.attribute != "" && len(known) > 0 {
 		w.Values[a.roles.attribute] = a.roleValue(known)
 	}
+}
+
+// rolesFor are the roles by the app's names: those given, else the default ones; and those that the app does not know.
+func (a *App) rolesFor(given []string) (known, unknown []string) {
+	if len(given) == 0 {
+		given = a.roles.defaults
+	}
+	return assignment.CheckRoles(given, a.roles.allowed, a.roles.aliases)
 }
 
 func (a *App) roleValue(roles []string) any {

@@ -6,82 +6,189 @@ package provision
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/assignment"
 	"github.com/scim-operator/scim-operator/internal/plan"
 )
 
 // GuardWindow is the time over which the mass-change guard counts.
 const GuardWindow = time.Hour
 
-// Revocation is a change that takes something from a user and that the guard counts.
-type Revocation struct {
-	User   types.NamespacedName
-	Change plan.Change
-	// Batch is the digest of the batch in which it is held, "" for none.
-	Batch string
-}
-
-// AppCensus is every account of an app, counted.
+// AppCensus is every account of an app, counted by what the statuses of the users say.
 type AppCensus struct {
-	// Active accounts, revocations Done in the guard's window.
-	Active, Done int
-	// Pending changes, Failed accounts, Held changes: what a person sees of the app.
-	Pending, Failed, Held int
-	// Revocations that are wanted and not made.
-	Revocations []Revocation
+	// Active accounts, and those that are active or may have been created.
+	Active, Open int
+	// Done is how many were revoked in the guard's window.
+	Done int
+	// Pending changes, and Failed accounts: those that cannot be brought to what they should be.
+	Pending, Failed int
+	// Held are the changes that the guard holds.
+	Held []HeldChange
 }
 
-// Census looks at every account of an app.
+// HeldChange is a change that stands in a user's status as held.
+type HeldChange struct {
+	// User is the object's name.
+	User   string
+	Action v1alpha1.AccountAction
+	Batch  string
+}
+
+// Census counts the accounts of an app. It costs no more than a look at each status: nothing is decided.
 func (v *View) Census(ctx context.Context, app types.NamespacedName, now time.Time) (*AppCensus, error) {
-	var list v1alpha1.ScimUserList
-	err := v.cache.List(ctx, &list, client.InNamespace(app.Namespace), client.MatchingFields{IndexUserApp: app.Name}, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return nil, fmt.Errorf("listing the users of the app: %w", err)
-	}
 	census := &AppCensus{}
-	for i := range list.Items {
-		view, account, err := v.Account(ctx, client.ObjectKeyFromObject(&list.Items[i]), app.Name)
-		if err != nil {
-			return nil, err
-		}
-		if account != nil {
-			census.add(view.User, account, now)
-		}
-	}
-	return census, nil
+	err := v.eachUser(ctx, app, func(user *v1alpha1.ScimUser, entry *v1alpha1.Account) error {
+		census.add(user.Name, entry, now)
+		return nil
+	})
+	return census, err
 }
 
-func (c *AppCensus) add(user *v1alpha1.ScimUser, account *AccountView, now time.Time) {
-	entry, step := account.Entry, account.Step
-	if entry == nil {
-		return
-	}
-	if entry.State == v1alpha1.AccountActive {
+func (c *AppCensus) add(user string, entry *v1alpha1.Account, now time.Time) {
+	switch entry.State {
+	case v1alpha1.AccountActive:
 		c.Active++
+		c.Open++
+	case v1alpha1.AccountCreating:
+		c.Open++
 	}
-	if entry.RevokedTime != nil && now.Sub(entry.RevokedTime.Time) < GuardWindow {
+	if revokedLately(entry, now) {
 		c.Done++
 	}
 	switch {
-	case step.Revocation && entry.HeldBatch != "":
-		c.Held++
-	case entry.Attempts > 0 || (!step.InSync && step.Action == ""):
+	case entry.HeldBatch != "":
+		c.Held = append(c.Held, HeldChange{User: user, Action: entry.Planned, Batch: entry.HeldBatch})
+	case entry.Attempts > 0, entry.Planned == "" && entry.Reason != "":
 		c.Failed++
-	case step.Action != "":
+	case entry.Planned != "":
 		c.Pending++
 	}
-	if step.Revocation {
-		c.Revocations = append(c.Revocations, Revocation{
-			User:   client.ObjectKeyFromObject(user),
-			Change: plan.Change{User: user.SCIMID(), Action: string(step.Action)},
-			Batch:  entry.HeldBatch,
-		})
+}
+
+func revokedLately(entry *v1alpha1.Account, now time.Time) bool {
+	return entry.RevokedTime != nil && now.Sub(entry.RevokedTime.Time) < GuardWindow
+}
+
+// Planned are the object names of the users whose status plans a change of their account that is not held.
+func (v *View) Planned(ctx context.Context, app types.NamespacedName) ([]string, error) {
+	var users []string
+	err := v.eachUser(ctx, app, func(user *v1alpha1.ScimUser, entry *v1alpha1.Account) error {
+		if entry.Planned != "" && entry.Reason != v1alpha1.ReasonHeld {
+			users = append(users, user.Name)
+		}
+		return nil
+	})
+	return users, err
+}
+
+// Revocation is a change that takes something from a user and that the guard counts.
+type Revocation struct {
+	// User is the object's name.
+	User   string
+	Change plan.Change
+	// Batch is the digest of the batch in which exactly this change is held, "" for none.
+	Batch string
+	// Exclusive is the account's match value, folded.
+	Exclusive string
+}
+
+// GuardCensus is what the mass-change guard decides on.
+type GuardCensus struct {
+	// Active accounts, before what is wanted now.
+	Active int
+	// Revoked are the users, by object name, from whom something was taken in the guard's window.
+	Revoked []string
+	// Wanted are the revocations that are to be made.
+	Wanted []Revocation
+}
+
+// Revocations decides for every account of an app whether something is to be taken from it. The error is an *InvalidError if the app's
+// configuration does not allow to say.
+func (v *View) Revocations(ctx context.Context, key types.NamespacedName, now time.Time) (*GuardCensus, error) {
+	app, err := v.App(ctx, key)
+	if app == nil || err != nil {
+		return &GuardCensus{}, err
 	}
+	mappings, err := v.Mappings(ctx, key.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	census := &GuardCensus{}
+	err = v.eachUser(ctx, key, func(user *v1alpha1.ScimUser, entry *v1alpha1.Account) error {
+		given, err := v.given(ctx, mappings, user)
+		if err != nil {
+			return err
+		}
+		census.add(app, user, entry, given[key.Name], now)
+		return nil
+	})
+	return census, err
+}
+
+func (c *GuardCensus) add(app *App, user *v1alpha1.ScimUser, entry *v1alpha1.Account, given *assignment.Assignment, now time.Time) {
+	if entry.State == v1alpha1.AccountActive {
+		c.Active++
+	}
+	if revokedLately(entry, now) {
+		c.Revoked = append(c.Revoked, user.Name)
+	}
+	if !app.mayRevoke(user, entry, given) {
+		return
+	}
+	account := decide(user, app.Object.Name, &compiledApp{app: app}, given)
+	if !account.Step.Revocation {
+		return
+	}
+	revocation := Revocation{
+		User:      user.Name,
+		Change:    plan.Change{User: user.SCIMID(), Action: string(account.Step.Action)},
+		Exclusive: app.Exclusive(account.Wanted),
+	}
+	if entry.Planned == account.Step.Action {
+		revocation.Batch = entry.HeldBatch
+	}
+	c.Wanted = append(c.Wanted, revocation)
+}
+
+// mayRevoke is whether something may have to be taken from the account: what can be said without computing its attributes.
+func (a *App) mayRevoke(user *v1alpha1.ScimUser, entry *v1alpha1.Account, given *assignment.Assignment) bool {
+	if entry.State == v1alpha1.AccountInactive || entry.State == v1alpha1.AccountOrphaned {
+		return false
+	}
+	if given == nil || !user.IsActive() || !user.DeletionTimestamp.IsZero() || !a.Object.DeletionTimestamp.IsZero() {
+		return true
+	}
+	roles, _ := a.rolesFor(given.Roles)
+	return slices.ContainsFunc(entry.Roles, func(role string) bool { return !slices.Contains(roles, role) })
+}
+
+// eachUser calls a function for each user with an entry of the app, as the status is known to this process. Users are only to be read.
+func (v *View) eachUser(ctx context.Context, app types.NamespacedName, each func(*v1alpha1.ScimUser, *v1alpha1.Account) error) error {
+	var list v1alpha1.ScimUserList
+	err := v.cache.List(ctx, &list, client.InNamespace(app.Namespace), client.MatchingFields{IndexUserApp: app.Name}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return fmt.Errorf("listing the users of the app: %w", err)
+	}
+	for i := range list.Items {
+		user := &list.Items[i]
+		if seen := v.Users.Look(client.ObjectKeyFromObject(user)); !seen.Nothing() {
+			user = lay(user, seen).User
+		}
+		entry := user.Status.Account(app.Name)
+		if entry == nil {
+			continue
+		}
+		if err := each(user, entry); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Owner is the object name of another user who has an account, "" for none. A user that is being deleted does not count: its successor

@@ -87,6 +87,7 @@ type View struct {
 	cache  client.Reader
 	Users  *UserOverlay
 	Groups *GroupOverlay
+	doubts doubts
 
 	mu        sync.Mutex
 	apps      map[types.NamespacedName]compiled
@@ -139,6 +140,8 @@ type AccountView struct {
 	Entry  *v1alpha1.Account
 	Wanted plan.Wanted
 	Step   plan.Step
+	// Announced: the step may be taken; should this process die of it, the next one knows that it may have been.
+	Announced bool
 }
 
 // User looks at a user. It returns nil if there is none.
@@ -190,7 +193,12 @@ func (v *View) load(ctx context.Context, key types.NamespacedName) (*UserView, e
 		return nil, client.IgnoreNotFound(err)
 	}
 	v.Users.CaughtUp(cached)
-	return lay(cached, seen), nil
+	if err := v.doubts.find(ctx, v.cache); err != nil {
+		return nil, err
+	}
+	view := lay(cached, seen)
+	v.doubts.mark(view)
+	return view, nil
 }
 
 // lay lays what was seen in the overlay over a copy of the cached user.
@@ -249,6 +257,7 @@ func decide(user *v1alpha1.ScimUser, name string, app *compiledApp, given *assig
 	account.App = app.app
 	account.Wanted = app.app.wanted(user, given)
 	account.Step = plan.Decide(account.Wanted, account.Entry, app.app.policy(account.Wanted))
+	account.Announced = plan.Announced(account.Step, account.Entry, user.Status.ObservedGeneration != user.Generation)
 	return account
 }
 
@@ -317,12 +326,16 @@ func (v *View) ForgetApp(key types.NamespacedName) {
 
 // assignments are the apps that the user has. A user that is not admitted has none.
 func (v *View) assignments(ctx context.Context, user *v1alpha1.ScimUser) (map[string]*assignment.Assignment, error) {
-	if !user.Admitted() {
-		return nil, nil
-	}
 	mappings, err := v.Mappings(ctx, user.Namespace)
 	if err != nil {
 		return nil, err
+	}
+	return v.given(ctx, mappings, user)
+}
+
+func (v *View) given(ctx context.Context, mappings *assignment.Snapshot, user *v1alpha1.ScimUser) (map[string]*assignment.Assignment, error) {
+	if !user.Admitted() {
+		return nil, nil
 	}
 	groups, err := v.GroupsOf(ctx, user.Namespace, user.SCIMID())
 	if err != nil {

@@ -167,7 +167,9 @@ func fill[T any, P interface {
 const Namespace = "corp"
 
 // Key of an object in Namespace.
-func Key(name string) types.NamespacedName { return types.NamespacedName{Namespace: Namespace, Name: name} }
+func Key(name string) types.NamespacedName {
+	return types.NamespacedName{Namespace: Namespace, Name: name}
+}
 
 // Meta is the metadata of an object in Namespace.
 func Meta(name string) metav1.ObjectMeta {

@@ -52,9 +52,6 @@ const (
 	// Users and groups.
 	ReasonUserNameConflict    = "UserNameConflict"
 	ReasonDisplayNameConflict = "DisplayNameConflict"
-	ReasonNameReserved        = "NameReserved"
-	ReasonAwaitingAdmission   = "AwaitingAdmission"
-	ReasonDeprovisioning      = "Deprovisioning"
 	ReasonOrphaned            = "Orphaned"
 
 	// Single accounts and pushed groups.
@@ -67,7 +64,6 @@ const (
 	ReasonHeld                     = "Held"
 	ReasonAppNotReady              = "AppNotReady"
 	ReasonRejected                 = "Rejected"
-	ReasonOutcomeUnknown           = "OutcomeUnknown"
 	ReasonTargetGroupNotPredefined = "TargetGroupNotPredefined"
 	ReasonMembersPending           = "MembersPending"
 	ReasonTooManyAccounts          = "TooManyAccounts"

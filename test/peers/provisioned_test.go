@@ -185,6 +185,12 @@ func massChange(t *testing.T, w *world) {
 	w.settled(t)
 	w.expectCallsSince(t, before, "/Users", map[string]int{})
 
+	// What is held survives a restart.
+	w.restart(t)
+	if again := w.awaitBatch(t, len(held)); again != batch {
+		t.Errorf("the batch %s is %s after a restart", batch, again)
+	}
+
 	// Three of them come back: nothing happens to them, whatever becomes of the rest.
 	w.join(t, staff, held[:3]...)
 	w.release(held[:3]...)
@@ -198,8 +204,7 @@ func massChange(t *testing.T, w *world) {
 
 func restart(t *testing.T, w *world) {
 	before := w.calls(t)
-	w.operator.Stop()
-	w.operator = w.directory.Run(t)
+	w.restart(t)
 	w.update(t, 13, func(user map[string]any) { user["title"] = "After the restart" })
 	w.settled(t)
 	// The credential test and the change.

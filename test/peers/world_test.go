@@ -74,6 +74,13 @@ func people(first, end int) []int {
 	return numbers
 }
 
+// restart stops the operator and starts another one, which ends with the test or step that asks for it.
+func (w *world) restart(t *testing.T) {
+	t.Helper()
+	w.operator.Stop()
+	w.operator = w.directory.Run(t)
+}
+
 // push looks a user up and creates it, as Okta does; the password is the placeholder that Okta sends.
 func (w *world) push(t *testing.T, p *person) {
 	t.Helper()

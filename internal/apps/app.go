@@ -97,7 +97,7 @@ func newApp(config Config, r *Registry) *App {
 	a := &App{
 		config: config, view: r.view, clock: r.clock, log: r.log.WithValues("namespace", config.Key.Namespace, "app", config.Key.Name),
 		metrics: r.metrics, notify: r.notify, queue: newQueue(queueLimit, r.clock.Now), started: r.clock.Now(),
-		unknown: map[Key]time.Time{}, intents: map[Key]bool{}, failures: map[Key]int{}, patience: newPatience(), owners: newOwners(),
+		unknown: map[Key]time.Time{}, intents: map[Key]bool{}, failures: map[Key]int{}, owners: newOwners(),
 	}
 	a.gate = newGate(a)
 	a.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{

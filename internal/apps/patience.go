@@ -39,11 +39,10 @@ func (p *patience) wait(key Key, what attempt, changed bool, next *metav1.Time, 
 	}
 	before, known := p.tried[key]
 	if !known {
-		if changed {
-			return 0
+		if !changed {
+			before = what
 		}
-		before = what
-		p.tried[key] = what
+		p.tried[key] = before
 	}
 	if before != what {
 		return 0

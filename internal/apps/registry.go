@@ -34,6 +34,8 @@ type Registry struct {
 	running map[types.NamespacedName]*App
 	// recent outlive the running app: another token does not make the guard forget.
 	recent map[types.NamespacedName]*recentRevocations
+	// patience outlives it as well: a person who has the credentials tested again wants what failed tried again.
+	patience map[types.NamespacedName]*patience
 	// moved are the apps whose accounts changed since they were last counted.
 	moved map[types.NamespacedName]bool
 }
@@ -43,6 +45,7 @@ func NewRegistry(view *provision.View, clk clock.Clock, log logr.Logger, metrics
 	return &Registry{
 		view: view, clock: clk, log: log, metrics: metrics,
 		running: map[types.NamespacedName]*App{}, recent: map[types.NamespacedName]*recentRevocations{}, moved: map[types.NamespacedName]bool{},
+		patience: map[types.NamespacedName]*patience{},
 	}
 }
 
@@ -82,10 +85,10 @@ func (r *Registry) Run(config Config) bool {
 		return false
 	}
 	if r.recent[config.Key] == nil {
-		r.recent[config.Key] = &recentRevocations{}
+		r.recent[config.Key], r.patience[config.Key] = &recentRevocations{}, newPatience()
 	}
 	app := newApp(config, r)
-	app.recent = r.recent[config.Key]
+	app.recent, app.patience = r.recent[config.Key], r.patience[config.Key]
 	app.start(r.ctx)
 	r.running[config.Key] = app
 	return true
@@ -107,6 +110,7 @@ func (r *Registry) Forget(key types.NamespacedName) {
 	r.Stop(key)
 	r.mu.Lock()
 	delete(r.recent, key)
+	delete(r.patience, key)
 	delete(r.moved, key)
 	r.mu.Unlock()
 	r.metrics.forget(key)

@@ -33,6 +33,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger) e
 		Named("scimuser").
 		For(&v1alpha1.ScimUser{}, builder.WithPredicates(kube.Changed())).
 		WatchesRawSource(trigger.Source()).
+		Watches(&v1alpha1.ScimUser{}, w.names()).
 		Watches(&v1alpha1.ScimGroup{}, w.groups()).
 		Watches(&v1alpha1.ScimRoleMapping{}, w.mappings()).
 		Watches(&v1alpha1.ScimApp{}, w.apps()).
@@ -46,9 +47,26 @@ type watches struct {
 	view  *provision.View
 }
 
+// names: the object by way of which a user had a userName that it has no longer. Deleted itself, it only waited for that.
+func (w *watches) names() handler.EventHandler {
+	return kube.Handle(func(_ context.Context, before, after *v1alpha1.ScimUser) ([]types.NamespacedName, error) {
+		if before == nil {
+			return nil, nil
+		}
+		had := directory.NameHolder(before)
+		if had == "" || had == before.Name || (after != nil && directory.NameHolder(after) == had) {
+			return nil, nil
+		}
+		return []types.NamespacedName{{Namespace: before.Namespace, Name: had}}, nil
+	})
+}
+
 // groups: the members that came or went; all of them when the group itself takes or loses effect.
 func (w *watches) groups() handler.EventHandler {
 	return kube.Handle(func(ctx context.Context, before, after *v1alpha1.ScimGroup) ([]types.NamespacedName, error) {
+		if before != nil && after != nil && !kube.MetaChanged(before, after) {
+			return nil, nil
+		}
 		had, has := effective(before), effective(after)
 		changed := &v1alpha1.ScimGroup{}
 		for member := range had {

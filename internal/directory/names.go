@@ -10,6 +10,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
@@ -20,6 +21,9 @@ var base32Lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPad
 func userSlot(userName string) string {
 	return "u-" + hash(16, scim.Fold(userName))
 }
+
+// NameHolder is the metadata.name of the object that stands for a user's userName, mostly the user itself, "" where it has none.
+func NameHolder(u *v1alpha1.ScimUser) string { return userKind{}.slot(u) }
 
 // groupSlot is the metadata.name of the Lease that stands for a displayName among the groups of a client.
 func groupSlot(owner, displayName string) string {

@@ -109,7 +109,7 @@ func (n *nextStatus) entry(account *provision.AccountView, state appState) v1alp
 	case step.Action == v1alpha1.ActionUpdate, step.Action == v1alpha1.ActionReactivate:
 		entry.PlannedAttributes = append(slices.Clone(step.Set), step.Clear...)
 		slices.Sort(entry.PlannedAttributes)
-		entry.PlannedAttributes = entry.PlannedAttributes[:min(len(entry.PlannedAttributes), maxPlannedAttributes)]
+		entry.PlannedAttributes = entry.PlannedAttributes[:min(len(entry.PlannedAttributes), plan.MaxPlannedAttributes)]
 	case step.Action == v1alpha1.ActionCreate && entry.State != v1alpha1.AccountCreating:
 		entry.State = v1alpha1.AccountCreating
 		entry.MatchValue = account.App.MatchValue(account.Wanted)
@@ -143,9 +143,6 @@ func batchOf(entry *v1alpha1.Account, step plan.Step, state appState) string {
 		return state.heldBatch
 	}
 }
-
-// maxPlannedAttributes is how many names an entry shows (Account.plannedAttributes).
-const maxPlannedAttributes = 64
 
 // problem is an account that is not as it should be; reason is empty while the change is merely to come.
 type problem struct{ app, reason, message string }

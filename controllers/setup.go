@@ -59,7 +59,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 			Client: mgr.GetClient(), Live: o.Live, Directory: o.Directory, View: view, Apps: registry, Recorder: recorder, Clock: o.Clock,
 		}).SetupWithManager(mgr, &users),
 		(&group.Reconciler{
-			Client: mgr.GetClient(), Live: o.Live, Directory: o.Directory, View: view, Apps: registry, Recorder: recorder,
+			Client: mgr.GetClient(), Live: o.Live, Directory: o.Directory, View: view, Apps: registry, Recorder: recorder, Clock: o.Clock,
 		}).SetupWithManager(mgr, &groups),
 		(&app.Reconciler{
 			Client: mgr.GetClient(), Live: o.Live, View: view, Apps: registry, Metrics: metrics, Clock: o.Clock, Wake: notify, UserAgent: o.UserAgent,

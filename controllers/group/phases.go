@@ -6,6 +6,7 @@ package group
 import (
 	"context"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/apps"
+	"github.com/scim-operator/scim-operator/internal/directory"
 	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/provision"
 )
@@ -22,7 +24,7 @@ import (
 // admit lets a group take effect: its displayName is its own, it has an id and the finalizer. done means that this reconcile ends here.
 func (r *Reconciler) admit(ctx context.Context, view *provision.GroupView) (done bool, result ctrl.Result, err error) {
 	group := view.Group
-	if !group.DeletionTimestamp.IsZero() || (group.Admitted() && controllerutil.ContainsFinalizer(group, v1alpha1.FinalizerDeprovision)) {
+	if !group.DeletionTimestamp.IsZero() || isAdmitted(group) {
 		return false, ctrl.Result{}, nil
 	}
 	admitted := group.DeepCopy()
@@ -36,22 +38,29 @@ func (r *Reconciler) admit(ctx context.Context, view *provision.GroupView) (done
 		_, err = kube.PatchStatus(ctx, r.Client, group, after)
 		return true, ctrl.Result{RequeueAfter: conflictRetry}, err
 	}
-	// What was written comes back as an event.
-	return err != nil || admitted.ResourceVersion != group.ResourceVersion, ctrl.Result{}, err
+	if err != nil || admitted.ResourceVersion == group.ResourceVersion {
+		return err != nil, ctrl.Result{}, err
+	}
+	return true, ctrl.Result{RequeueAfter: staleWait}, nil
+}
+
+// isAdmitted is whether nothing is left to do for a group to take effect. One that a person renamed has to be looked at again.
+func isAdmitted(group *v1alpha1.ScimGroup) bool {
+	return group.Admitted() && directory.EntitledGroup(group) && controllerutil.ContainsFinalizer(group, v1alpha1.FinalizerDeprovision)
 }
 
 // push writes the status where it differs and sets the apps to work.
-func (r *Reconciler) push(ctx context.Context, view *provision.GroupView) error {
+func (r *Reconciler) push(ctx context.Context, view *provision.GroupView) (result ctrl.Result, wrote bool, err error) {
 	key := client.ObjectKeyFromObject(view.Group)
 	unresolved, err := r.unresolved(ctx, view.Group)
 	if err != nil {
-		return err
+		return ctrl.Result{}, false, err
 	}
 	after := view.Cached.DeepCopy()
 	intents := computeStatus(after, view, unresolved)
-	wrote, err := kube.PatchStatus(ctx, r.Client, view.Cached, after)
+	wrote, err = kube.PatchStatus(ctx, r.Client, view.Cached, after)
 	if err != nil {
-		return err
+		return ctrl.Result{}, false, err
 	}
 	if wrote {
 		r.View.Groups.Written(key, after.ResourceVersion, after.Status.DeepCopy(), view.Outcomes)
@@ -60,7 +69,20 @@ func (r *Reconciler) push(ctx context.Context, view *provision.GroupView) error 
 		r.View.Groups.Settled(key, view.Outcomes)
 	}
 	r.enqueue(view, intents)
-	return nil
+	return ctrl.Result{RequeueAfter: nextRetry(after.Status.Apps, r.Clock.Now())}, wrote, nil
+}
+
+// nextRetry is how long it takes until the group is tried again somewhere, 0 if it is not to be.
+func nextRetry(apps []v1alpha1.PushedGroupStatus, now time.Time) time.Duration {
+	var soonest time.Duration
+	for i := range apps {
+		if at := apps[i].NextRetryTime; at != nil {
+			if wait := max(at.Sub(now), time.Second); soonest == 0 || wait < soonest {
+				soonest = wait
+			}
+		}
+	}
+	return soonest
 }
 
 // unresolved are the members that stand for no existing object (yet).
@@ -106,16 +128,32 @@ func (r *Reconciler) enqueue(view *provision.GroupView, intents map[string]bool)
 		if intents[pushed.AppName] {
 			app.Intended(key)
 		}
-		app.Enqueue(key, apps.ClassChange, "", pushDelay)
+		app.Enqueue(key, classOf(pushed), "", pushDelay)
 	}
+}
+
+// classOf puts the loss of members before other changes.
+func classOf(pushed *provision.PushedGroupView) apps.Class {
+	if pushed.Step.Action == v1alpha1.ActionDelete || (pushed.Entry != nil && len(pushed.Wanted.Members) < int(pushed.Entry.Members)) {
+		return apps.ClassRevocation
+	}
+	return apps.ClassChange
 }
 
 func (r *Reconciler) record(view *provision.GroupView) {
 	for app, outcome := range view.Outcomes {
 		if outcome.Event != "" {
-			r.Recorder.Eventf(view.Group, nil, corev1.EventTypeNormal, outcome.Event, outcome.Event, "%s the group in %s", outcome.Event, app)
+			r.Recorder.Eventf(view.Group, nil, corev1.EventTypeNormal, outcome.Event, outcome.Event, "%s in %s", groupEvent(outcome.Event), app)
 		}
 	}
+}
+
+// groupEvent is what happened, as a person says it.
+func groupEvent(event string) string {
+	if event == provision.EventVanished {
+		return "The group was gone and is looked for"
+	}
+	return event + " the group"
 }
 
 // finalize lets a deleted group go once the apps do not need to hear of it any more, or the namespace goes as well.

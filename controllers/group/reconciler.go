@@ -11,6 +11,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -37,6 +38,7 @@ type Reconciler struct {
 	View      *provision.View
 	Apps      *apps.Registry
 	Recorder  events.EventRecorder
+	Clock     clock.PassiveClock
 }
 
 // +kubebuilder:rbac:groups=scim-operator.io,resources=scimgroups,verbs=get;list;watch;create;update;patch;delete
@@ -61,15 +63,26 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	done, result, err := r.admit(ctx, view)
 	if !done && err == nil {
-		err = r.push(ctx, view)
-		if err == nil && !view.Group.DeletionTimestamp.IsZero() {
-			err = r.finalize(ctx, view)
-		}
+		result, err = r.follow(ctx, view)
 	}
 	if apierrors.IsConflict(err) {
 		return ctrl.Result{RequeueAfter: staleWait}, nil
 	}
 	return result, err
+}
+
+// follow has the apps follow a group that takes effect, or goes.
+func (r *Reconciler) follow(ctx context.Context, view *provision.GroupView) (ctrl.Result, error) {
+	result, wrote, err := r.push(ctx, view)
+	switch {
+	case err != nil || view.Group.DeletionTimestamp.IsZero():
+		return result, err
+	case wrote:
+		// The finalizer is bound to what was just written.
+		return ctrl.Result{RequeueAfter: staleWait}, nil
+	default:
+		return result, r.finalize(ctx, view)
+	}
 }
 
 func conflictOf(err error) *directory.ConflictError {

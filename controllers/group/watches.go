@@ -28,10 +28,25 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger) e
 		Named("scimgroup").
 		For(&v1alpha1.ScimGroup{}, builder.WithPredicates(kube.Changed())).
 		WatchesRawSource(trigger.Source()).
+		Watches(&v1alpha1.ScimGroup{}, r.parents()).
 		Watches(&v1alpha1.ScimUser{}, r.users()).
 		Watches(&v1alpha1.ScimApp{}, r.apps()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}).
 		Complete(r)
+}
+
+// parents: the groups of which a group is a member; its members are theirs.
+func (r *Reconciler) parents() handler.EventHandler {
+	return kube.Handle(func(ctx context.Context, before, after *v1alpha1.ScimGroup) ([]types.NamespacedName, error) {
+		if before != nil && after != nil && !kube.MetaChanged(before, after) {
+			return nil, nil
+		}
+		if after == nil {
+			after = before
+		}
+		ids, err := r.View.GroupsOf(ctx, after.Namespace, after.SCIMID())
+		return keysOf(after.Namespace, ids), err
+	})
 }
 
 // users: the groups of a user whose existence or accounts changed.

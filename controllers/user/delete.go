@@ -19,8 +19,8 @@ import (
 	"github.com/scim-operator/scim-operator/internal/provision"
 )
 
-// finalize lets a deleted user go once nothing of it is left to deprovision. Deleting the namespace always finishes: the accounts then stay
-// as they are, and an event says so.
+// finalize lets a deleted user go once nothing of it is left to deprovision, and no other user has its userName by way of this object.
+// Deleting the namespace always finishes: the accounts then stay as they are, and an event says so.
 func (r *Reconciler) finalize(ctx context.Context, view *provision.UserView) (ctrl.Result, error) {
 	user := view.User
 	if !controllerutil.ContainsFinalizer(user, v1alpha1.FinalizerDeprovision) {
@@ -42,10 +42,31 @@ func (r *Reconciler) finalize(ctx context.Context, view *provision.UserView) (ct
 		return ctrl.Result{}, err
 	}
 	vanish, err := r.Directory.MayVanish(ctx, user)
+	if err == nil && !vanish {
+		vanish, err = kube.NamespaceGoes(ctx, r.Live, user.Namespace)
+	}
 	if err != nil || !vanish {
 		return ctrl.Result{RequeueAfter: sweepEvery}, err
 	}
 	return ctrl.Result{}, r.letGo(ctx, user)
+}
+
+// sweep removes a reservation that reserves nothing any more, or whose namespace goes.
+func (r *Reconciler) sweep(ctx context.Context, user *v1alpha1.ScimUser) (ctrl.Result, error) {
+	gone, err := r.Directory.SweepReservation(ctx, user)
+	if gone || err != nil {
+		return ctrl.Result{}, err
+	}
+	if !user.DeletionTimestamp.IsZero() {
+		goes, err := kube.NamespaceGoes(ctx, r.Live, user.Namespace)
+		if err != nil {
+			return ctrl.Result{}, err
+		}
+		if goes {
+			return ctrl.Result{}, r.letGo(ctx, user)
+		}
+	}
+	return ctrl.Result{RequeueAfter: sweepEvery}, nil
 }
 
 // deprovisioned is whether every account is as it should be for somebody who is gone.
@@ -53,10 +74,11 @@ func deprovisioned(view *provision.UserView) bool {
 	return !slices.ContainsFunc(view.Accounts, func(a provision.AccountView) bool { return !a.Step.Drop && !a.Step.InSync })
 }
 
-// letGo takes the finalizer off, bound to the resourceVersion on which the decision was made.
+// letGo takes the finalizers off, bound to the resourceVersion on which the decision was made.
 func (r *Reconciler) letGo(ctx context.Context, user *v1alpha1.ScimUser) error {
 	before := user.DeepCopy()
 	controllerutil.RemoveFinalizer(user, v1alpha1.FinalizerDeprovision)
+	controllerutil.RemoveFinalizer(user, v1alpha1.FinalizerReservation)
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := r.Client.Patch(ctx, user, patch, client.FieldOwner(kube.FieldOwner)); client.IgnoreNotFound(err) != nil {
 		return err

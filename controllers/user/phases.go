@@ -57,18 +57,18 @@ func (r *Reconciler) refuse(ctx context.Context, user *v1alpha1.ScimUser, holder
 }
 
 // accounts works out the status, writes it when there is something to say, and sets the apps to work.
-func (r *Reconciler) accounts(ctx context.Context, view *provision.UserView) (ctrl.Result, error) {
+func (r *Reconciler) accounts(ctx context.Context, view *provision.UserView) (result ctrl.Result, wrote bool, err error) {
 	key := client.ObjectKeyFromObject(view.User)
 	next := r.compute(view)
 	if wait := r.gather(view, next); wait > 0 {
 		r.enqueue(view, next, false)
-		return ctrl.Result{RequeueAfter: wait}, nil
+		return ctrl.Result{RequeueAfter: wait}, false, nil
 	}
 	after := view.Cached.DeepCopy()
 	after.Status = next.status
-	wrote, err := kube.PatchStatus(ctx, r.Client, view.Cached, after)
+	wrote, err = kube.PatchStatus(ctx, r.Client, view.Cached, after)
 	if err != nil {
-		return ctrl.Result{}, err
+		return ctrl.Result{}, false, err
 	}
 	if wrote {
 		r.View.Users.Written(key, after.ResourceVersion, after.Status.DeepCopy(), view.Outcomes)
@@ -78,7 +78,7 @@ func (r *Reconciler) accounts(ctx context.Context, view *provision.UserView) (ct
 	}
 	r.deferred.forget(key)
 	r.enqueue(view, next, true)
-	return ctrl.Result{RequeueAfter: nextRetry(next.status.Accounts, r.Clock.Now())}, nil
+	return ctrl.Result{RequeueAfter: nextRetry(next.status.Accounts, r.Clock.Now())}, wrote, nil
 }
 
 // nextRetry is how long it takes until an account is tried again, 0 if none is to be. The queues hold only what is due: what waits for an hour
@@ -175,9 +175,17 @@ func (r *Reconciler) record(view *provision.UserView) {
 	}
 	for app, outcome := range view.Outcomes {
 		if outcome.Event != "" {
-			r.Recorder.Eventf(view.User, nil, corev1.EventTypeNormal, outcome.Event, outcome.Event, "%s the account in %s", outcome.Event, app)
+			r.Recorder.Eventf(view.User, nil, corev1.EventTypeNormal, outcome.Event, outcome.Event, "%s in %s", accountEvent(outcome.Event), app)
 		}
 	}
+}
+
+// accountEvent is what happened, as a person says it.
+func accountEvent(event string) string {
+	if event == provision.EventVanished {
+		return "The account was gone and is looked for"
+	}
+	return event + " the account"
 }
 
 // deferrals remember since when the writes of users wait for a change that is under way.

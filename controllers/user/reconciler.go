@@ -16,7 +16,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/apps"
 	"github.com/scim-operator/scim-operator/internal/directory"
 	"github.com/scim-operator/scim-operator/internal/provision"
@@ -75,7 +74,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if done, result, err := r.admit(ctx, view); done || err != nil {
 		return result, ignoreConflict(&result, err)
 	}
-	result, err := r.accounts(ctx, view)
+	result, wrote, err := r.accounts(ctx, view)
+	if err == nil && wrote && !view.User.DeletionTimestamp.IsZero() {
+		// The finalizers are bound to what was just written.
+		return ctrl.Result{RequeueAfter: staleWait}, nil
+	}
 	if err == nil && !view.User.DeletionTimestamp.IsZero() {
 		var after ctrl.Result
 		after, err = r.finalize(ctx, view)
@@ -99,15 +102,6 @@ func sooner(a, b ctrl.Result) ctrl.Result {
 		return b
 	}
 	return a
-}
-
-// sweep removes a reservation that reserves nothing any more.
-func (r *Reconciler) sweep(ctx context.Context, user *v1alpha1.ScimUser) (ctrl.Result, error) {
-	gone, err := r.Directory.SweepReservation(ctx, user)
-	if gone || err != nil {
-		return ctrl.Result{}, err
-	}
-	return ctrl.Result{RequeueAfter: sweepEvery}, nil
 }
 
 // conflictOf is the conflict that kept a user from being admitted, nil if it was something else.

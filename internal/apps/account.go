@@ -391,7 +391,7 @@ func (c *accountCall) vanished() {
 	entry := c.Entry.DeepCopy()
 	entry.State, entry.RemoteID, entry.Applied = v1alpha1.AccountCreating, "", ""
 	entry.MatchValue = c.App.MatchValue(c.Wanted)
-	c.settled(*entry, false, "Vanished")
+	c.settled(*entry, false, provision.EventVanished)
 }
 
 // gone: there is nothing in the app any more that is this user's.

@@ -71,7 +71,8 @@ func (c *groupCall) due() bool {
 	case c.Step.Action == v1alpha1.ActionUpdate && c.Entry.Applied != "":
 		return false
 	}
-	return c.app.patience.wait(c.key, groupAttemptOf(c.view, &c.PushedGroupView), false, c.Entry.NextRetryTime, c.app.clock.Now()) <= 0
+	changed := c.view.Group.Generation != c.view.Group.Status.ObservedGeneration
+	return c.app.patience.wait(c.key, groupAttemptOf(c.view, &c.PushedGroupView), changed, c.Entry.NextRetryTime, c.app.clock.Now()) <= 0
 }
 
 // retryOf is when a failed group is tried again, 0 for the usual back-off.
@@ -141,7 +142,7 @@ func (c *groupCall) update(ctx context.Context, id string, created bool, event s
 	if connector.Is(err, connector.NotFound) {
 		entry := c.Entry.DeepCopy()
 		entry.State, entry.RemoteID, entry.Applied = v1alpha1.GroupCreating, "", ""
-		c.settled(*entry, false, "Vanished")
+		c.settled(*entry, false, provision.EventVanished)
 		return nil
 	}
 	if err != nil {

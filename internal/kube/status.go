@@ -26,13 +26,13 @@ const MaxMessage = 1024
 // PatchStatus writes the difference between the status of before and after, bound to before's resourceVersion, and nothing when there is
 // none. It tells whether it wrote; after then has the new resourceVersion. A conflict comes back as it is: read again and decide again.
 func PatchStatus(ctx context.Context, c client.Client, before, after client.Object) (bool, error) {
+	if equality.Semantic.DeepEqual(statusOf(before), statusOf(after)) {
+		return false, nil
+	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	data, err := patch.Data(after)
 	if err != nil {
 		return false, fmt.Errorf("computing the status patch: %w", err)
-	}
-	if equality.Semantic.DeepEqual(statusOf(before), statusOf(after)) {
-		return false, nil
 	}
 	return true, c.Status().Patch(ctx, after, client.RawPatch(patch.Type(), data), client.FieldOwner(FieldOwner))
 }

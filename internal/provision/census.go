@@ -158,8 +158,12 @@ func (c *GuardCensus) add(app *App, user *v1alpha1.ScimUser, entry *v1alpha1.Acc
 
 // mayRevoke is whether something may have to be taken from the account: what can be said without computing its attributes.
 func (a *App) mayRevoke(user *v1alpha1.ScimUser, entry *v1alpha1.Account, given *assignment.Assignment) bool {
-	if entry.State == v1alpha1.AccountInactive || entry.State == v1alpha1.AccountOrphaned {
+	switch entry.State {
+	case v1alpha1.AccountOrphaned:
 		return false
+	case v1alpha1.AccountInactive:
+		// One that was about to be switched on may be on.
+		return entry.Planned != ""
 	}
 	if given == nil || !user.IsActive() || !user.DeletionTimestamp.IsZero() || !a.Object.DeletionTimestamp.IsZero() {
 		return true
@@ -175,11 +179,12 @@ func (v *View) eachUser(ctx context.Context, app types.NamespacedName, each func
 	if err != nil {
 		return fmt.Errorf("listing the users of the app: %w", err)
 	}
+	if err := v.doubts.find(ctx, v.cache); err != nil {
+		return err
+	}
 	for i := range list.Items {
 		user := &list.Items[i]
-		if seen := v.Users.Look(client.ObjectKeyFromObject(user)); !seen.Nothing() {
-			user = lay(user, seen).User
-		}
+		user = v.known(user, v.Users.Look(client.ObjectKeyFromObject(user)))
 		entry := user.Status.Account(app.Name)
 		if entry == nil {
 			continue

@@ -18,28 +18,29 @@ import (
 // made calls for it and died before it could write what came of them. What the app has is then not what the entries say; and the spec may
 // have been changed back since, so that nothing seems to differ.
 type doubts struct {
-	once  sync.Once
-	err   error
-	mu    sync.Mutex
+	mu sync.Mutex
+	// users is nil until they were looked for.
 	users map[types.UID]bool
 }
 
 // find looks through all users once, when the first decision is to be made: that is when this process leads.
 func (d *doubts) find(ctx context.Context, cache client.Reader) error {
-	d.once.Do(func() {
-		var list v1alpha1.ScimUserList
-		if err := cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
-			d.err = fmt.Errorf("looking for users whose accounts are in doubt: %w", err)
-			return
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.users != nil {
+		return nil
+	}
+	var list v1alpha1.ScimUserList
+	if err := cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("looking for users whose accounts are in doubt: %w", err)
+	}
+	d.users = map[types.UID]bool{}
+	for i := range list.Items {
+		if user := &list.Items[i]; len(user.Status.Accounts) > 0 && user.Status.ObservedGeneration != user.Generation {
+			d.users[user.UID] = true
 		}
-		d.users = map[types.UID]bool{}
-		for i := range list.Items {
-			if user := &list.Items[i]; len(user.Status.Accounts) > 0 && user.Status.ObservedGeneration != user.Generation {
-				d.users[user.UID] = true
-			}
-		}
-	})
-	return d.err
+	}
+	return nil
 }
 
 // about is whether nothing was written about the user since.

@@ -182,21 +182,22 @@ func (v *View) pushed(ctx context.Context, group *v1alpha1.ScimGroup, name strin
 }
 
 // remoteMembers are the app's ids of those members that have an active account there, sorted; a push never makes accounts (S87).
-// Members of member groups count as members.
+// Members of member groups count as members. An id of a former user of the same object name stands for nobody.
 func (v *View) remoteMembers(ctx context.Context, group *v1alpha1.ScimGroup, app string) (remote []string, without int, err error) {
-	users, err := v.MemberUsers(ctx, group)
+	members, err := v.memberIDs(ctx, group)
 	if err != nil {
 		return nil, 0, err
 	}
-	for _, name := range users {
-		view, err := v.load(ctx, types.NamespacedName{Namespace: group.Namespace, Name: name})
+	for id := range members {
+		name, _, _ := v1alpha1.SplitSCIMID(id)
+		user, err := v.look(ctx, types.NamespacedName{Namespace: group.Namespace, Name: name})
 		if err != nil {
 			return nil, 0, err
 		}
-		if view == nil || !view.User.Admitted() || !view.User.DeletionTimestamp.IsZero() {
+		if user == nil || user.SCIMID() != id || !user.Admitted() || !user.DeletionTimestamp.IsZero() {
 			continue
 		}
-		entry := view.User.Status.Account(app)
+		entry := user.Status.Account(app)
 		if entry == nil || entry.State != v1alpha1.AccountActive || entry.RemoteID == "" {
 			without++
 			continue
@@ -207,11 +208,33 @@ func (v *View) remoteMembers(ctx context.Context, group *v1alpha1.ScimGroup, app
 	return slices.Compact(remote), without, nil
 }
 
-// MemberUsers are the object names of the users of a group and of its member groups. A member id whose object has another id part, or is
-// not there, is left out.
+// look reads a user, only to be read, as its status is known to this process; nil if there is none.
+func (v *View) look(ctx context.Context, key types.NamespacedName) (*v1alpha1.ScimUser, error) {
+	seen := v.Users.Look(key)
+	user := &v1alpha1.ScimUser{}
+	if err := v.cache.Get(ctx, key, user, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	return v.known(user, seen), nil
+}
+
+// MemberUsers are the object names of the users of a group and of its member groups.
 func (v *View) MemberUsers(ctx context.Context, group *v1alpha1.ScimGroup) ([]string, error) {
+	ids, err := v.memberIDs(ctx, group)
+	names := make([]string, 0, len(ids))
+	for id := range ids {
+		name, _, _ := v1alpha1.SplitSCIMID(id)
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), err
+}
+
+// memberIDs are the SCIM ids of the users of a group and of its member groups, whether or not such users exist. Member groups that are not
+// there, or that go, are left out.
+func (v *View) memberIDs(ctx context.Context, group *v1alpha1.ScimGroup) (map[string]bool, error) {
 	seen := map[string]bool{group.SCIMID(): true}
-	var names []string
+	users := map[string]bool{}
 	for next := []*v1alpha1.ScimGroup{group}; len(next) > 0; {
 		current := next[0]
 		next = next[1:]
@@ -222,19 +245,18 @@ func (v *View) MemberUsers(ctx context.Context, group *v1alpha1.ScimGroup) ([]st
 			}
 			seen[member.Value] = true
 			if member.Type != v1alpha1.MemberTypeGroup {
-				names = append(names, name)
+				users[member.Value] = true
 				continue
 			}
 			nested := &v1alpha1.ScimGroup{}
-			err := v.cache.Get(ctx, types.NamespacedName{Namespace: group.Namespace, Name: name}, nested)
+			err := v.cache.Get(ctx, types.NamespacedName{Namespace: group.Namespace, Name: name}, nested, client.UnsafeDisableDeepCopy)
 			if client.IgnoreNotFound(err) != nil {
 				return nil, fmt.Errorf("reading a member group: %w", err)
 			}
-			if err == nil && nested.SCIMID() == member.Value {
+			if err == nil && nested.SCIMID() == member.Value && nested.DeletionTimestamp.IsZero() {
 				next = append(next, nested)
 			}
 		}
 	}
-	slices.Sort(names)
-	return slices.Compact(names), nil
+	return users, nil
 }

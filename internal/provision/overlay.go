@@ -29,6 +29,9 @@ type Outcome[E any] struct {
 	serial uint64
 }
 
+// EventVanished: what was in the app is not there any more. All other events are what was done, such as Created.
+const EventVanished = "Vanished"
+
 // Overlay holds what the cache does not show yet: outcomes that are not written, and statuses that this process wrote but the watch has
 // not brought back. Decisions are made on the cache with the overlay laid over it; otherwise a call would be made twice in the moment
 // between a write and its event.

@@ -201,6 +201,16 @@ func (v *View) load(ctx context.Context, key types.NamespacedName) (*UserView, e
 	return view, nil
 }
 
+// known is a user only to be read, as its status is known to this process: the cached one itself where there is nothing to add.
+func (v *View) known(cached *v1alpha1.ScimUser, seen Seen[v1alpha1.ScimUserStatus, v1alpha1.Account]) *v1alpha1.ScimUser {
+	if seen.Nothing() && !v.doubts.about(cached) {
+		return cached
+	}
+	view := lay(cached, seen)
+	v.doubts.mark(view)
+	return view.User
+}
+
 // lay lays what was seen in the overlay over a copy of the cached user.
 func lay(cached *v1alpha1.ScimUser, seen Seen[v1alpha1.ScimUserStatus, v1alpha1.Account]) *UserView {
 	user := cached.DeepCopy()

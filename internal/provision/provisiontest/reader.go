@@ -153,13 +153,17 @@ func fill[T any, P interface {
 		}
 		found = k.index[requirement.Field+"\x00"+requirement.Value]
 	}
-	*items = make([]T, 0, len(found))
-	for key, object := range found {
+	keys := make([]types.NamespacedName, 0, len(found))
+	for key := range found {
 		if options.Namespace == "" || options.Namespace == key.Namespace {
-			*items = append(*items, *object.(P))
+			keys = append(keys, key)
 		}
 	}
-	slices.SortFunc(*items, func(a, b T) int { return cmp.Compare(P(&a).GetName(), P(&b).GetName()) })
+	slices.SortFunc(keys, func(a, b types.NamespacedName) int { return cmp.Compare(a.String(), b.String()) })
+	*items = make([]T, len(keys))
+	for i, key := range keys {
+		(*items)[i] = *found[key].(P)
+	}
 	return nil
 }
 
@@ -183,7 +187,7 @@ func User(name string, accounts ...v1alpha1.Account) *v1alpha1.ScimUser {
 	user := &v1alpha1.ScimUser{ObjectMeta: Meta(name)}
 	user.Spec.ID, user.Spec.UserName = "id-of-"+name, name+"@corp.test"
 	user.Spec.Name = &v1alpha1.Name{GivenName: "Kim", FamilyName: "Tester"}
-	user.Status.Accounts = accounts
+	user.Status.Accounts, user.Status.ObservedGeneration = accounts, user.Generation
 	return user
 }
 

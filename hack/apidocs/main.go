@@ -43,7 +43,7 @@ func write(from, to string) error {
 			return fmt.Errorf("%s: %w", file, err)
 		}
 		name := strings.ToLower(crd.Spec.Names.Kind) + ".md"
-		if err := os.WriteFile(filepath.Join(to, name), []byte(page(&crd)), 0o644); err != nil { //nolint:gosec // it is documentation
+		if err := os.WriteFile(filepath.Join(to, name), []byte(page(&crd)), 0o644); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,10 @@ import (
 
 	"github.com/scim-operator/scim-operator/internal/controlplane"
 	"github.com/scim-operator/scim-operator/internal/controlplane/cptest"
+	"github.com/scim-operator/scim-operator/test/harness"
 )
 
-func TestMain(m *testing.M) { cptest.Main(m, controlplane.Options{}) }
+func TestMain(m *testing.M) {
+	defer harness.RemoveBinary()
+	cptest.Main(m, controlplane.Options{})
+}

@@ -114,6 +114,8 @@ var steps = []step{
 		is: func(c *apiCall) bool { return pushing(c.group(), v1alpha1.GroupCreating) }},
 	{name: "status of a group: outcomes", spread: 4, method: http.MethodPatch, resource: "scimgroups", subresource: "status",
 		is: func(c *apiCall) bool { return pushing(c.group(), v1alpha1.GroupPushed) }},
+	{name: "status of an app", spread: 3, method: http.MethodPatch, resource: "scimapps", subresource: "status"},
+	{name: "status of a role mapping", spread: 2, method: http.MethodPatch, resource: "scimrolemappings", subresource: "status"},
 	{name: "a deleted user leaves its groups", spread: 5, method: http.MethodPut, resource: "scimgroups",
 		is: func(c *apiCall) bool { return c.manager == kube.FieldOwner }},
 	{name: "user: remove the finalizer", spread: 5, method: http.MethodPatch, resource: "scimusers",

@@ -50,16 +50,25 @@ func build(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// Not a test's directory: the program outlives the first test that wants it. It has one place, so that runs do not pile up.
-	path := filepath.Join(os.TempDir(), "scim-operator-test-manager")
-	target := fmt.Sprintf("%s.%d", path, os.Getpid())
-	cmd := exec.CommandContext(ctx, "go", "build", "-race", "-o", target, "./cmd") //nolint:gosec // the path is ours
+	// Not a test's directory: the program outlives the first test that wants it.
+	dir, err := os.MkdirTemp("", "scim-operator-manager-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "manager")
+	cmd := exec.CommandContext(ctx, "go", "build", "-race", "-o", path, "./cmd")
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the operator: %w\n%s", err, out)
 	}
-	// In one step: another run of tests may be using it.
-	return path, os.Rename(target, path)
+	return path, nil
+}
+
+// RemoveBinary removes what Binary has built, if anything. A TestMain calls it in the end.
+func RemoveBinary() {
+	if binary.path != "" {
+		_ = os.RemoveAll(filepath.Dir(binary.path)) // it is in the directory for temporary files
+	}
 }
 
 // Site is a place where an operator runs as a process of its own, and where it is started again after it was killed: address, certificate,

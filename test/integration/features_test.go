@@ -111,6 +111,18 @@ func TestAppWithoutFeaturesIsOnlyTested(t *testing.T) {
 	holdsFor(t, watched, func() error { return onlyTests(fake) })
 }
 
+// TestGroupsWithoutTheFeatureAreRefused: a list of groups that is never pushed would be a silent surprise.
+func TestGroupsWithoutTheFeatureAreRefused(t *testing.T) {
+	t.Parallel()
+	d := harness.NewDirectory(t)
+	d.App(t, "crm", fakeapp.Generic, nil)
+	app := getApp(t, d, "crm")
+	app.Spec.Groups = []v1alpha1.PushedGroup{{DisplayName: "Team"}}
+	if err := d.Admin.Update(t.Context(), app); err == nil || !strings.Contains(err.Error(), "PushGroups") {
+		t.Errorf("the API server said %v, want a refusal that names the feature", err)
+	}
+}
+
 // TestFeatureThatTheVendorLacksIsACondition: asking for what an app cannot do is no attempt (S112 asks for the same of another vendor).
 func TestFeatureThatTheVendorLacksIsACondition(t *testing.T) {
 	t.Parallel()

@@ -5,6 +5,7 @@
 package integration
 
 import (
+	"flag"
 	"testing"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -14,6 +15,15 @@ import (
 	"github.com/scim-operator/scim-operator/test/harness"
 )
 
-func TestMain(m *testing.M) { cptest.Main(m, controlplane.Options{ControllerManager: true}) }
+// atOnce is how many tests run at the same time unless -parallel says otherwise: they wait much more than they compute.
+const atOnce = "8"
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
+		_ = parallel.Value.Set(atOnce) // a number is a good value
+	}
+	cptest.Main(m, controlplane.Options{ControllerManager: true})
+}
 
 func inNamespace(d *harness.Directory) client.ListOption { return client.InNamespace(d.Namespace) }

@@ -40,7 +40,7 @@ type schedule struct {
 }
 
 func newSchedule(seed uint64, kill func() bool) *schedule {
-	random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // chance that can be repeated
+	random := rand.New(rand.NewPCG(seed, 0))
 	s := &schedule{kill: kill, active: map[string]bool{}}
 	for i := range steps {
 		phases := steps[i].phases

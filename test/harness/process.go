@@ -147,7 +147,7 @@ var starter = sync.OnceValue(func() chan<- func() {
 // Start starts a process. It does not wait until the endpoint answers.
 func (s *Site) Start(ctx context.Context) (*Process, error) {
 	p := &Process{exited: make(chan struct{})}
-	p.cmd = exec.CommandContext(context.WithoutCancel(ctx), s.program, //nolint:gosec // built by us
+	p.cmd = exec.CommandContext(context.WithoutCancel(ctx), s.program,
 		"--namespaces="+s.namespace, "--scim-bind-address="+s.address, "--tls-cert-file="+s.certFile, "--tls-key-file="+s.keyFile,
 		"--metrics-bind-address=0", "--health-probe-bind-address=0",
 		fmt.Sprintf("--leader-elect=%t", s.LeaderElection), "--leader-election-namespace="+s.namespace)

@@ -108,7 +108,28 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 	if err != nil {
 		return fmt.Errorf("setting up the controllers: %w", err)
 	}
-	return mgr.Start(ctx)
+	return start(ctx, mgr)
+}
+
+// stopTimeout is how long an orderly end may take: longer than the manager gives what it runs.
+const stopTimeout = 35 * time.Second
+
+// start runs the manager until ctx is done. A manager that is stopped before its caches are filled, as when a right is missing, never returns:
+// then the process ends without it.
+func start(ctx context.Context, mgr ctrl.Manager) error {
+	ended := make(chan error, 1)
+	go func() { ended <- mgr.Start(ctx) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(stopTimeout):
+		return fmt.Errorf("the operator did not stop within %s", stopTimeout)
+	}
 }
 
 func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {

@@ -72,7 +72,18 @@ func (a *App) syncAccount(ctx context.Context, key Key, line *line) error {
 			return err
 		}
 	}
-	return call.finish(ctx, call.perform(ctx))
+	return call.make(ctx)
+}
+
+// make makes the change. Where its outcome stays unknown, the account is in doubt.
+func (c *accountCall) make(ctx context.Context) error {
+	ended := c.app.view.Attempt(c.view.User, c.AppName, c.Step)
+	err := c.perform(ctx)
+	failure := connector.AsError(err)
+	made, unknown := err == nil, ctx.Err() != nil || (failure != nil && failure.UnknownOutcome())
+	err = c.finish(ctx, err)
+	ended(made, unknown)
+	return err
 }
 
 // due is whether the account may be worked on now. If not, the key comes back: from the user's reconciler when the intent is written or the

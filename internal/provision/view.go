@@ -88,6 +88,8 @@ type View struct {
 	Users  *UserOverlay
 	Groups *GroupOverlay
 	doubts doubts
+	// attempts are the changes that are being made now.
+	attempts attempts
 
 	mu        sync.Mutex
 	apps      map[types.NamespacedName]compiled
@@ -198,6 +200,7 @@ func (v *View) load(ctx context.Context, key types.NamespacedName) (*UserView, e
 	}
 	view := lay(cached, seen)
 	v.doubts.mark(view)
+	v.attempts.mark(view)
 	return view, nil
 }
 

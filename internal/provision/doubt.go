@@ -66,9 +66,13 @@ func (d *doubts) mark(view *UserView) {
 		}
 		switch entry.State {
 		case v1alpha1.AccountActive:
-			entry.Planned, entry.Reason, entry.Message = v1alpha1.ActionDeactivate, "", ""
+			entry.Planned = v1alpha1.ActionDeactivate
 		case v1alpha1.AccountInactive:
-			entry.Planned, entry.Reason, entry.Message = v1alpha1.ActionReactivate, "", ""
+			entry.Planned = v1alpha1.ActionReactivate
+		default:
+			continue
 		}
+		// What failed before was something else, and nothing waits for it.
+		entry.Reason, entry.Message, entry.Attempts, entry.NextRetryTime = "", "", 0, nil
 	}
 }

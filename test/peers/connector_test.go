@@ -34,6 +34,7 @@ func (s *scimmy) connect(t *testing.T, change func(*profiles.Profile)) *scimconn
 // TestSCIMMYUnderstandsEveryForm has an app that follows the standard take every form in which a profile can have users changed, but for the PATCH without path:
 // with that one SCIMMY adds to a list, where RFC 7644 3.5.2.3 replaces it. It is the reason for the generic profile to give paths.
 func TestSCIMMYUnderstandsEveryForm(t *testing.T) {
+	t.Parallel()
 	app := startSCIMMY(t)
 	forms := map[string]func(*profiles.Profile){
 		"PATCH with paths":          func(*profiles.Profile) {},
@@ -117,6 +118,7 @@ func wantUser(t *testing.T, app *scimmy, id string, want map[string]any) {
 
 // TestSCIMMYUnderstandsEveryFormOfMembership is the same for groups.
 func TestSCIMMYUnderstandsEveryFormOfMembership(t *testing.T) {
+	t.Parallel()
 	app := startSCIMMY(t)
 	for name, form := range map[string]func(*profiles.Profile){
 		"removal by a filter in the path": func(*profiles.Profile) {},
@@ -178,6 +180,7 @@ func members(ids ...string) []connector.Member {
 
 // TestSCIMMYIsListedWhole reads all accounts, page by page.
 func TestSCIMMYIsListedWhole(t *testing.T) {
+	t.Parallel()
 	app := startSCIMMY(t)
 	c := app.connect(t, func(p *profiles.Profile) { p.SCIM.PageSize = 10 })
 	want := map[string]bool{}

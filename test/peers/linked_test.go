@@ -17,6 +17,7 @@ import (
 
 // TestSCIMMYAccountsAreLinked has people and a group in the app before the operator comes: they are taken over, not doubled.
 func TestSCIMMYAccountsAreLinked(t *testing.T) {
+	t.Parallel()
 	app := startSCIMMY(t)
 	ids := []string{
 		app.create(t, "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"person.0@corp.test","title":"Of old",`+

@@ -8,8 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 )
+
+// installing lets one test at a time install packages.
+var installing sync.Mutex
 
 // nodeProject makes the Node project in dir ready to run: its packages are installed as the lock file has them, unless they are already.
 // Where Node is missing the test is skipped, or fails if this is CI.
@@ -23,6 +27,8 @@ func nodeProject(t *testing.T, dir string) {
 			missing(t, program)
 		}
 	}
+	installing.Lock()
+	defer installing.Unlock()
 	if installed(t, dir) {
 		return
 	}

@@ -26,6 +26,7 @@ const population = 50
 // TestSCIMMYIsProvisioned goes through the life of fifty people in an app that speaks SCIM by somebody else's code. After each step the app
 // holds exactly what the identity provider pushed, in every attribute and every membership.
 func TestSCIMMYIsProvisioned(t *testing.T) {
+	t.Parallel()
 	app := startSCIMMY(t)
 	d := harness.NewDirectory(t)
 	w := newWorld(d, d.Run(t), app)

@@ -185,6 +185,12 @@ type PushedGroupStatus struct {
 	// +kubebuilder:default=0
 	Members int32 `json:"members"`
 
+	// matchValue is the displayName in the app, as long as its create is not known to have happened: it is looked up by it, even if the group has
+	// another name by now.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	MatchValue string `json:"matchValue,omitempty"`
+
 	// provisionedTime is when the group was first created or linked.
 	// +optional
 	ProvisionedTime *metav1.Time `json:"provisionedTime,omitempty"`

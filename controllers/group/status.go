@@ -65,7 +65,7 @@ func entryOf(pushed *provision.PushedGroupView, intents map[string]bool) v1alpha
 			entry.Message = fmt.Sprintf("%d members have no active account in the app and are left out; a push never makes accounts", pushed.WithoutAccount)
 		}
 	case pushed.Step.Action == v1alpha1.ActionCreate && entry.State != v1alpha1.GroupCreating:
-		entry.State = v1alpha1.GroupCreating
+		entry.State, entry.MatchValue = v1alpha1.GroupCreating, pushed.Wanted.DisplayName
 		intents[pushed.AppName] = true
 	case pushed.Step.Action == v1alpha1.ActionUpdate:
 		// Should the process die of the change, it is not known what the app has; the next one reads it.

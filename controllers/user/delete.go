@@ -38,6 +38,11 @@ func (r *Reconciler) finalize(ctx context.Context, view *provision.UserView) (ct
 	if err := r.leaveGroups(ctx, user); err != nil {
 		return ctrl.Result{}, err
 	}
+	key, now := client.ObjectKeyFromObject(user), r.Clock.Now()
+	if wait := groupsTrail - now.Sub(r.leaving.since(key, now)); wait > 0 {
+		// What was written to a group before the user was deleted may still be missing in the cache.
+		return ctrl.Result{RequeueAfter: wait}, nil
+	}
 	if err := r.Directory.ReleaseReservation(ctx, user); err != nil {
 		return ctrl.Result{}, err
 	}
@@ -83,6 +88,7 @@ func (r *Reconciler) letGo(ctx context.Context, user *v1alpha1.ScimUser) error {
 	if err := r.Client.Patch(ctx, user, patch, client.FieldOwner(kube.FieldOwner)); client.IgnoreNotFound(err) != nil {
 		return err
 	}
+	r.leaving.forget(client.ObjectKeyFromObject(user))
 	r.View.Users.Forget(client.ObjectKeyFromObject(user))
 	return nil
 }

@@ -188,7 +188,7 @@ func accountEvent(event string) string {
 	return event + " the account"
 }
 
-// deferrals remember since when the writes of users wait for a change that is under way.
+// deferrals remember since when users wait for something, such as a write for a change that is under way.
 type deferrals struct {
 	mu    sync.Mutex
 	times map[types.NamespacedName]time.Time

@@ -31,6 +31,8 @@ const (
 	showPlanAfter = 5 * time.Second
 	// sweepEvery is how often a reservation is looked at.
 	sweepEvery = time.Hour
+	// groupsTrail is how far the cache of groups may be behind the one of users: they come by watches of their own.
+	groupsTrail = 5 * time.Second
 )
 
 // Reconciler reconciles ScimUsers.
@@ -45,6 +47,8 @@ type Reconciler struct {
 	Clock     clock.PassiveClock
 
 	deferred deferrals
+	// leaving is since when deleted users leave their groups.
+	leaving deferrals
 }
 
 // +kubebuilder:rbac:groups=scim-operator.io,resources=scimusers,verbs=get;list;watch;create;update;patch;delete
@@ -61,6 +65,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, err
 	}
 	if view == nil {
+		r.leaving.forget(req.NamespacedName)
 		r.View.Users.Forget(req.NamespacedName)
 		r.deferred.forget(req.NamespacedName)
 		return ctrl.Result{}, nil

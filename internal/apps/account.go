@@ -179,6 +179,13 @@ func (c *accountCall) createNew(ctx context.Context) error {
 	if wait := c.app.unsettled(c.key); wait > 0 {
 		return &retryLater{after: wait}
 	}
+	if current := c.App.MatchValue(c.Wanted); c.Entry.MatchValue != "" && scim.Fold(c.Entry.MatchValue) != scim.Fold(current) {
+		entry := c.Entry.DeepCopy()
+		entry.MatchValue = current
+		// The name to look up is written before it is used.
+		c.put(*entry, false, "")
+		return nil
+	}
 	created, err := c.connector().CreateUser(ctx, c.Wanted.Values)
 	if connector.Is(err, connector.Conflict) {
 		// Somebody was faster, or a lookup trails: what is in the way is linked at the next look.

@@ -126,6 +126,13 @@ func (c *groupCall) createNew(ctx context.Context) error {
 	if wait := c.app.unsettled(c.key); wait > 0 {
 		return &retryLater{after: wait}
 	}
+	if c.renamed() {
+		entry := c.Entry.DeepCopy()
+		entry.MatchValue = c.Wanted.DisplayName
+		// The name to look up is written before it is used.
+		c.put(*entry, false, "")
+		return nil
+	}
 	created, err := c.connector().CreateGroup(ctx, connector.Group{
 		DisplayName: c.Wanted.DisplayName, ExternalID: c.view.Group.SCIMID(), Members: members(c.Wanted.Members),
 	})
@@ -142,6 +149,7 @@ func (c *groupCall) update(ctx context.Context, id string, created bool, event s
 	if connector.Is(err, connector.NotFound) {
 		entry := c.Entry.DeepCopy()
 		entry.State, entry.RemoteID, entry.Applied = v1alpha1.GroupCreating, "", ""
+		entry.MatchValue = c.Wanted.DisplayName
 		c.settled(*entry, false, provision.EventVanished)
 		return nil
 	}
@@ -198,16 +206,33 @@ func (c *groupCall) remove(ctx context.Context) error {
 	return nil
 }
 
-// find finds the group by its name; if there are several, the one that the operator made.
+// renamed is whether the group has another name than the one with which its create was decided.
+func (c *groupCall) renamed() bool {
+	return c.Entry.MatchValue != "" && scim.Fold(c.Entry.MatchValue) != scim.Fold(c.Wanted.DisplayName)
+}
+
+// find finds the group: under the name with which its create was decided, should it have another one since, then under its own. The former name may be another
+// group's by now: only our id tells.
 func (c *groupCall) find(ctx context.Context) (*connector.Group, error) {
-	groups, err := c.connector().FindGroups(ctx, c.Wanted.DisplayName)
+	if c.renamed() {
+		found, err := c.findBy(ctx, c.Entry.MatchValue)
+		if err != nil || (found != nil && found.ExternalID == c.view.Group.SCIMID()) {
+			return found, err
+		}
+	}
+	return c.findBy(ctx, c.Wanted.DisplayName)
+}
+
+// findBy finds a group by its name; if there are several, the one that the operator made.
+func (c *groupCall) findBy(ctx context.Context, displayName string) (*connector.Group, error) {
+	groups, err := c.connector().FindGroups(ctx, displayName)
 	if err != nil {
 		return nil, err
 	}
 	var found *connector.Group
 	for i := range groups {
 		switch {
-		case scim.Fold(groups[i].DisplayName) != scim.Fold(c.Wanted.DisplayName):
+		case scim.Fold(groups[i].DisplayName) != scim.Fold(displayName):
 		case groups[i].ExternalID == c.view.Group.SCIMID():
 			return &groups[i], nil
 		case found == nil:

@@ -1,0 +1,109 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package group
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/apps"
+	"github.com/scim-operator/scim-operator/internal/directory"
+	"github.com/scim-operator/scim-operator/internal/plan"
+	"github.com/scim-operator/scim-operator/internal/provision"
+	pt "github.com/scim-operator/scim-operator/internal/provision/provisiontest"
+)
+
+func TestEntryOfAPushedGroup(t *testing.T) {
+	pushed := v1alpha1.PushedGroupStatus{App: "crm", State: v1alpha1.GroupPushed, RemoteID: "1", Applied: "v1 x=y"}
+	for name, tc := range map[string]struct {
+		view   provision.PushedGroupView
+		want   v1alpha1.PushedGroupStatus
+		intent bool
+		ready  string
+	}{
+		"a create is announced": {
+			view: provision.PushedGroupView{Step: plan.GroupStep{Action: v1alpha1.ActionCreate}},
+			want: v1alpha1.PushedGroupStatus{App: "crm", State: v1alpha1.GroupCreating}, intent: true, ready: v1alpha1.ReasonProgressing,
+		},
+		"an update makes what was written doubtful": {
+			view:  provision.PushedGroupView{Entry: &pushed, Step: plan.GroupStep{Action: v1alpha1.ActionUpdate}},
+			want:  v1alpha1.PushedGroupStatus{App: "crm", State: v1alpha1.GroupPushed, RemoteID: "1"},
+			ready: v1alpha1.ReasonProgressing,
+		},
+		"members without an account are told of": {
+			view: provision.PushedGroupView{Entry: &pushed, Step: plan.GroupStep{InSync: true}, WithoutAccount: 2},
+			want: v1alpha1.PushedGroupStatus{
+				App: "crm", State: v1alpha1.GroupPushed, RemoteID: "1", Applied: "v1 x=y", Reason: v1alpha1.ReasonMembersPending,
+			},
+			ready: v1alpha1.ReasonSucceeded,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tc.view.AppName = "crm"
+			group := pt.Group("sales", pt.User("kim"))
+			intents := computeStatus(group, &provision.GroupView{Group: group, Apps: []provision.PushedGroupView{tc.view}}, []string{"unknown.id"})
+			got := group.Status.Apps[0]
+			got.Message = ""
+			if diff := cmp.Diff(tc.want, got); diff != "" || intents["crm"] != tc.intent {
+				t.Errorf("intents %v\n%s", intents, diff)
+			}
+			if ready := meta.FindStatusCondition(group.Status.Conditions, v1alpha1.ConditionReady); ready.Reason != tc.ready {
+				t.Errorf("Ready is %+v", ready)
+			}
+			if group.Status.Members != 1 || group.Status.UnresolvedMembers != 1 {
+				t.Errorf("status %+v", group.Status)
+			}
+		})
+	}
+}
+
+func TestLossOfMembersGoesFirst(t *testing.T) {
+	entry := &v1alpha1.PushedGroupStatus{Members: 2}
+	for name, tc := range map[string]struct {
+		view provision.PushedGroupView
+		want apps.Class
+	}{
+		"a new group":   {provision.PushedGroupView{Step: plan.GroupStep{Action: v1alpha1.ActionCreate}}, apps.ClassChange},
+		"fewer members": {provision.PushedGroupView{Entry: entry, Wanted: plan.GroupWanted{Members: []string{"1"}}}, apps.ClassRevocation},
+		"more members":  {provision.PushedGroupView{Entry: entry, Wanted: plan.GroupWanted{Members: []string{"1", "2", "3"}}}, apps.ClassChange},
+		"a deleted one": {provision.PushedGroupView{Step: plan.GroupStep{Action: v1alpha1.ActionDelete}}, apps.ClassRevocation},
+	} {
+		if got := classOf(&tc.view); got != tc.want {
+			t.Errorf("%s: class %d, want %d", name, got, tc.want)
+		}
+	}
+}
+
+func TestGroupThatAPersonRenamedIsNotAdmitted(t *testing.T) {
+	group := pt.Group("sales")
+	group.Labels = map[string]string{v1alpha1.LabelDisplayName: directory.DisplayNameLabel("sales")}
+	if !isAdmitted(group) {
+		t.Error("a group with all it needs is admitted again and again")
+	}
+	group.Spec.DisplayName = "another name"
+	if isAdmitted(group) {
+		t.Error("nobody looks whether the new name is free")
+	}
+}
+
+func TestPresenceIsWhatGroupsNeedToKnowOfAUser(t *testing.T) {
+	user := pt.User("kim",
+		v1alpha1.Account{App: "crm", State: v1alpha1.AccountActive, RemoteID: "1"}, v1alpha1.Account{App: "wiki", State: v1alpha1.AccountInactive, RemoteID: "2"})
+	if diff := cmp.Diff(map[string]string{"": user.SCIMID(), "crm": "1"}, presence(user)); diff != "" {
+		t.Error(diff)
+	}
+	user.DeletionTimestamp = &metav1.Time{Time: time.Now()}
+	if got := presence(user)[""]; got == user.SCIMID() {
+		t.Error("a user that goes is there")
+	}
+	user.Spec.ID = ""
+	if presence(user) != nil || presence(nil) != nil {
+		t.Error("a user without effect is there")
+	}
+}

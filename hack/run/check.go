@@ -56,7 +56,7 @@ func (c *checker) await(ctx context.Context, e *expectation, requests int, watch
 		return err
 	}
 	took := max(0, time.Since(began)-quiet)
-	watch.say("\n%d requests, as expected %.1f s later%s", requests, took.Seconds(), c.wrote())
+	watch.say("\nAs expected, %.1f s after %s: %s.", took.Seconds(), plural(requests, "request"), c.wrote())
 	return c.count(e)
 }
 
@@ -74,12 +74,23 @@ func (c *checker) count(e *expectation) error {
 
 // wrote says how many write calls the apps got.
 func (c *checker) wrote() string {
-	var text strings.Builder
+	var parts []string
 	now := c.written()
 	for _, app := range c.apps {
-		fmt.Fprintf(&text, ", %d writes to %s", now[app.name]-c.writes[app.name], app.name)
+		parts = append(parts, plural(now[app.name]-c.writes[app.name], "write")+" to "+app.name)
 	}
-	return text.String()
+	return strings.Join(parts, ", ")
+}
+
+func plural(n int, noun string) string {
+	switch n {
+	case 0:
+		return "no " + noun
+	case 1:
+		return "1 " + noun
+	default:
+		return fmt.Sprintf("%d %ss", n, noun)
+	}
 }
 
 func (c *checker) written() map[string]int {

@@ -56,7 +56,11 @@ func (c *checker) await(ctx context.Context, e *expectation, requests int, watch
 		return err
 	}
 	took := max(0, time.Since(began)-quiet)
-	watch.say("\nAs expected, %.1f s after %s: %s.", took.Seconds(), plural(requests, "request"), c.wrote())
+	after := "later"
+	if requests > 0 {
+		after = "after " + plural(requests, "request")
+	}
+	watch.say("\nAs expected, %.1f s %s: %s.", took.Seconds(), after, c.wrote())
 	return c.count(e)
 }
 

@@ -4,12 +4,13 @@
 package directory
 
 import (
+	"errors"
 	"fmt"
-	"runtime"
+	"iter"
 	"slices"
 )
 
-// An actor is one operation that runs between others. Its function runs in a goroutine of its own, but only while the explorer lets it.
+// An actor is one operation that runs between others: a coroutine, which gives way before each call.
 type actor struct {
 	name string
 	run  func(turn func(access)) outcome
@@ -20,8 +21,8 @@ type actor struct {
 	last    int // the step at which it ended
 	outcome outcome
 
-	proceed chan bool // false: crash
-	paused  chan struct{}
+	resume func() (access, bool)
+	kill   func()
 }
 
 type actorState int
@@ -32,33 +33,38 @@ const (
 	crashed
 )
 
+// errCrash unwinds an actor that crashes. Nothing in between recovers.
+var errCrash = errors.New("crash")
+
 // start runs the actor to its first call.
 func (a *actor) start() {
-	a.proceed, a.paused = make(chan bool), make(chan struct{})
-	go func() {
-		a.state = crashed
-		defer close(a.paused)
-		result := a.run(a.turn)
-		a.outcome, a.state = result, ended
-	}()
-	<-a.paused
-}
-
-// turn is called by the actor before each call of the API.
-func (a *actor) turn(next access) {
-	a.next, a.state = next, waiting
-	a.paused <- struct{}{}
-	if !<-a.proceed {
-		a.state = crashed
-		runtime.Goexit()
-	}
-	a.state = crashed // until it waits again or ends
+	a.resume, a.kill = iter.Pull(func(yield func(access) bool) {
+		defer func() {
+			if r := recover(); r != nil && r != errCrash {
+				panic(r)
+			}
+		}()
+		a.state = crashed // until it waits or ends
+		a.outcome = a.run(func(next access) {
+			if !yield(next) {
+				panic(errCrash)
+			}
+		})
+		a.state = ended
+	})
+	a.step(false)
 }
 
 // step lets the actor make its call and run to the next one.
 func (a *actor) step(crash bool) {
-	a.proceed <- !crash
-	<-a.paused
+	if crash {
+		a.state = crashed
+		a.kill()
+		return
+	}
+	if next, more := a.resume(); more {
+		a.next, a.state = next, waiting
+	}
 }
 
 // A transition is what the explorer can do next.

@@ -5,6 +5,7 @@ package directory
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"slices"
@@ -89,7 +90,7 @@ func (w *world) finish(initial ideal, ops []*operation) error {
 	if err := w.tidy(held); err != nil {
 		return err
 	}
-	if !explained(initial, ops, held) {
+	if !w.explained(initial, ops, held) {
 		return fmt.Errorf("no order of the operations explains their answers and the end: before %v, after %v", initial, held)
 	}
 	d, _ := w.directory(s)
@@ -132,7 +133,7 @@ func (w *world) tidy(held ideal) error {
 
 // explained searches for an order in which the operations, one after the other, give the answers that they gave and end in what is held. An operation
 // that crashed or was told to try again may have happened or not.
-func explained(state ideal, ops []*operation, held ideal) bool {
+func (w *world) explained(state ideal, ops []*operation, held ideal) bool {
 	if len(ops) == 0 {
 		return same(state, held)
 	}
@@ -143,7 +144,7 @@ func explained(state ideal, ops []*operation, held ideal) bool {
 		}
 		unknown := op.actor.state == crashed || op.actor.outcome.result == "busy"
 		if op.effect == nil || unknown {
-			if explained(state, rest, held) {
+			if w.explained(state, rest, held) {
 				return true
 			}
 		}
@@ -151,8 +152,8 @@ func explained(state ideal, ops []*operation, held ideal) bool {
 			continue
 		}
 		next := maps.Clone(state)
-		if o := op.effect(&next, op.actor.outcome); unknown || o == op.actor.outcome {
-			if explained(next, rest, held) {
+		if o := op.effect(w, &next, op.actor.outcome); unknown || o == op.actor.outcome {
+			if w.explained(next, rest, held) {
 				return true
 			}
 		}
@@ -183,11 +184,12 @@ var scripts = []struct {
 	ops     []*operation
 	crash   int
 	objects int
+	groups  bool // worth while for groups, too
 }{
-	{ops: nil, objects: 0},
-	{ops: []*operation{post("a")}, objects: 1},
-	{ops: []*operation{post("a"), post("b")}, objects: 2},
-	{ops: []*operation{post("a"), rename(0, "b")}, objects: 1},
+	{ops: nil, objects: 0, groups: true},
+	{ops: []*operation{post("a")}, objects: 1, groups: true},
+	{ops: []*operation{post("a"), post("b")}, objects: 2, groups: true},
+	{ops: []*operation{post("a"), rename(0, "b")}, objects: 1, groups: true},
 	{ops: []*operation{post("a"), rename(0, "b"), post("a")}, objects: 2},
 	{ops: []*operation{post("a"), remove(0)}, objects: 1},
 	{ops: []*operation{post("a"), remove(0), post("a")}, objects: 2},
@@ -195,7 +197,7 @@ var scripts = []struct {
 	{ops: []*operation{post("a"), rename(0, "b"), post("a"), remove(0)}, objects: 2},
 	{ops: []*operation{post("a"), rename(0, "b"), post("a"), remove(1)}, objects: 2},
 	{ops: []*operation{post("a"), post("b"), rename(0, "c"), rename(1, "a")}, objects: 2},
-	{ops: []*operation{post("a"), rename(0, "b")}, crash: 3, objects: 1},
+	{ops: []*operation{post("a"), rename(0, "b")}, crash: 3, objects: 1, groups: true},
 	{ops: []*operation{post("a"), remove(0), post("a")}, crash: 3, objects: 1},
 	{ops: []*operation{post("a"), remove(0), post("a")}, crash: 5, objects: 1},
 }
@@ -212,7 +214,6 @@ func operations(objects int) []*operation {
 // triples are three operations that get in each other's way most.
 var triples = []scenario{
 	{script: []*operation{post("a")}, ops: []*operation{rename(0, "b"), post("b"), post("a")}},
-	{script: []*operation{post("a")}, ops: []*operation{rename(0, "b"), rename(0, "b"), post("b")}},
 	{script: []*operation{post("a"), post("b")}, ops: []*operation{rename(0, "b"), rename(1, "a"), remove(1)}},
 	{script: []*operation{post("a"), post("b")}, ops: []*operation{rename(0, "c"), rename(1, "a"), post("b")}},
 	{script: []*operation{post("a"), rename(0, "b")}, ops: []*operation{rename(0, "a"), post("a"), post("b")}},
@@ -221,14 +222,21 @@ var triples = []scenario{
 	{script: []*operation{post("a"), remove(0), post("a")}, crash: 3, ops: []*operation{post("a"), control(), lookup("a")}},
 }
 
+// twice has one object renamed by two requests, which takes more interruptions to go wrong.
+var twice = scenario{script: []*operation{post("a")}, ops: []*operation{rename(0, "b"), rename(0, "b"), post("b")}}
+
 // TestInterleavings runs the protocol that keeps names unique through the orders of the API calls of two operations, one of which may crash at any of them, and
-// of three in the scenarios that are the most entangled. All orders are run where there are not too many, else those with few interruptions.
+// of three in the scenarios that are the most entangled. All orders are run where there are not too many, else some with few interruptions: more of them with
+// go test ./internal/directory -run TestInterleavings -timeout 1h -args -deep
 func TestInterleavings(t *testing.T) {
 	for _, groups := range []bool{false, true} {
 		t.Run(map[bool]string{false: "users", true: "groups"}[groups], func(t *testing.T) {
 			t.Parallel()
 			var c coverage
 			for _, script := range scripts {
+				if groups && !script.groups {
+					continue // The slot of a group is a Lease, whatever became of the groups that had the name before.
+				}
 				ops := operations(script.objects)
 				for i := range ops {
 					for j := i; j < len(ops); j++ {
@@ -240,6 +248,7 @@ func TestInterleavings(t *testing.T) {
 				s.groups = groups
 				c.explore(t, s)
 			}
+			c.run(t, scenario{groups: groups, script: twice.script, ops: twice.ops}, explorer{preemptions: 5, most: bound(1500)})
 			t.Log(c)
 		})
 	}
@@ -251,22 +260,29 @@ type coverage struct {
 }
 
 func (c coverage) String() string {
-	return fmt.Sprintf("%d schedules, %d API calls, of %d scenarios; %d scenarios in every order with every crash, the others up to 3 interruptions without a crash "+
-		"and 2 with one", c.schedules, c.calls, c.scenarios, c.complete)
+	return fmt.Sprintf("%d schedules, %d API calls; %d of %d scenarios in every order with every crash, the others in part",
+		c.schedules, c.calls, c.complete, c.scenarios)
 }
 
-// manySchedules is how many orders of a scenario are all run.
-const manySchedules = 500
+var deep = flag.Bool("deep", false, "explore 20 times as many interleavings")
+
+// bound is a number of schedules.
+func bound(n int) int {
+	if *deep {
+		return 20 * n
+	}
+	return n
+}
 
 func (c *coverage) explore(t *testing.T, s scenario) {
 	t.Helper()
 	c.scenarios++
-	if c.run(t, s, explorer{crashes: 1, reduce: true, preemptions: -1, most: manySchedules}) {
+	if c.run(t, s, explorer{crashes: 1, reduce: true, preemptions: -1, most: bound(100)}) {
 		c.complete++
 		return
 	}
-	c.run(t, s, explorer{preemptions: 3})
-	c.run(t, s, explorer{preemptions: 2, crashes: 1})
+	c.run(t, s, explorer{preemptions: 3, most: bound(500)})
+	c.run(t, s, explorer{preemptions: 2, crashes: 1, most: bound(500)})
 }
 
 func (c *coverage) run(t *testing.T, s scenario, e explorer) (complete bool) {
@@ -300,7 +316,7 @@ func TestABrokenProtocolIsFound(t *testing.T) {
 			spoil: func(w *world) { w.careless = true },
 		},
 		"an older version of an object takes its name again": {
-			script: []*operation{post("a")}, ops: []*operation{rename(0, "b"), rename(0, "b"), post("b")},
+			script: twice.script, ops: twice.ops,
 			spoil: func(w *world) { w.forgetful = true },
 		},
 	} {

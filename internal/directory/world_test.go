@@ -41,7 +41,7 @@ type operation struct {
 	name string
 	run  func(w *world, s *Store) outcome
 	// effect is applied to a directory as it should be, and gives what should come out. Nil for operations of the controller, which mean nothing.
-	effect func(d *ideal, result outcome) outcome
+	effect func(w *world, d *ideal, result outcome) outcome
 	actor  *actor
 }
 
@@ -144,7 +144,7 @@ func post(name string) *operation {
 		}
 		return o
 	}
-	op.effect = func(d *ideal, result outcome) outcome {
+	op.effect = func(_ *world, d *ideal, result outcome) outcome {
 		if (*d)[name] != "" {
 			return outcome{result: "taken"}
 		}
@@ -187,9 +187,8 @@ func (w *world) create(d *Directory, name string) (id string, err error) {
 // rename changes the name of the i-th resource of the script.
 func rename(i int, name string) *operation {
 	op := &operation{name: fmt.Sprintf("rename #%d to %s", i, name)}
-	var id string
 	op.run = func(w *world, s *Store) outcome {
-		id = w.ids[i]
+		id := w.ids[i]
 		if w.forgetful {
 			g := s.api.(gated)
 			g.overlooks, _, _ = v1alpha1.SplitSCIMID(id)
@@ -215,7 +214,8 @@ func rename(i int, name string) *operation {
 		})
 		return outcomeOf(err)
 	}
-	op.effect = func(d *ideal, _ outcome) outcome {
+	op.effect = func(w *world, d *ideal, _ outcome) outcome {
+		id := w.ids[i]
 		old, ok := d.nameOf(id)
 		switch {
 		case !ok:
@@ -233,13 +233,13 @@ func rename(i int, name string) *operation {
 // remove deletes the i-th resource of the script.
 func remove(i int) *operation {
 	op := &operation{name: fmt.Sprintf("delete #%d", i)}
-	var id string
 	op.run = func(w *world, s *Store) outcome {
-		id = w.ids[i]
+		id := w.ids[i]
 		d, t := w.directory(s)
 		return outcomeOf(d.remove(context.Background(), t, id))
 	}
-	op.effect = func(d *ideal, _ outcome) outcome {
+	op.effect = func(w *world, d *ideal, _ outcome) outcome {
+		id := w.ids[i]
 		name, ok := d.nameOf(id)
 		if !ok {
 			return outcome{result: "missing"}
@@ -272,7 +272,7 @@ func lookup(name string) *operation {
 		}
 		return outcome{result: "found", id: holder.(*v1alpha1.ScimUser).SCIMID()}
 	}
-	op.effect = func(d *ideal, result outcome) outcome {
+	op.effect = func(_ *world, d *ideal, result outcome) outcome {
 		switch holder := (*d)[name]; {
 		case holder == "":
 			return outcome{result: "nobody"}

@@ -110,7 +110,7 @@ func (r *Reconciler) test(ctx context.Context, s *scope, options scimconn.Option
 	if err != nil {
 		r.Apps.Stop(s.key)
 		s.invalid, s.invalidReason = "spec.scim: "+err.Error(), v1alpha1.ReasonInvalidConfiguration
-		return nil
+		return nil //nolint:nilerr // it is for a person, and stands in the status
 	}
 	testErr := conn.Test(ctx)
 	now := r.Clock.Now()

@@ -123,7 +123,7 @@ func describeBatch(s *scope, actions map[string]int) string {
 
 // count of something as a status has it.
 func count(n int) int32 {
-	return int32(min(n, 1<<30)) //nolint:gosec // bounded by the line itself
+	return int32(min(n, 1<<30))
 }
 
 // setConnection says whether the credentials are good and the app answers.

@@ -22,8 +22,8 @@ const maxUnresolved = 10
 func computeStatus(after *v1alpha1.ScimGroup, view *provision.GroupView, unresolved []string) (intents map[string]bool) {
 	intents = map[string]bool{}
 	status := &after.Status
-	status.Members = int32(len(after.Spec.Members))   //nolint:gosec // at most MaxInlineMembers
-	status.UnresolvedMembers = int32(len(unresolved)) //nolint:gosec // at most MaxInlineMembers
+	status.Members = int32(len(after.Spec.Members))
+	status.UnresolvedMembers = int32(len(unresolved))
 	status.Unresolved = unresolved[:min(len(unresolved), maxUnresolved)]
 	status.ObservedGeneration = after.Generation
 	status.Apps = nil

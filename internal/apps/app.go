@@ -413,7 +413,7 @@ func (a *App) countFailure(key Key) int32 {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.failures[key]++
-	return int32(min(a.failures[key], 1000)) //nolint:gosec // bounded by the line itself
+	return int32(min(a.failures[key], 1000))
 }
 
 // failedOften is whether this failure is one too many of a key to be the app's.

@@ -246,7 +246,7 @@ func (c *groupCall) succeed(remoteID string, created bool, event string) {
 	now := metav1.NewTime(c.app.clock.Now())
 	entry := v1alpha1.PushedGroupStatus{
 		App: c.AppName, State: v1alpha1.GroupPushed, RemoteID: remoteID, Created: created,
-		Members:         int32(min(len(c.Wanted.Members), v1alpha1.MaxInlineMembers)), //nolint:gosec // bounded by the line itself
+		Members:         int32(min(len(c.Wanted.Members), v1alpha1.MaxInlineMembers)),
 		ProvisionedTime: c.Entry.ProvisionedTime, UpdatedTime: &now, Applied: c.Wanted.Hash(),
 	}
 	if entry.ProvisionedTime == nil {

@@ -50,7 +50,7 @@ func (v *View) Group(ctx context.Context, key types.NamespacedName) (*GroupView,
 		return nil, err
 	}
 	group := view.Group
-	apps, err := v.Apps(ctx, key.Namespace)
+	apps, err := v.allApps(ctx, key.Namespace)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func (v *View) pushed(ctx context.Context, group *v1alpha1.ScimGroup, name strin
 		pushed.Step = plan.GroupStep{
 			Reason: v1alpha1.ReasonAppNotReady, Message: "the configuration of the app is invalid; its Ready condition says why",
 		}
-		return pushed, nil
+		return pushed, nil //nolint:nilerr // it is for a person, and stands in the status of the app
 	}
 	pushed.App = app.app
 	pushed.Creation = app.app.creation(group.SCIMID())

@@ -152,7 +152,7 @@ func (v *View) User(ctx context.Context, key types.NamespacedName) (*UserView, e
 	if view == nil || err != nil {
 		return nil, err
 	}
-	apps, err := v.Apps(ctx, key.Namespace)
+	apps, err := v.allApps(ctx, key.Namespace)
 	if err != nil {
 		return nil, err
 	}
@@ -280,8 +280,8 @@ type compiledApp struct {
 	err error
 }
 
-// Apps are the ScimApps of a namespace, compiled.
-func (v *View) Apps(ctx context.Context, namespace string) (map[string]*compiledApp, error) {
+// allApps are the ScimApps of a namespace, compiled.
+func (v *View) allApps(ctx context.Context, namespace string) (map[string]*compiledApp, error) {
 	var list v1alpha1.ScimAppList
 	if err := v.cache.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing the apps: %w", err)

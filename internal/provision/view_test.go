@@ -221,13 +221,13 @@ func TestWantedAccount(t *testing.T) {
 		},
 		"is not active for a user who is not": {
 			user:  func(u *v1alpha1.ScimUser) { u.Spec.Active = new(bool) },
-			check: func(w plan.Wanted) string { return fmt.Sprint(w.Assigned, w.Active, w.Deleted) },
-			want:  "true false false",
+			check: func(w plan.Wanted) string { return fmt.Sprintf("%t,%t,%t", w.Assigned, w.Active, w.Deleted) },
+			want:  "true,false,false",
 		},
 		"is released where it may not be revoked, when the app goes": {
 			app:   func(app *v1alpha1.ScimApp) { app.DeletionTimestamp = &metav1.Time{Time: time.Now()} },
-			check: func(w plan.Wanted) string { return fmt.Sprint(w.Assigned, w.Active, w.Deleted) },
-			want:  "false true true",
+			check: func(w plan.Wanted) string { return fmt.Sprintf("%t,%t,%t", w.Assigned, w.Active, w.Deleted) },
+			want:  "false,true,true",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

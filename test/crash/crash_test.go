@@ -28,8 +28,11 @@ const (
 	// moreUsers are pushed in each further round, of which there are at most maxRounds: until every kill point was hit.
 	moreUsers = 60
 	maxRounds = teams / teamsPerRound
-	// settling is how long the operator has in the end to bring everything to what it should be.
+	// settling is how long the operator has in the end to bring everything to what it should be, and to answer a request.
 	settling = 2 * time.Minute
+	// arriving is how long a change may take to an app while the operator is killed every few seconds. What a killed process may have created
+	// in an app is not created again before the app's settle time (10 s) has passed in peace.
+	arriving = 5 * time.Minute
 )
 
 // The operator is killed at every boundary of its work while an identity provider pushes, changes and takes back users. In the end nothing is
@@ -59,7 +62,7 @@ func TestNothingIsLostDoubledOrOrphanedByACrash(t *testing.T) {
 	}
 	for round, users := 0, usersOf(t); round < maxRounds; round, users = round+1, moreUsers {
 		if err := pushAll(t.Context(), o, m, apps, round, users); err != nil {
-			t.Fatalf("round %d: %v", round, err)
+			t.Fatalf("round %d: %v\n%s", round, err, s.schedule.table())
 		}
 		if len(s.schedule.missing()) == 0 {
 			break

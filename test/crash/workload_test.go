@@ -43,12 +43,12 @@ func teamName(n int) string { return fmt.Sprintf("Team %d", n) }
 
 // await waits until an app is as it should be.
 func (i *idp) await(ctx context.Context, what string, is func() bool) error {
-	ctx, cancel := context.WithTimeout(ctx, i.patience)
+	ctx, cancel := context.WithTimeout(ctx, arriving)
 	defer cancel()
 	for !is() {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s: not within %s", what, i.patience)
+			return fmt.Errorf("%s: not within %s", what, arriving)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

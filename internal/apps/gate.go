@@ -210,7 +210,7 @@ func (g *gate) digest(revocations []provision.Revocation) string {
 	for i, revocation := range revocations {
 		changes[i] = revocation.Change
 	}
-	return plan.Digest(g.app.config.Key.Name, changes)
+	return plan.Digest(g.app.config.Key.Name, g.app.clock.Now(), changes)
 }
 
 // batches are the digests of what waits for a person, sorted.

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 )
@@ -62,9 +63,9 @@ type Change struct {
 	Action string
 }
 
-// Digest names a batch: 16 hexadecimal digits that depend on the app and the set of changes, in whatever order they come. A person approves a batch by its
-// digest, and so nothing that came later.
-func Digest(app string, changes []Change) string {
+// Digest names a batch: 16 hexadecimal digits that depend on the app, the time at which the batch was closed and the set of changes, in whatever order they
+// come. A person approves a batch by its digest, and so nothing that comes later: not even the same changes another time.
+func Digest(app string, closed time.Time, changes []Change) string {
 	set := make([]string, 0, len(changes))
 	for _, c := range changes {
 		set = append(set, c.User+"\x00"+c.Action)
@@ -72,7 +73,7 @@ func Digest(app string, changes []Change) string {
 	slices.Sort(set)
 	set = slices.Compact(set)
 	// JSON keeps the parts apart. It cannot fail for strings.
-	canonical, _ := json.Marshal(append([]string{app}, set...))
+	canonical, _ := json.Marshal(append([]string{app, closed.UTC().Format(time.RFC3339Nano)}, set...))
 	sum := sha256.Sum256(canonical)
 	return hex.EncodeToString(sum[:8])
 }

@@ -6,6 +6,7 @@ package plan_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"k8s.io/utils/ptr"
 
@@ -81,25 +82,28 @@ func TestHoldLetsNoMoreThroughOneByOne(t *testing.T) {
 	}
 }
 
+var closed = time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
+
 func TestDigest(t *testing.T) {
 	changes := []plan.Change{{User: "ada.x1", Action: "Deactivate"}, {User: "bob.x2", Action: "Deactivate"}, {User: "cy.x3", Action: "Update"}}
-	base := plan.Digest("crm", changes)
+	base := plan.Digest("crm", closed, changes)
 	if len(base) != 16 {
 		t.Errorf("digest %q", base)
 	}
 	reversed := []plan.Change{changes[2], changes[1], changes[0], changes[1]}
-	if plan.Digest("crm", reversed) != base {
-		t.Error("the digest depends on the order")
+	if plan.Digest("crm", closed.In(time.FixedZone("", 3600)), reversed) != base {
+		t.Error("the digest depends on the order or on the time zone")
 	}
 	seen := map[string]string{base: "base"}
 	for name, other := range map[string]string{
-		"another app":        plan.Digest("wiki", changes),
-		"fewer":              plan.Digest("crm", changes[:2]),
-		"another action":     plan.Digest("crm", append(changes[:2:2], plan.Change{User: "cy.x3", Action: "Delete"})),
-		"another user":       plan.Digest("crm", append(changes[:2:2], plan.Change{User: "cy.x4", Action: "Update"})),
-		"none":               plan.Digest("crm", nil),
-		"none of another":    plan.Digest("wiki", nil),
-		"user runs into app": plan.Digest("crmada.x1", changes[1:]),
+		"another time":       plan.Digest("crm", closed.Add(time.Nanosecond), changes),
+		"another app":        plan.Digest("wiki", closed, changes),
+		"fewer":              plan.Digest("crm", closed, changes[:2]),
+		"another action":     plan.Digest("crm", closed, append(changes[:2:2], plan.Change{User: "cy.x3", Action: "Delete"})),
+		"another user":       plan.Digest("crm", closed, append(changes[:2:2], plan.Change{User: "cy.x4", Action: "Update"})),
+		"none":               plan.Digest("crm", closed, nil),
+		"none of another":    plan.Digest("wiki", closed, nil),
+		"user runs into app": plan.Digest("crmada.x1", closed, changes[1:]),
 	} {
 		if before, twice := seen[other]; twice {
 			t.Errorf("%s has the digest of %s", name, before)
@@ -109,6 +113,6 @@ func TestDigest(t *testing.T) {
 }
 
 func ExampleDigest() {
-	fmt.Println(plan.Digest("crm", []plan.Change{{User: "ada.x1", Action: "Deactivate"}}))
-	// Output: e6d8fd05b54dcc4f
+	fmt.Println(plan.Digest("crm", closed, []plan.Change{{User: "ada.x1", Action: "Deactivate"}}))
+	// Output: 654bcda149939305
 }

@@ -257,3 +257,29 @@ func TestGuardCatchesEveryWayToLoseAGroup(t *testing.T) {
 		})
 	}
 }
+
+// TestApprovalIsForOneBatchAlone: the annotation stays on the ScimApp. The same users losing the same accounts another time is another batch,
+// which nobody has approved.
+func TestApprovalIsForOneBatchAlone(t *testing.T) {
+	t.Parallel()
+	h := newHeld(t)
+	annotate(t, h.Directory, "crm", v1alpha1.AnnotationApproveBatch, h.batch.Digest)
+	awaitAll(t, h.Directory, h.ids, "crm", v1alpha1.AccountInactive)
+	h.awaitBatches(t, 0)
+
+	h.Mapping(t, "sales", "crm", inGroups("Sales"))
+	for i := range h.ids {
+		awaitActive(t, h.fake, fmt.Sprintf("user-%d@corp.test", i), true)
+	}
+	awaitAll(t, h.Directory, h.ids, "crm", v1alpha1.AccountActive)
+	h.fake.ResetCalls()
+	h.Delete(t, mappingOf(h.Directory, "sales"))
+	again := h.awaitBatches(t, 1)[0]
+	if again.Digest == h.batch.Digest {
+		t.Error("the later batch has the digest of the one that was approved")
+	}
+	for _, id := range h.ids {
+		awaitReason(t, h.Directory, id, "crm", v1alpha1.ReasonHeld)
+	}
+	noWrites(t, h.fake, watched)
+}

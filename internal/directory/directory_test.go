@@ -242,21 +242,6 @@ func TestConcurrentPatchesLoseNoMember(t *testing.T) {
 	}
 }
 
-func TestADeletedUserLeavesItsGroups(t *testing.T) {
-	r := newReplica(t, cptest.New(t).Namespace(t))
-	d := r.as("okta")
-	kim := must[*scim.Resource](t)(d.Create(t.Context(), user(t, "kim@corp.test"))).ID()
-	eng := must[*scim.Resource](t)(d.Create(t.Context(), group(t, "eng", kim, "nobody"))).ID()
-	u := object(t, r, kim, &v1alpha1.ScimUser{})
-	eventually(t, "the cache knows the group", func() bool {
-		if err := r.LeaveGroups(t.Context(), u); err != nil {
-			t.Fatal(err)
-		}
-		members := must[*scim.Resource](t)(d.Get(t.Context(), scim.GroupType, eng)).Members()
-		return len(members) == 1 && members[0].Value == "nobody"
-	})
-}
-
 func TestLargeGroupsChangeInLinearTimeUpToTheirLimit(t *testing.T) {
 	r := newReplica(t, cptest.New(t).Namespace(t))
 	d := r.as("okta")

@@ -4,10 +4,7 @@
 package directory
 
 import (
-	"context"
 	"net/http"
-
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/resource"
@@ -71,46 +68,4 @@ func (i inline) change(g *v1alpha1.ScimGroup, ops []scim.MemberOp) (bool, error)
 	}
 	g.Spec.Members = members
 	return true, nil
-}
-
-// LeaveGroups takes a user that goes away out of the groups that have it as a member, as far as the cache knows them. Groups that are managed in Git stay as they
-// are: a member who is gone counts for nothing there. The origin of the groups stays, too: no client has changed them.
-func (s *Store) LeaveGroups(ctx context.Context, u *v1alpha1.ScimUser) error {
-	id := u.SCIMID()
-	if id == "" {
-		return nil
-	}
-	list := &v1alpha1.ScimGroupList{}
-	if err := s.opts.Cache.List(ctx, list, client.InNamespace(u.Namespace), client.MatchingFields{IndexMember: id}); err != nil {
-		return err
-	}
-	for i := range list.Items {
-		if err := s.removeMember(ctx, &list.Items[i], id); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *Store) removeMember(ctx context.Context, g *v1alpha1.ScimGroup, id string) error {
-	remove := []scim.MemberOp{{Kind: scim.MembersRemove, Members: []scim.Member{{Value: id}}}}
-	for wait := range s.pace.attempts() {
-		if g.Spec.ManagedBy == v1alpha1.ManagedByGit {
-			return nil
-		}
-		changed, err := inline{}.change(g, remove)
-		if err != nil || !changed {
-			return err
-		}
-		if err = s.api.Update(ctx, g); !lost(err) {
-			return err
-		}
-		if err := wait(ctx); err != nil {
-			return err
-		}
-		if err := s.api.Get(ctx, client.ObjectKeyFromObject(g), g); err != nil {
-			return client.IgnoreNotFound(err)
-		}
-	}
-	return errContention
 }

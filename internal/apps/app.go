@@ -153,9 +153,6 @@ func (a *App) HeldBatches() []string { return a.gate.batches() }
 // Recheck makes the guard count again, as after an approval.
 func (a *App) Recheck() { a.gate.submit() }
 
-// Approves is whether the guard still holds a batch that was approved.
-func (a *App) Approves(batch string) bool { return a.gate.approves(batch) }
-
 // TakeRescan is whether keys were refused that have room now. It is true once.
 func (a *App) TakeRescan() bool { return a.rescan.Swap(false) }
 

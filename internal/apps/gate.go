@@ -230,9 +230,6 @@ func (g *gate) closed() []string {
 	return slices.Sorted(maps.Keys(digests))
 }
 
-// approves is whether the batch is one that waits and has been approved since.
-func (g *gate) approves(batch string) bool { return slices.Contains(g.batches(), batch) }
-
 // recentRevocations are those that this process has made in the guard's window. The statuses of the users have them too, but not those of
 // users and accounts that are gone since.
 type recentRevocations struct {

@@ -75,11 +75,6 @@ func SetWhile(obj v1alpha1.Conditioned, holds bool, conditionType, reason, messa
 	RemoveCondition(obj, conditionType)
 }
 
-// IsTrue is whether a condition is there and true.
-func IsTrue(obj v1alpha1.Conditioned, conditionType string) bool {
-	return meta.IsStatusConditionTrue(*obj.ConditionList(), conditionType)
-}
-
 // Truncate cuts a message to MaxMessage bytes at a rune's boundary.
 func Truncate(message string) string {
 	if len(message) <= MaxMessage {

@@ -128,11 +128,6 @@ func rolesOf(app *v1alpha1.ScimApp, profile profiles.Profile) rolePolicy {
 	return roles
 }
 
-// AllowedRoles are the roles that the app knows, with other names of them; none means that any is accepted.
-func (a *App) AllowedRoles() (allowed []string, aliases map[string]string) {
-	return a.roles.allowed, a.roles.aliases
-}
-
 // MatchValue is the value by which the wanted account is found in the app, "" when there is none.
 func (a *App) MatchValue(w plan.Wanted) string {
 	value, _ := w.Values[a.Profile.MatchAttribute].(string)

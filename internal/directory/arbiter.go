@@ -195,6 +195,10 @@ func (a *arbiter) clear(ctx context.Context, s *slot, current, next client.Objec
 	if fresh == nil || fresh.GetResourceVersion() != current.GetResourceVersion() {
 		return errStale
 	}
+	if s.native != nil {
+		// A person wrote the name back into the object that is its slot.
+		return &ConflictError{Holder: s.native.GetName()}
+	}
 	if a.id(current) == "" {
 		// Whoever admits the object, it is by the id that the slot names.
 		a.setID(next, s.reservation.ID)

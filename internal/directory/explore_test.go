@@ -4,7 +4,6 @@
 package directory
 
 import (
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -33,21 +32,22 @@ const (
 	crashed
 )
 
-// errCrash unwinds an actor that crashes. Nothing in between recovers.
-var errCrash = errors.New("crash")
+// crash unwinds an actor that crashes. Nothing in between recovers.
+type crash struct{}
 
 // start runs the actor to its first call.
 func (a *actor) start() {
 	a.resume, a.kill = iter.Pull(func(yield func(access) bool) {
 		defer func() {
-			if r := recover(); r != nil && r != errCrash {
+			r := recover()
+			if _, wanted := r.(crash); r != nil && !wanted {
 				panic(r)
 			}
 		}()
 		a.state = crashed // until it waits or ends
 		a.outcome = a.run(func(next access) {
 			if !yield(next) {
-				panic(errCrash)
+				panic(crash{})
 			}
 		})
 		a.state = ended
@@ -56,8 +56,8 @@ func (a *actor) start() {
 }
 
 // step lets the actor make its call and run to the next one.
-func (a *actor) step(crash bool) {
-	if crash {
+func (a *actor) step(crashes bool) {
+	if crashes {
 		a.state = crashed
 		a.kill()
 		return

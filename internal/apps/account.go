@@ -186,10 +186,16 @@ func (c *accountCall) createNew(ctx context.Context) error {
 		c.put(*entry, false, "")
 		return nil
 	}
-	created, err := c.connector().CreateUser(ctx, c.Wanted.Values)
+	values := c.Wanted.Values
+	if _, mapped := values["externalId"]; c.App.Profile.KeepsExternalID && !mapped {
+		values = maps.Clone(values)
+		values["externalId"] = c.view.User.SCIMID()
+	}
+	created, err := c.connector().CreateUser(ctx, values)
 	if connector.Is(err, connector.Conflict) {
 		// Somebody was faster, or a lookup trails: what is in the way is linked at the next look.
-		c.fail(v1alpha1.ReasonAccountConflict, "the app says that the account exists, but a lookup did not show it; it is looked up again", true)
+		c.fail(v1alpha1.ReasonAccountConflict, "the app says that the account exists, but a lookup did not show it; it is looked up again. If this stays, the app may "+
+			"compare letter case: look there for the same name in another spelling", true)
 		return nil
 	}
 	if err != nil {

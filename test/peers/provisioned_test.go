@@ -75,6 +75,7 @@ func pushEverybody(t *testing.T, w *world) {
 	w.join(t, staff, people(0, population)...)
 	w.settled(t)
 	w.expectCalls(t, map[string]int{"POST /Users": population, "POST /Groups": len(pushedGroups)})
+	w.expectOwnIDs(t)
 }
 
 func changeProfiles(t *testing.T, w *world) {

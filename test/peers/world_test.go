@@ -309,7 +309,7 @@ func (w *world) compareAccounts(users []map[string]any) error {
 			return fmt.Errorf("the app has %s twice", userName)
 		}
 		ids[userName], _ = user["id"].(string)
-		got[userName] = without(user, "id", "meta", "schemas")
+		got[userName] = without(user, "id", "meta", "schemas", "externalId")
 	}
 	if !reflect.DeepEqual(want, got) {
 		return difference{"accounts", want, got}
@@ -322,6 +322,24 @@ func (w *world) compareAccounts(users []map[string]any) error {
 		w.ids[number] = id
 	}
 	return nil
+}
+
+// expectOwnIDs checks that each account carries the SCIM id of the user that it was created for.
+func (w *world) expectOwnIDs(t *testing.T) {
+	t.Helper()
+	ids := map[any]any{}
+	for _, p := range w.people {
+		ids[p.user["userName"]] = p.id
+	}
+	kept, err := w.app.dump(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, user := range kept.Users {
+		if user["externalId"] != ids[user["userName"]] {
+			t.Errorf("the account of %v has the externalId %v, want %v", user["userName"], user["externalId"], ids[user["userName"]])
+		}
+	}
 }
 
 // compareGroups compares the groups with all their members: those who have an active account.

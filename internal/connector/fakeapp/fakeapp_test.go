@@ -406,7 +406,7 @@ func TestRateLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	answer.Body.Close()
-	if _, err := time.Parse(time.RFC3339, answer.Header.Get("Retry-After")); answer.StatusCode != 429 || err != nil {
+	if _, err := time.Parse(time.RFC3339, answer.Header.Get("Retry-After")); answer.StatusCode != http.StatusTooManyRequests || err != nil {
 		t.Errorf("status %d, Retry-After %q: %v", answer.StatusCode, answer.Header.Get("Retry-After"), err)
 	}
 	p.app.SetRateLimit(0, 0)

@@ -121,14 +121,14 @@ func set(node map[string]any, name, op string, value any) {
 
 // resolve splits a path: [urn:]name[filter].sub. It returns the object that holds the attribute; an extension is made when it is missing and make is true.
 func resolve(document map[string]any, path string, make bool) (node map[string]any, name, expression, sub string, refused *answer) {
-	head, tail := path, ""
+	head := path
 	if open := strings.IndexByte(path, '['); open >= 0 {
 		end := strings.LastIndexByte(path, ']')
 		if end < open {
 			return nil, "", "", "", refuse("invalidPath", "a bracket is not closed")
 		}
-		head, expression, tail = path[:open], path[open+1:end], path[end+1:]
-		sub = strings.TrimPrefix(tail, ".")
+		head, expression = path[:open], path[open+1:end]
+		sub = strings.TrimPrefix(path[end+1:], ".")
 	}
 	node = document
 	if colon := strings.LastIndexByte(head, ':'); colon >= 0 && !strings.EqualFold(head, enterpriseURN) {

@@ -55,10 +55,11 @@ var _ = register(Profile{
 	Name:  "generic",
 	Title: "SCIM 2.0",
 	Features: []string{
-		PushNewUsers, PushProfileUpdates, PushUserDeactivation, ReactivateUsers, PushGroups, GroupLinking, ImportNewUsers, ImportProfileUpdates, SchemaDiscovery,
+		PushNewUsers, PushProfileUpdates, PushUserDeactivation, ReactivateUsers, PushGroups, GroupLinking,
 	},
 	BaseURLRequired:    true,
 	RequiredAttributes: []string{"userName"},
+	KeepsExternalID:    true,
 	Attributes:         append([]Attribute{same("userName")}, profileAttributes()...),
 	Roles:              Roles{Attribute: "roles", Form: RolesAsValues},
 	MatchAttribute:     "userName",

@@ -21,9 +21,6 @@ const (
 	ReactivateUsers      = "ReactivateUsers"
 	PushGroups           = "PushGroups"
 	GroupLinking         = "GroupLinking"
-	ImportNewUsers       = "ImportNewUsers"
-	ImportProfileUpdates = "ImportProfileUpdates"
-	SchemaDiscovery      = "SchemaDiscovery"
 )
 
 // Profile describes one vendor's app. The values are shared: do not change what Get returns through its slices and maps.
@@ -44,6 +41,9 @@ type Profile struct {
 	RequiredAttributes []string
 	// Attributes is the default mapping.
 	Attributes []Attribute
+	// KeepsExternalID: the app keeps the externalId of an account. Each create carries the user's SCIM id there, so that an account whose create was answered
+	// to nobody is known as our own. It is never changed later: another one may have put it there.
+	KeepsExternalID bool
 	// Roles says how a role reaches the app.
 	Roles Roles
 
@@ -121,7 +121,9 @@ const (
 type GroupCreation string
 
 const (
-	CreateGroups      GroupCreation = "Create"
+	// CreateGroups: it is made.
+	CreateGroups GroupCreation = "Create"
+	// RequirePredefined: it is waited for, because it has to be made in the app first (S51).
 	RequirePredefined GroupCreation = "RequirePredefined"
 )
 
@@ -235,9 +237,9 @@ const (
 
 var registered = map[string]Profile{}
 
-func register(p Profile) Profile {
+func register(p Profile) struct{} {
 	registered[p.Name] = p
-	return p
+	return struct{}{}
 }
 
 // Get returns the profile of that name.

@@ -16,10 +16,11 @@ import (
 var _ = register(Profile{
 	Name:               "r-service",
 	Title:              "R-Service",
-	Features:           []string{PushNewUsers, PushProfileUpdates, PushUserDeactivation, ReactivateUsers, PushGroups, GroupLinking, SchemaDiscovery},
+	Features:           []string{PushNewUsers, PushProfileUpdates, PushUserDeactivation, ReactivateUsers, PushGroups, GroupLinking},
 	BaseURLRequired:    true,
 	BasePath:           "/scim/v2",
 	RequiredAttributes: []string{"userName"},
+	KeepsExternalID:    true,
 	Attributes:         append([]Attribute{{"userName", email}}, profileAttributes()...),
 	Roles:              Roles{Attribute: "roles", Form: RolesAsValues},
 	MatchAttribute:     "userName",

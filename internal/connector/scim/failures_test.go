@@ -46,7 +46,7 @@ func TestCredentialTestHasNoSideEffects(t *testing.T) {
 		}
 		wantCalls(t, app, fakeapp.UsersList)
 		app.RotateToken("another-token")
-		e := wantKind(t, c.Test(t.Context()), connector.Credentials)
+		e := failureOf(t, c.Test(t.Context()), connector.Credentials)
 		if e.Retriable() || e.Scope() != connector.ScopeApp {
 			t.Errorf("policy of %v: retriable %t, scope %s", e, e.Retriable(), e.Scope())
 		}
@@ -60,7 +60,7 @@ func TestCredentialTestHasNoSideEffects(t *testing.T) {
 func TestCredentialTestAgainstSomethingElse(t *testing.T) {
 	app := startApp(t, fakeapp.Generic)
 	c := connect(t, app, profileOf(t, "generic"), func(o *Options) { o.BaseURL = strings.TrimSuffix(o.BaseURL, "/scim/v2") + "/elsewhere" })
-	e := wantKind(t, c.Test(t.Context()), connector.NotFound)
+	e := failureOf(t, c.Test(t.Context()), connector.NotFound)
 	if e.Scope() != connector.ScopeApp {
 		t.Errorf("a missing endpoint is the scope of %s", e.Scope())
 	}
@@ -72,7 +72,7 @@ func TestCredentialTestAgainstSomethingElse(t *testing.T) {
 func TestAPlanThatLacksSCIMIsNoBadToken(t *testing.T) {
 	eachFlavour(t, func(t *testing.T, app *fakeapp.App, profile profiles.Profile) {
 		app.Inject(fakeapp.Fault{Answer: &fakeapp.Answer{Status: 403, Body: `{"reason":"Your plan does not include SCIM"}`}})
-		e := wantKind(t, connect(t, app, profile).Test(t.Context()), connector.Forbidden)
+		e := failureOf(t, connect(t, app, profile).Test(t.Context()), connector.Forbidden)
 		if e.Detail != "Your plan does not include SCIM" || e.Retriable() {
 			t.Errorf("error = %v, retriable %t", e, e.Retriable())
 		}
@@ -86,13 +86,13 @@ func TestRateLimitsAreObeyedInEveryVendorsForm(t *testing.T) {
 		if err := c.Test(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		e := wantKind(t, c.Test(t.Context()), connector.RateLimited)
+		e := failureOf(t, c.Test(t.Context()), connector.RateLimited)
 		if e.Status != http.StatusTooManyRequests || e.RetryAfter < 55*time.Second || e.RetryAfter > time.Minute {
 			t.Errorf("error = %v, wait %v", e, e.RetryAfter)
 		}
 		// Until then the app is left alone.
 		app.ResetCalls()
-		e = wantKind(t, c.Test(t.Context()), connector.RateLimited)
+		e = failureOf(t, c.Test(t.Context()), connector.RateLimited)
 		if e.Status != 0 || e.RetryAfter < 50*time.Second || e.Sent {
 			t.Errorf("error = %+v", e)
 		}
@@ -144,7 +144,7 @@ func TestOurOwnLimiterWaitsShortlyAndRefusesLongWaits(t *testing.T) {
 	}
 	app.ResetCalls()
 	for range 3 { // refused calls do not use up the budget of later ones
-		e := wantKind(t, slow.Test(t.Context()), connector.RateLimited)
+		e := failureOf(t, slow.Test(t.Context()), connector.RateLimited)
 		if e.RetryAfter <= 2*time.Second || e.RetryAfter > 10*time.Second || e.Status != 0 {
 			t.Errorf("error = %v, wait %v", e, e.RetryAfter)
 		}
@@ -156,7 +156,7 @@ func TestOurOwnLimiterWaitsShortlyAndRefusesLongWaits(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if e := wantKind(t, hourly.Test(t.Context()), connector.RateLimited); e.RetryAfter < 25*time.Minute {
+	if e := failureOf(t, hourly.Test(t.Context()), connector.RateLimited); e.RetryAfter < 25*time.Minute {
 		t.Errorf("wait = %v, want about half an hour", e.RetryAfter)
 	}
 }
@@ -170,7 +170,7 @@ func TestALostAnswerIsAnUnknownOutcome(t *testing.T) {
 		app.ResetCalls()
 		app.Inject(fakeapp.Fault{Op: fakeapp.UsersCreate, Times: 1, LoseAnswer: true})
 		_, err := c.CreateUser(t.Context(), jane(nil))
-		if e := wantKind(t, err, connector.Unreachable); !e.UnknownOutcome() || !e.Retriable() {
+		if e := failureOf(t, err, connector.Unreachable); !e.UnknownOutcome() || !e.Retriable() {
 			t.Errorf("policy of %v: unknown %t, retriable %t", e, e.UnknownOutcome(), e.Retriable())
 		}
 		// The request is not repeated behind the caller's back, and the account is found.
@@ -188,21 +188,21 @@ func TestALostReadBeforeAWriteIsAKnownOutcome(t *testing.T) {
 	created := create(t, c, jane(nil))
 	app.Inject(fakeapp.Fault{Op: fakeapp.UsersGet, LoseAnswer: true})
 	_, err := c.UpdateUser(t.Context(), created.ID, connector.Change{Set: connector.Attributes{"title": "X"}})
-	if e := wantKind(t, err, connector.Unreachable); e.UnknownOutcome() {
+	if e := failureOf(t, err, connector.Unreachable); e.UnknownOutcome() {
 		t.Errorf("%v has an unknown outcome although nothing was written", e)
 	}
 }
 
 func TestTimeouts(t *testing.T) {
 	app := startApp(t, fakeapp.Generic)
-	c := connect(t, app, profileOf(t, "generic"), func(o *Options) { o.Limits.Timeout = 100 * time.Millisecond })
+	c := connect(t, app, profileOf(t, "generic"), func(o *Options) { o.Limits.Timeout = 2 * time.Second })
 	created := create(t, c, jane(nil))
 	app.Inject(fakeapp.Fault{Hang: true})
-	if e := wantKind(t, c.Test(t.Context()), connector.Timeout); e.UnknownOutcome() || e.Detail != "no answer in time" {
+	if e := failureOf(t, c.Test(t.Context()), connector.Timeout); e.UnknownOutcome() || e.Detail != "no answer in time" {
 		t.Errorf("error = %v", e)
 	}
 	_, err := c.SetActive(t.Context(), created.ID, false, nil)
-	if e := wantKind(t, err, connector.Timeout); !e.UnknownOutcome() {
+	if e := failureOf(t, err, connector.Timeout); !e.UnknownOutcome() {
 		t.Errorf("%v has a known outcome", e)
 	}
 	app.ClearFaults()
@@ -237,7 +237,7 @@ func TestAnAppThatRefusesConnectionsAndComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := c.CreateUser(t.Context(), jane(nil))
-	if e := wantKind(t, err, connector.Unreachable); e.UnknownOutcome() || e.Detail != "connection refused" {
+	if e := failureOf(t, err, connector.Unreachable); e.UnknownOutcome() || e.Detail != "connection refused" {
 		t.Errorf("error = %v, unknown %t", e, e.UnknownOutcome())
 	}
 	if err := app.Refuse(false); err != nil {
@@ -251,13 +251,13 @@ func TestServerErrors(t *testing.T) {
 	c := connect(t, app, profileOf(t, "generic"))
 	app.Inject(fakeapp.Fault{Times: 1, Answer: &fakeapp.Answer{Status: 503, Header: map[string]string{"Retry-After": "7"}}})
 	_, err := c.CreateUser(t.Context(), jane(nil))
-	if e := wantKind(t, err, connector.ServerError); e.RetryAfter != 7*time.Second || e.UnknownOutcome() {
+	if e := failureOf(t, err, connector.ServerError); e.RetryAfter != 7*time.Second || e.UnknownOutcome() {
 		t.Errorf("error = %v, wait %v, unknown %t", e, e.RetryAfter, e.UnknownOutcome())
 	}
 	// A create that is answered with something unreadable may have happened.
 	app.Inject(fakeapp.Fault{Times: 1, Answer: &fakeapp.Answer{Status: 201, Body: ""}})
 	_, err = c.CreateUser(t.Context(), jane(nil))
-	if e := wantKind(t, err, connector.UnexpectedAnswer); !e.UnknownOutcome() {
+	if e := failureOf(t, err, connector.UnexpectedAnswer); !e.UnknownOutcome() {
 		t.Errorf("%v has a known outcome", e)
 	}
 	app.Inject(fakeapp.Fault{Times: 1, Answer: &fakeapp.Answer{Status: 204}})
@@ -278,7 +278,7 @@ func TestOnlyTheGivenAuthorityIsTrusted(t *testing.T) {
 	for name, ca := range map[string][]byte{"another app's": other.CA(), "the system's": nil} {
 		t.Run(name, func(t *testing.T) {
 			c := connect(t, app, profileOf(t, "generic"), func(o *Options) { o.CABundle = ca })
-			e := wantKind(t, c.Test(t.Context()), connector.Unreachable)
+			e := failureOf(t, c.Test(t.Context()), connector.Unreachable)
 			if e.Detail != "the server's certificate is signed by an unknown authority" || e.Sent {
 				t.Errorf("error = %+v", e)
 			}
@@ -296,7 +296,7 @@ func TestRedirects(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		t.Run("to another host "+strconv.Itoa(status), func(t *testing.T) {
 			app.Inject(redirect(status, other.URL()+"/Users"))
-			e := wantKind(t, c.Test(t.Context()), connector.UnexpectedAnswer)
+			e := failureOf(t, c.Test(t.Context()), connector.UnexpectedAnswer)
 			if !strings.HasPrefix(e.Detail, "the app redirects to host 127.0.0.1:") {
 				t.Errorf("detail = %q", e.Detail)
 			}
@@ -322,7 +322,7 @@ func TestAnAnswerThatIsTooLarge(t *testing.T) {
 	app := startApp(t, fakeapp.Generic)
 	c := connect(t, app, profileOf(t, "generic"), func(o *Options) { o.Limits.MaxAnswerBytes = 1000 })
 	app.Inject(fakeapp.Fault{Times: 1, Answer: &fakeapp.Answer{Status: 200, Body: `{"x":"` + strings.Repeat("y", 1000) + `"}`}})
-	e := wantKind(t, c.Test(t.Context()), connector.UnexpectedAnswer)
+	e := failureOf(t, c.Test(t.Context()), connector.UnexpectedAnswer)
 	if e.Detail != "the answer is larger than 1000 bytes" {
 		t.Errorf("detail = %q", e.Detail)
 	}
@@ -412,7 +412,7 @@ func TestConfigurationErrors(t *testing.T) {
 		"no base URL":         {func(o *Options) { o.BaseURL = "" }, "base URL is missing"},
 		"plain http":          {func(o *Options) { o.BaseURL = "http://app.example.com" }, "want https"},
 		"no token":            {func(o *Options) { o.Token = " \n" }, "the token is empty"},
-		"a token of two":      {func(o *Options) { o.Token = "secret\nsecret" }, "line break"},
+		"a token of two":      {func(o *Options) { o.Token = "first\nsecond" }, "line break"},
 		"no certificate":      {func(o *Options) { o.CABundle = []byte("hello") }, "CA bundle"},
 		"a strange proxy URL": {func(o *Options) { o.ProxyURL = "socks9://me:secret@proxy" }, "proxy URL"},
 	}

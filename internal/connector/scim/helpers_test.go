@@ -123,7 +123,13 @@ func wantCalls(t *testing.T, app *fakeapp.App, want ...string) {
 }
 
 // wantKind fails unless err is of that kind, and returns it.
-func wantKind(t *testing.T, err error, kind connector.Kind) *connector.Error {
+func wantKind(t *testing.T, err error, kind connector.Kind) {
+	t.Helper()
+	_ = failureOf(t, err, kind)
+}
+
+// failureOf is the error, which has to be of the kind.
+func failureOf(t *testing.T, err error, kind connector.Kind) *connector.Error {
 	t.Helper()
 	e := connector.AsError(err)
 	if e == nil || e.Kind != kind {

@@ -134,7 +134,7 @@ func TestAPartialListingIsAnError(t *testing.T) {
 				app.Inject(fakeapp.Fault{Times: 1, Answer: &fakeapp.Answer{Status: http.StatusOK, Body: body}})
 			}
 			_, err := listed(t, connect(t, app, profileOf(t, "generic")), nil)
-			e := wantKind(t, err, connector.UnexpectedAnswer)
+			e := failureOf(t, err, connector.UnexpectedAnswer)
 			if !strings.Contains(e.Detail, test.want) || e.UnknownOutcome() {
 				t.Errorf("error = %v, want one about %q", e, test.want)
 			}

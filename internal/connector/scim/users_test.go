@@ -225,7 +225,7 @@ func TestCreateIsRefusedBeforeTheCall(t *testing.T) {
 	app := startApp(t, fakeapp.CommonRoom)
 	c := connect(t, app, profileOf(t, "common-room"))
 	_, err := c.CreateUser(t.Context(), jane(connector.Attributes{"roles": nil, "name.familyName": ""}))
-	e := wantKind(t, err, connector.Invalid)
+	e := failureOf(t, err, connector.Invalid)
 	if want := "the app requires name.familyName, roles"; e.Detail != want || e.UnknownOutcome() {
 		t.Errorf("error = %v, want %q and a known outcome", e, want)
 	}
@@ -248,7 +248,7 @@ func TestConflictsAreRecognised(t *testing.T) {
 	eachVariant(t, func(t *testing.T, _ variant, _ *fakeapp.App, c *Connector) {
 		create(t, c, jane(nil))
 		_, err := c.CreateUser(t.Context(), jane(connector.Attributes{"userName": "JANE.DOE@corp.test"}))
-		e := wantKind(t, err, connector.Conflict)
+		e := failureOf(t, err, connector.Conflict)
 		if e.Scope() != connector.ScopeAccount || e.UnknownOutcome() || e.Retriable() {
 			t.Errorf("policy of %v: %s, unknown %t, retriable %t", e, e.Scope(), e.UnknownOutcome(), e.Retriable())
 		}
@@ -262,7 +262,7 @@ func TestInvalidDataIsTheAccountsAndNamesNobody(t *testing.T) {
 		Status: 400, Body: `{"detail":"Jane Doe <jane.doe@corp.test> has an invalid title with test-token-0123456789"}`,
 	}})
 	_, err := c.CreateUser(t.Context(), jane(nil))
-	e := wantKind(t, err, connector.Invalid)
+	e := failureOf(t, err, connector.Invalid)
 	if want := "*** *** <***> has an invalid title with ***"; e.Detail != want {
 		t.Errorf("detail = %q, want %q", e.Detail, want)
 	}
@@ -274,7 +274,7 @@ func TestUnknownIDs(t *testing.T) {
 		_, err := c.GetUser(ctx, "nobody@corp.test")
 		wantKind(t, err, connector.NotFound)
 		_, err = c.UpdateUser(ctx, "nobody@corp.test", connector.Change{Set: connector.Attributes{"name.givenName": "X"}})
-		if e := wantKind(t, err, connector.NotFound); e.Scope() != connector.ScopeAccount {
+		if e := failureOf(t, err, connector.NotFound); e.Scope() != connector.ScopeAccount {
 			t.Errorf("scope = %s", e.Scope())
 		}
 		if v.keeps { // Common Room has no DELETE

@@ -59,7 +59,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (30s).
 
 .PHONY: lint
 lint: ## Run golangci-lint: style, mistakes, and the walls between packages.
-	@"$$(hack/tools/tool golangci-lint)" run
+	@"$$(hack/tools/tool golangci-lint)" run --allow-parallel-runners
 
 .PHONY: vet
 vet: ## Run go vet.

@@ -187,6 +187,8 @@ func TestFiltersUseWhatTheyCan(t *testing.T) {
 		{scim.UserType, `externalId eq "00U1"`, nil},
 		{scim.UserType, `emails[type eq "work"].value eq "kim@corp.test"`, []string{kim}},
 		{scim.UserType, `active eq false`, []string{ann}},
+		{scim.UserType, `meta.lastModified gt "2020-01-01T00:00:00Z" and not (title pr)`, []string{kim}},
+		{scim.UserType, `meta.created gt "2200-01-01T00:00:00Z"`, nil},
 		{scim.UserType, `title sw "c" or userName sw "kim"`, []string{kim, ann}},
 		{scim.GroupType, `displayName eq "ENG"`, []string{eng}},
 		{scim.GroupType, `displayName eq "eng" and members.value eq "` + ann + `"`, nil},

@@ -35,7 +35,7 @@ type resourceType interface {
 
 	// version is the ETag.
 	version(client.Object) string
-	// resource is the object in SCIM's words. Of groups and members, only what show asks for is loaded.
+	// resource is the object in SCIM's words. Of meta, groups and members, only what show asks for is loaded.
 	resource(ctx context.Context, obj client.Object, show func(attribute string) bool) (*scim.Resource, error)
 	// candidates are live objects, among them all that the filter selects.
 	candidates(context.Context, *scim.Filter) ([]client.Object, error)
@@ -56,21 +56,19 @@ func (d *Directory) options() scim.Options {
 	return scim.Options{Dialect: d.scope.Dialect, Used: d.scope.Used}
 }
 
-// complete puts in what the server adds to the attributes of a resource.
-func (d *Directory) complete(r *scim.Resource, obj client.Object, id, version string) *scim.Resource {
-	r.Set("id", id)
+// describe puts meta into a resource.
+func describe(r *scim.Resource, obj client.Object, version string) {
 	r.Set("meta", map[string]any{
 		"resourceType": r.Type().Name,
 		"created":      obj.GetCreationTimestamp().UTC().Format(timeFormat),
 		"lastModified": Modified(obj).Format(timeFormat),
 		"version":      version,
 	})
-	return r
 }
 
-// shows is whether the answer has the attribute.
+// shows is whether the attribute has to be loaded for the answer. The ETag is a header, too.
 func (d *Directory) shows(attribute string) bool {
-	return d.scope.Projection == nil || d.scope.Projection.Includes(attribute)
+	return attribute == "meta" || d.scope.Projection == nil || d.scope.Projection.Includes(attribute)
 }
 
 func word(rt *scim.ResourceType) string { return strings.ToLower(rt.Name) }
@@ -162,7 +160,9 @@ func (t userResources) version(obj client.Object) string { return scim.ETag(t.co
 func (t userResources) resource(ctx context.Context, obj client.Object, show func(string) bool) (*scim.Resource, error) {
 	u := obj.(*v1alpha1.ScimUser)
 	r := t.content(u)
-	version := scim.ETag(r)
+	if show("meta") {
+		describe(r, u, scim.ETag(r))
+	}
 	if show("groups") {
 		groups, err := t.d.groupsOf(ctx, u)
 		if err != nil {
@@ -170,7 +170,7 @@ func (t userResources) resource(ctx context.Context, obj client.Object, show fun
 		}
 		r.Set("groups", groups)
 	}
-	return t.d.complete(r, u, u.SCIMID(), version), nil
+	return r, nil
 }
 
 // groupResources is the Groups endpoint.
@@ -260,9 +260,11 @@ func (t groupResources) version(obj client.Object) string {
 func (t groupResources) resource(_ context.Context, obj client.Object, show func(string) bool) (*scim.Resource, error) {
 	g := obj.(*v1alpha1.ScimGroup)
 	r := t.content(g)
-	version := scim.ETagWithMembers(r, t.members.digest(g))
+	if show("meta") {
+		describe(r, g, scim.ETagWithMembers(r, t.members.digest(g)))
+	}
 	if show("members") {
 		r.SetMembers(t.members.list(g))
 	}
-	return t.d.complete(r, g, g.SCIMID(), version), nil
+	return r, nil
 }

@@ -10,11 +10,11 @@ import (
 	"github.com/scim-operator/scim-operator/internal/connector"
 )
 
-// Common Room, by the vendor's SCIM OpenAPI 1.0.0 and its Okta guides of 2024 and 2026.
+// commonRoom is Common Room, by the vendor's SCIM OpenAPI 1.0.0 and its Okta guides of 2024 and 2026.
 //
 // An account's id is its userName is its e-mail address, so a changed address is another account (S34). POST without a role makes an owner, hence
 // Roles.Required. The published description has no groups.
-var _ = register(Profile{
+var commonRoom = Profile{
 	Name:               "common-room",
 	Title:              "Common Room",
 	Features:           []string{PushNewUsers, PushProfileUpdates, PushUserDeactivation, ReactivateUsers},
@@ -61,4 +61,4 @@ var _ = register(Profile{
 			{Status: http.StatusBadRequest, Text: "failed to create user", Kind: connector.Conflict},
 		},
 	},
-})
+}

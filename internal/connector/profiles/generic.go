@@ -51,7 +51,7 @@ func profileAttributes() []Attribute {
 }
 
 // generic is an app that follows RFC 7644 to the letter. PATCH rather than PUT, because PATCH leaves alone what is not mapped, in one call.
-var _ = register(Profile{
+var generic = Profile{
 	Name:  "generic",
 	Title: "SCIM 2.0",
 	Features: []string{
@@ -84,4 +84,4 @@ var _ = register(Profile{
 		GroupReadShowsMembers: true,
 		MaxMembers:            500,
 	},
-})
+}

@@ -235,11 +235,15 @@ const (
 	RemoveByValueList MemberRemoval = "valueList"
 )
 
-var registered = map[string]Profile{}
+// registered are the profiles by name. A new one is added here.
+var registered = byName(generic, commonRoom, rService)
 
-func register(p Profile) struct{} {
-	registered[p.Name] = p
-	return struct{}{}
+func byName(list ...Profile) map[string]Profile {
+	profiles := make(map[string]Profile, len(list))
+	for _, profile := range list {
+		profiles[profile.Name] = profile
+	}
+	return profiles
 }
 
 // Get returns the profile of that name.

@@ -9,11 +9,11 @@ import (
 	"github.com/scim-operator/scim-operator/internal/connector"
 )
 
-// R-Service, which is 4me and Xurrent under another name, by the vendor's SCIM pages (connection, users, groups, okta).
+// rService is R-Service, which is 4me and Xurrent under another name, by the vendor's SCIM pages (connection, users, groups, okta).
 //
 // PUT changes only the attributes given and clears those given as empty; a group's PUT replaces the members given. Groups have to be known to the app as
 // organizations (S51).
-var _ = register(Profile{
+var rService = Profile{
 	Name:               "r-service",
 	Title:              "R-Service",
 	Features:           []string{PushNewUsers, PushProfileUpdates, PushUserDeactivation, ReactivateUsers, PushGroups, GroupLinking},
@@ -43,4 +43,4 @@ var _ = register(Profile{
 		GroupPatch:            GroupPut,
 		GroupReadShowsMembers: true,
 	},
-})
+}

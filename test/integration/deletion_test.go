@@ -82,7 +82,7 @@ func TestNamespaceGoesAlthoughTheAppIsDown(t *testing.T) {
 		if apierrors.IsNotFound(err) {
 			return nil
 		}
-		return fmt.Errorf("status %+v, error %v", namespace.Status, err)
+		return fmt.Errorf("status %+v, error %w", namespace.Status, err)
 	})
 	for _, user := range fake.Users() {
 		if !user.Active {
@@ -113,7 +113,7 @@ func TestDeletedAppLeavesItsAccountsOrDeprovisionsThem(t *testing.T) {
 			harness.Eventually(t, "the ScimApp is gone and no user has an account of it", func() error {
 				err := d.Admin.Get(t.Context(), d.Key("crm"), &v1alpha1.ScimApp{})
 				if !apierrors.IsNotFound(err) {
-					return fmt.Errorf("reading the ScimApp: %v", err)
+					return fmt.Errorf("reading the ScimApp: %w", err)
 				}
 				for _, id := range ids {
 					if accounts := d.User(t, id).Status.Accounts; len(accounts) > 0 {
@@ -158,7 +158,7 @@ func TestDeletionOfAnAppThatDeprovisionsIsGuarded(t *testing.T) {
 	annotate(t, d, "crm", v1alpha1.AnnotationApproveBatch, entry.HeldBatch)
 	harness.Eventually(t, "the ScimApp is gone", func() error {
 		if err := d.Admin.Get(t.Context(), d.Key("crm"), &v1alpha1.ScimApp{}); !apierrors.IsNotFound(err) {
-			return fmt.Errorf("reading the ScimApp: %v", err)
+			return fmt.Errorf("reading the ScimApp: %w", err)
 		}
 		return nil
 	})

@@ -220,7 +220,7 @@ func TestOnlyListedGroupsArePushed(t *testing.T) {
 	harness.Change(t, d, "crm", &v1alpha1.ScimApp{}, func(app *v1alpha1.ScimApp) { app.Spec.Groups = nil })
 	harness.Eventually(t, "the group is let go", func() error {
 		if group, err := getGroup(t, d, listed); err != nil || len(group.Status.Apps) > 0 {
-			return fmt.Errorf("status %+v, error %v", group.Status, err)
+			return fmt.Errorf("status %+v, error %w", group.Status, err)
 		}
 		return nil
 	})

@@ -119,7 +119,11 @@ func (r *Reconciler) gather(view *provision.UserView, next *nextStatus) time.Dur
 	now := r.Clock.Now()
 	if len(view.Outcomes) > 0 {
 		if !r.Apps.Busy(key.Namespace, apps.Key{Kind: apps.KindAccount, Name: key.Name}) {
-			return 0
+			if r.View.Users.Complete(key, view.User.UID, view.Outcomes) {
+				return 0
+			}
+			// The last one came in after the user was looked at.
+			return time.Millisecond
 		}
 		oldest := now
 		for _, outcome := range view.Outcomes {

@@ -70,6 +70,22 @@ func (o *Overlay[S, E]) Pending(key types.NamespacedName) bool {
 	return e != nil && len(e.outcomes) > 0
 }
 
+// Complete is whether these are the outcomes of the object that are not written yet, and no other has come since they were looked at.
+func (o *Overlay[S, E]) Complete(key types.NamespacedName, uid types.UID, outcomes map[string]Outcome[E]) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	e := o.entries[key]
+	if e == nil {
+		return true
+	}
+	for app, outcome := range e.outcomes {
+		if seen, ok := outcomes[app]; outcome.UID == uid && (!ok || seen.serial != outcome.serial) {
+			return false
+		}
+	}
+	return true
+}
+
 // Seen is what an overlay had for an object at one moment.
 type Seen[S, E any] struct {
 	resourceVersion string

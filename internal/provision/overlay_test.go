@@ -44,6 +44,9 @@ func TestOverlayKeepsAnOutcomeUntilAWriteHoldsIt(t *testing.T) {
 	o.Put(key, outcome{App: "crm", UID: uid, Entry: active("crm", "2")})
 	o.Written(key, "5", &v1alpha1.ScimUserStatus{}, written)
 	later := o.Look(key)
+	if o.Complete(key, uid, written) || !o.Complete(key, uid, later.Outcomes(uid)) {
+		t.Error("it cannot be told that an outcome came since")
+	}
 	if diff := cmp.Diff([]string{"crm"}, appsOf(later.Outcomes(uid))); diff != "" {
 		t.Error(diff)
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/scim-operator/scim-operator/test/harness"
 )
 
-// okta pushes as Okta does (facts of the protocol reference, 1.3 and 1.4): a look-up by name before each create, updates as GET and PUT of
+// okta pushes as Okta does (its SCIM 2.0 protocol reference): a look-up by name before each create, updates as GET and PUT of
 // what was got, PATCH for active and for members. What is not answered, or with a 5xx, is asked again until it is.
 type okta struct {
 	scim *harness.SCIM

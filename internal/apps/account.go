@@ -92,6 +92,11 @@ func (c *accountCall) due() bool {
 	if c.Entry == nil || c.Entry.State == v1alpha1.AccountPending {
 		return false
 	}
+	if _, unwritten := c.view.Outcomes[c.AppName]; unwritten && c.Step.Action == v1alpha1.ActionCreate {
+		// The name to look the account up by has to stand in etcd before an account of that name is made: should this process die of it, the
+		// next one would not find it.
+		return false
+	}
 	what, changed := attemptOf(c.view, &c.AccountView), c.Entry.Planned != c.Step.Action
 	if c.app.patience.wait(c.key, what, changed, c.Entry.NextRetryTime, c.app.clock.Now()) > 0 {
 		return false

@@ -232,6 +232,29 @@ func TestNothingIsCreatedBeforeTheIntentIsWritten(t *testing.T) {
 	}
 }
 
+// A user who gets another name while its create is under way: the name to look the account up by is written before an account of that name is made.
+func TestRenamedJoinerIsCreatedOnceTheNewNameIsWritten(t *testing.T) {
+	w := newWorld(t, nil)
+	user := w.joiner("kim")
+	user.Spec.UserName = "kim.new@corp.test"
+	w.put(user)
+	w.give("kim.new@corp.test")
+
+	renamed := w.work("kim")
+	if renamed == nil || renamed.Entry.MatchValue != "kim.new@corp.test" {
+		t.Fatalf("the outcome is %+v", renamed)
+	}
+	if again := w.work("kim"); again == nil || again.Entry.RemoteID != "" {
+		t.Fatalf("the outcome before the name is written is %+v", again)
+	}
+	w.wantCalls(connector.OpFindUsers, connector.OpFindUsers)
+	w.write(user, renamed)
+	if created := w.work("kim"); created == nil || created.Entry.State != v1alpha1.AccountActive {
+		t.Fatalf("the outcome after the name is written is %+v", created)
+	}
+	w.wantCalls(connector.OpFindUsers, connector.OpCreateUser)
+}
+
 func TestConflictLeadsToALink(t *testing.T) {
 	w := newWorld(t, nil)
 	user := w.joiner("kim")

@@ -63,8 +63,10 @@ func (a *App) syncGroup(ctx context.Context, key Key, line *line) error {
 // due is whether the group may be worked on now. If not, the group's reconciler brings the key back: when it has written what is about to be
 // done, or when the time of the next try has come.
 func (c *groupCall) due() bool {
+	_, unwritten := c.view.Outcomes[c.AppName]
 	switch {
-	case c.Entry == nil, c.Entry.State == v1alpha1.GroupPending:
+	case unwritten, c.Entry == nil, c.Entry.State == v1alpha1.GroupPending:
+		// What came of the last look has to stand in etcd first, above all the name to look the group up by.
 		return false
 	case c.Step.Action == v1alpha1.ActionCreate && c.Entry.State != v1alpha1.GroupCreating:
 		return false

@@ -141,6 +141,9 @@ func (t userResources) applied(obj client.Object, r *scim.Resource) (client.Obje
 	if err := resource.ApplyUser(&next.Spec, r.Map(), t.d.scope.Client); err != nil {
 		return nil, err
 	}
+	if u.Spec.Active == nil && next.IsActive() {
+		next.Spec.Active = nil
+	}
 	if specs.DeepEqual(u.Spec, next.Spec) {
 		return nil, nil
 	}
@@ -152,6 +155,8 @@ func (t userResources) content(obj client.Object) *scim.Resource {
 	u := obj.(*v1alpha1.ScimUser)
 	r := scim.ResourceFromMap(scim.UserType, resource.UserJSON(u, t.d.scope.Client))
 	r.Set("id", u.SCIMID())
+	// An absent active is true: a client reads it so, and setting it to true changes nothing.
+	r.Set("active", u.IsActive())
 	return r
 }
 

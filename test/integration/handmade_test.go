@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"k8s.io/utils/ptr"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector/fakeapp"
@@ -19,7 +18,7 @@ import (
 func handMade(t *testing.T, d *harness.Directory, name, userName string, managedBy v1alpha1.ManagedBy) {
 	t.Helper()
 	d.Create(t, &v1alpha1.ScimUser{ObjectMeta: d.Meta(name), Spec: v1alpha1.ScimUserSpec{
-		UserName: userName, ManagedBy: managedBy, DisplayName: "Made by hand", Active: ptr.To(true),
+		UserName: userName, ManagedBy: managedBy, DisplayName: "Made by hand",
 	}})
 }
 

@@ -212,6 +212,8 @@ func (c *accountCall) createNew(ctx context.Context) error {
 
 // link takes over an account that exists: brings its attributes to what they should be, and activates it.
 func (c *accountCall) link(ctx context.Context, found *connector.User) error {
+	differing := c.differing(found)
+	c.keepIdentifier(found, differing)
 	if !found.Active {
 		if !c.App.HasFeature(v1alpha1.FeatureReactivateUsers) {
 			c.fail(v1alpha1.ReasonFeatureOff, "the account exists in the app and is inactive; switch ReactivateUsers on in spec.features of the ScimApp", false)
@@ -220,10 +222,6 @@ func (c *accountCall) link(ctx context.Context, found *connector.User) error {
 		return c.reactivate(ctx, found.ID)
 	}
 	id := found.ID
-	differing := c.differing(found)
-	if c.App.Profile.OnIdentifierChange == profiles.BlockIdentifierChange {
-		c.keepIdentifier(found, differing)
-	}
 	written := plan.HashValues(c.Wanted.Values)
 	if len(differing) > 0 && !c.App.HasFeature(v1alpha1.FeaturePushProfileUpdates) {
 		// They differ until the feature is switched on.
@@ -239,11 +237,16 @@ func (c *accountCall) link(ctx context.Context, found *connector.User) error {
 	return nil
 }
 
-// keepIdentifier links an account under the name that it has, where the app would make another account of a changed one (S34). That the user
-// is called otherwise is then seen as a change to come, and reported.
+// keepIdentifier links an account under the name that it has. Where the app would make another account of a changed one, that the user is
+// called otherwise is then reported (S34). Elsewhere it is renamed by its id once the link stands in etcd: renamed at once, and the process
+// dead before it could write, nobody would find the account under either name.
 func (c *accountCall) keepIdentifier(found *connector.User, differing connector.Attributes) {
 	match := c.App.Profile.MatchAttribute
 	if _, differs := differing[match]; !differs || match != "userName" {
+		return
+	}
+	blocked := c.App.Profile.OnIdentifierChange == profiles.BlockIdentifierChange
+	if !blocked && scim.Fold(found.UserName) == scim.Fold(c.App.MatchValue(c.Wanted)) {
 		return
 	}
 	delete(differing, match)

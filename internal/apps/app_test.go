@@ -20,6 +20,7 @@ import (
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector"
+	"github.com/scim-operator/scim-operator/internal/plan"
 	"github.com/scim-operator/scim-operator/internal/provision"
 	pt "github.com/scim-operator/scim-operator/internal/provision/provisiontest"
 )
@@ -464,5 +465,23 @@ func TestRegistryTellsOfChangesOnceUntilTheyAreCounted(t *testing.T) {
 	registry.Changed(pt.Key("crm"))
 	if diff := cmp.Diff(2, told); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// An account found again under the name of its create keeps that name until the link is written: its id then finds it, whatever the name.
+func TestRenamedJoinerIsLinkedUnderTheNameThatTheAccountHas(t *testing.T) {
+	w := newWorld(t, nil)
+	user := w.joiner("kim")
+	w.script.users = []connector.User{{ID: "ours", UserName: "kim@corp.test", Active: true}}
+	user.Spec.UserName = "kim.new@corp.test"
+	w.put(user)
+	w.give("kim.new@corp.test")
+	got := w.work("kim")
+	if got == nil || got.Event != "Linked" || got.Entry.RemoteID != "ours" {
+		t.Fatalf("the outcome is %+v", got)
+	}
+	former := plan.HashValues(map[string]any{"userName": "kim@corp.test"})["userName"]
+	if applied := plan.ParseApplied(got.Entry.Applied)["userName"]; applied != former {
+		t.Errorf("the userName that counts as written has the hash %s, want the former name's, %s", applied, former)
 	}
 }

@@ -32,13 +32,14 @@ type ScimClient struct {
 }
 
 // Dialect names a preset of what a client's traffic needs tolerated.
-// +kubebuilder:validation:Enum=okta;okta-aiw;entra;strict
+// +kubebuilder:validation:Enum=okta;okta-aiw;entra;entra-compliant;onelogin;jumpcloud;ping;sailpoint;strict
 type Dialect string
 
 // ScimClientSpec is the wanted state of a ScimClient.
 type ScimClientSpec struct {
 	// dialect is the preset for the identity provider: okta (catalogue apps: PUT and PATCH), okta-aiw (apps of the App Integration
-	// Wizard: PUT only), entra, or strict (no deviation from RFC 7644 is tolerated).
+	// Wizard: PUT only), entra, entra-compliant (with the flag aadOptscim062020 in the tenant URL), onelogin, jumpcloud, ping, sailpoint, or
+	// strict (no deviation from RFC 7644 is tolerated).
 	// +required
 	Dialect Dialect `json:"dialect"`
 

@@ -66,10 +66,15 @@ var (
 
 // presets are the dialects by name.
 var presets = map[string]Dialect{
-	"okta":     NewDialect("okta", slices.Concat(oktaPut, oktaPatch)...),
-	"okta-aiw": NewDialect("okta-aiw", oktaPut...),
-	"entra":    NewDialect("entra", slices.Concat(oktaPut, oktaPatch, entraForms)...),
-	"strict":   NewDialect("strict"),
+	"okta":            NewDialect("okta", slices.Concat(oktaPut, oktaPatch)...),
+	"okta-aiw":        NewDialect("okta-aiw", oktaPut...),
+	"entra":           NewDialect("entra", slices.Concat(oktaPut, oktaPatch, entraForms)...),
+	"entra-compliant": NewDialect("entra-compliant", slices.Concat(oktaPut, oktaPatch, entraForms)...),
+	"onelogin":        NewDialect("onelogin", slices.Concat(oktaPut, oktaPatch)...),
+	"jumpcloud":       NewDialect("jumpcloud", slices.Concat(oktaPut, oktaPatch, entraForms)...),
+	"ping":            NewDialect("ping", slices.Concat(oktaPut, oktaPatch)...),
+	"sailpoint":       NewDialect("sailpoint", slices.Concat(oktaPut, oktaPatch)...),
+	"strict":          NewDialect("strict"),
 }
 
 // Dialect is the set of tolerances for one kind of client. The zero Dialect tolerates nothing.

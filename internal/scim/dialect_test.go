@@ -239,7 +239,7 @@ func TestStandardRequestsNeedNoTolerance(t *testing.T) {
 }
 
 func TestDialectPresets(t *testing.T) {
-	if diff := cmp.Diff([]string{"entra", "okta", "okta-aiw", "strict"}, DialectNames()); diff != "" {
+	if diff := cmp.Diff([]string{"entra", "entra-compliant", "jumpcloud", "okta", "okta-aiw", "onelogin", "ping", "sailpoint", "strict"}, DialectNames()); diff != "" {
 		t.Error(diff)
 	}
 	strict, _ := DialectByName("strict")

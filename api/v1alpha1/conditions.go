@@ -73,4 +73,7 @@ const (
 	ReasonSubjectRenamed  = "SubjectRenamed"
 	ReasonSubjectChanged  = "SubjectChanged"
 	ReasonMappingConflict = "MappingConflict"
+	// ReasonInvalidExpression: spec.subjects.expression does not compile. ReasonExpressionFailed: it does, but not for every user.
+	ReasonInvalidExpression = "InvalidExpression"
+	ReasonExpressionFailed  = "ExpressionFailed"
 )

@@ -60,8 +60,8 @@ type ScimRoleMappingSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	Attributes []AttributeValue `json:"attributes,omitempty"`
 
-	// priority among mappings that give the same user the same app through a group: the lowest number wins. 100 when absent. A mapping that
-	// names the user wins over all that name groups.
+	// priority among mappings that give the same user the same app through a group or an expression: the lowest number wins. 100 when
+	// absent. A mapping that names the user wins over all of these.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000000
@@ -71,8 +71,8 @@ type ScimRoleMappingSpec struct {
 // DefaultPriority is the priority of a mapping that names none.
 const DefaultPriority int32 = 100
 
-// Subjects select users.
-// +kubebuilder:validation:XValidation:rule="(has(self.groups) && size(self.groups) > 0) || (has(self.users) && size(self.users) > 0)",message="a mapping has to name at least one group or user"
+// Subjects select users: those of the groups, those named, and those for whom the expression is true, all together.
+// +kubebuilder:validation:XValidation:rule="(has(self.groups) && size(self.groups) > 0) || (has(self.users) && size(self.users) > 0) || has(self.expression)",message="a mapping has to name at least one group or user, or to have an expression"
 type Subjects struct {
 	// groups by displayName. A group is followed by its id once it was found: renaming it changes nothing.
 	// +optional
@@ -89,6 +89,13 @@ type Subjects struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=1024
 	Users []string `json:"users,omitempty"`
+
+	// expression in CEL that is true for the users meant, over the variable user, the SCIM user, as in the attribute mappings of a ScimApp:
+	// user.roles.exists(r, r.value == "common-room.admin"). It is not true for a user who lacks what it asks for.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=4096
+	Expression string `json:"expression,omitempty"`
 }
 
 // AttributeValue is a value for an attribute of an account.
@@ -129,6 +136,10 @@ type ScimRoleMappingStatus struct {
 	// +optional
 	// +kubebuilder:default=0
 	Users int32 `json:"users"`
+
+	// expressionErrors is for how many users the expression could not be evaluated. It is not true for them.
+	// +optional
+	ExpressionErrors int32 `json:"expressionErrors,omitempty"`
 }
 
 // PriorityOrDefault is the priority in force.

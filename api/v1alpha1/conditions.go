@@ -3,11 +3,11 @@
 
 package v1alpha1
 
-// Condition types. Ready, Reconciling and Stalled follow kstatus. All have positive polarity but Reconciling, Stalled and MassChangeHeld,
-// which are present only while they are true.
+// Condition types. Ready, Reconciling and Stalled follow kstatus. All have positive polarity but Reconciling, Stalled, MassChangeHeld
+// and TokenExpiring, which are present only while they are true.
 const (
 	// ConditionReady sums up. ScimApp: configuration, credentials, reachability. ScimRoleMapping: accepted. ScimUser, ScimGroup: right in every app.
-	// ScimClient: its tokens are there.
+	// ScimClient: it can log in in every way that its spec names.
 	ConditionReady = "Ready"
 	// ConditionReconciling is true while work is under way that nobody has to do anything about.
 	ConditionReconciling = "Reconciling"
@@ -24,6 +24,11 @@ const (
 	ConditionMassChangeHeld = "MassChangeHeld"
 	// ConditionSubjectsResolved says whether the groups and users that a mapping or an app names exist. Outside Ready: they may come later.
 	ConditionSubjectsResolved = "SubjectsResolved"
+	// ConditionTokenExpiring is true on a ScimClient whose generated token is to expire soon, or has. Outside Ready until it has.
+	ConditionTokenExpiring = "TokenExpiring"
+	// ConditionIssuerReachable says whether the issuer of a ScimClient's JSON Web Tokens gives its keys. Outside Ready while keys that it gave
+	// before are still good.
+	ConditionIssuerReachable = "IssuerReachable"
 )
 
 // Reasons of conditions and of account entries. docs/conditions.md has the cure of each.
@@ -40,6 +45,14 @@ const (
 	ReasonUnsupportedFeature   = "Unsupported"
 	ReasonAppNotFound          = "AppNotFound"
 	ReasonRoleUnknown          = "RoleUnknown"
+
+	// Log-in of identity providers.
+	ReasonSecretExists      = "SecretExists"
+	ReasonSecretNotWritable = "SecretNotWritable"
+	ReasonTokenExpiresSoon  = "TokenExpiresSoon"
+	ReasonTokenExpired      = "TokenExpired"
+	ReasonIssuerUnreachable = "IssuerUnreachable"
+	ReasonIssuerInvalid     = "IssuerInvalid"
 
 	// The app as a whole.
 	ReasonCredentialsRejected     = "CredentialsRejected"

@@ -26,6 +26,19 @@ const (
 	// AnnotationReconcile on any object asks for a fresh reconcile, whatever its new value; on a ScimApp it drops cached tokens and tests the credentials again (S23).
 	AnnotationReconcile = "scim-operator.io/reconcile"
 
+	// AnnotationRotateToken on a ScimClient with spec.generateToken asks for a new token, whatever its new value.
+	AnnotationRotateToken = "scim-operator.io/rotate-token"
+
+	// AnnotationGeneratedFor is on a Secret with a generated token: the name of its ScimClient. A Secret without it was made by somebody else
+	// and is never written.
+	AnnotationGeneratedFor = "scim-operator.io/generated-for"
+
+	// AnnotationTokenCreated is on a Secret with a generated token: when the token was made, RFC 3339.
+	AnnotationTokenCreated = "scim-operator.io/token-created"
+
+	// AnnotationRotatedFor is on a Secret with a generated token: the value of scim-operator.io/rotate-token that the token was made for.
+	AnnotationRotatedFor = "scim-operator.io/rotated-for"
+
 	// FinalizerDeprovision keeps a ScimUser, ScimGroup or ScimApp until its accounts in the apps are deprovisioned by policy.
 	FinalizerDeprovision = "scim-operator.io/deprovision"
 

@@ -23,7 +23,7 @@ import (
 
 // +kubebuilder:rbac:groups=scim-operator.io,resources=scimclients,verbs=get;list;watch
 // +kubebuilder:rbac:groups=scim-operator.io,resources=scimclients/status,verbs=patch
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;update
 
 // Reconciler keeps the status of ScimClients.
 type Reconciler struct {

@@ -29,6 +29,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&ScimClient{}, &ScimClientList{},
 		&ScimUser{}, &ScimUserList{},
 		&ScimGroup{}, &ScimGroupList{},
+		&ScimGroupSlice{}, &ScimGroupSliceList{},
 		&ScimApp{}, &ScimAppList{},
 		&ScimRoleMapping{}, &ScimRoleMappingList{},
 	)

@@ -31,11 +31,14 @@ type ScimGroup struct {
 	Status ScimGroupStatus `json:"status,omitempty"`
 }
 
-// MaxInlineMembers is how many members a ScimGroup holds: some 60 bytes each, well below what etcd takes for one object.
+// MaxInlineMembers is how many members a ScimGroup holds itself: some 60 bytes each, well below what etcd takes for one object. SCIM puts the members of a group
+// into slices long before; a person need not.
 const MaxInlineMembers = 10000
 
 // ScimGroupSpec is the wanted state of a ScimGroup.
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.id) || (has(self.id) && self.id == oldSelf.id)",message="id is set once and never changes"
+// +kubebuilder:validation:XValidation:rule="!has(self.slices) || !has(self.members)",message="members stand either in the group or in slices"
+// +kubebuilder:validation:XValidation:rule="has(self.slices) == has(self.membersDigest)",message="slices come with the digest of the members in them"
 type ScimGroupSpec struct {
 	// id is the random part of the SCIM id, which is <metadata.name>.<id>. Set once, by the endpoint, or by the operator when it admits a
 	// group that a person made; leave it out.
@@ -73,6 +76,19 @@ type ScimGroupSpec struct {
 	// +kubebuilder:validation:MaxItems=10000
 	Members []GroupMember `json:"members,omitempty"`
 
+	// slices have the members of a group that has many, instead of members. Written by the SCIM endpoint alone.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=1000
+	Slices []GroupSlice `json:"slices,omitempty"`
+
+	// membersDigest is a hash of the members in slices, in hexadecimal, from which the ETag is made.
+	// +optional
+	// +kubebuilder:validation:MinLength=64
+	// +kubebuilder:validation:MaxLength=64
+	MembersDigest string `json:"membersDigest,omitempty"`
+
 	// extensions have all other attributes.
 	// +optional
 	// +listType=map
@@ -102,6 +118,30 @@ type GroupMember struct {
 	// type of the member. User when absent.
 	// +optional
 	Type MemberType `json:"type,omitempty"`
+}
+
+// GroupSlice names a ScimGroupSlice that has a part of the members.
+type GroupSlice struct {
+	// name is the metadata.name of the ScimGroupSlice.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+
+	// count is how many members it has.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=500
+	Count int32 `json:"count"`
+}
+
+// MemberCount is how many members the group has.
+func (s *ScimGroupSpec) MemberCount() int {
+	n := len(s.Members)
+	for i := range s.Slices {
+		n += int(s.Slices[i].Count)
+	}
+	return n
 }
 
 // ScimGroupStatus is the observed state of a ScimGroup.

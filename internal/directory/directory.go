@@ -10,6 +10,7 @@
 package directory
 
 // +kubebuilder:rbac:groups=scim-operator.io,resources=scimusers;scimgroups,verbs=get;list;watch;create;update;delete
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimgroupslices,verbs=get;list;watch;create;delete
 // +kubebuilder:rbac:groups=scim-operator.io,resources=scimclients,verbs=get;list;watch
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;create;update;delete
 

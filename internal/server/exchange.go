@@ -90,7 +90,12 @@ func (h *handler) answer(e *exchange) (answer *response, err error) {
 	if err := h.authenticate(e); err != nil {
 		return nil, err
 	}
-	actions := t.actions()
+	return h.dispatch(e)
+}
+
+// dispatch does what an authenticated request asks of its target. Operations of a bulk request come here, too, each as the request that it stands for.
+func (h *handler) dispatch(e *exchange) (*response, error) {
+	actions := e.target.actions()
 	if len(actions) == 0 {
 		return nil, scim.NewError(http.StatusNotFound, "there is no such endpoint: /ResourceTypes lists those that there are")
 	}

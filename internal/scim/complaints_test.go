@@ -174,7 +174,7 @@ func TestC11RemovalThatCannotBeReadChangesNothing(t *testing.T) {
 }
 
 func TestC13ManagerInEveryFormIsAnObject(t *testing.T) {
-	o, _ := options(t, "entra")
+	o, _ := options(t, "entra-compliant")
 	path := ent + ":manager"
 	for _, op := range []string{
 		`{"op":"Add","path":"` + path + `","value":"u2"}`,

@@ -4,7 +4,12 @@
 package scim
 
 import (
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -19,6 +24,8 @@ var toleranceCases = []struct {
 	op     string
 	want   string
 	status ScimType
+	// strictly is what the request becomes without the tolerance, where it is accepted but means something else.
+	strictly string
 }{
 	{
 		name: "Entra names its schema on groups", needs: UnknownSchemas, status: ScimTypeInvalidValue,
@@ -121,6 +128,19 @@ var toleranceCases = []struct {
 		before: `{"userName":"a"}`, op: `{"op":"replace","path":"name","value":"{\"givenName\":\"Kim\"}"}`, want: `{"userName":"a","name":{"givenName":"Kim"}}`,
 	},
 	{
+		name: "Entra's roles", needs: ComplexAsJSONText, status: ScimTypeInvalidValue,
+		before:   `{"userName":"a"}`,
+		op:       `{"op":"add","path":"roles","value":[{"value":"{\"value\":\"admin\",\"display\":\"Admin\"}"}]}`,
+		want:     `{"userName":"a","roles":[{"value":"admin","display":"Admin"}]}`,
+		strictly: `{"userName":"a","roles":[{"value":"{\"value\":\"admin\",\"display\":\"Admin\"}"}]}`,
+	},
+	{
+		name: "True in the filter of a path", needs: StringBooleans, status: ScimTypeInvalidPath,
+		before: `{"userName":"a","roles":[{"value":"x","primary":true},{"value":"y"}]}`,
+		op:     `{"op":"replace","path":"roles[primary eq \"True\"].value","value":"z"}`,
+		want:   `{"userName":"a","roles":[{"value":"z","primary":true},{"value":"y"}]}`,
+	},
+	{
 		name: "an array as JSON text", needs: ComplexAsJSONText, status: ScimTypeInvalidValue,
 		before: `{"userName":"a"}`, op: `{"op":"add","path":"emails","value":"[{\"value\":\"a@corp.test\"}]"}`,
 		want: `{"userName":"a","emails":[{"value":"a@corp.test"}]}`,
@@ -133,11 +153,6 @@ var toleranceCases = []struct {
 		name: "manager as an array of one", needs: ArrayForSingle, status: ScimTypeInvalidValue,
 		before: `{"userName":"a"}`, op: `{"op":"add","path":"` + EnterpriseUserSchemaID + `:manager","value":[{"$ref":"../Users/u2","value":"u2"}]}`,
 		want: `{"userName":"a","` + EnterpriseUserSchemaID + `":{"manager":{"value":"u2"}}}`,
-	},
-	{
-		name: "one object for an array", needs: SingleForArray, status: ScimTypeInvalidValue,
-		before: `{"userName":"a"}`, op: `{"op":"replace","path":"emails","value":{"value":"a@corp.test"}}`,
-		want: `{"userName":"a","emails":[{"value":"a@corp.test"}]}`,
 	},
 	{
 		name: "two primaries", needs: MultiplePrimaries, status: ScimTypeInvalidValue,
@@ -191,11 +206,17 @@ func TestTolerances(t *testing.T) {
 				before = `{}`
 			}
 			current := stored(t, UserType, before)
-			if test.op == "" {
+			switch {
+			case test.strictly != "":
+				result, _ := patched(t, current, with, patchBody(test.op))
+				sameJSON(t, result, test.want)
+				result, _ = patched(t, current, Options{}, patchBody(test.op))
+				sameJSON(t, result, test.strictly)
+			case test.op == "":
 				sameJSON(t, parsed(t, UserType, with, test.body), test.want)
 				_, err := ParseResource([]byte(test.body), UserType, Options{})
 				isError(t, asError(t, err), 400, test.status)
-			} else {
+			default:
 				result, changed := patched(t, current, with, patchBody(test.op))
 				sameJSON(t, result, test.want)
 				if !changed && test.before != test.want {
@@ -206,19 +227,61 @@ func TestTolerances(t *testing.T) {
 			if !slices.Contains(used, test.needs) || slices.ContainsFunc(used, func(x Tolerance) bool { return x != test.needs }) {
 				t.Errorf("reported %v, want %s", used, test.needs)
 			}
-			entra := leniently(t)
+			all := leniently(t)
 			if test.op == "" {
-				sameJSON(t, parsed(t, UserType, entra, test.body), test.want)
+				sameJSON(t, parsed(t, UserType, all, test.body), test.want)
 			} else {
-				result, _ := patched(t, current, entra, patchBody(test.op))
+				result, _ := patched(t, current, all, patchBody(test.op))
 				sameJSON(t, result, test.want)
 			}
 		})
 	}
-	entra, _ := DialectByName("entra")
-	for _, x := range entra.Tolerances() {
+	for _, filter := range filterTolerances {
+		covered[filter.needs] = true
+	}
+	for _, x := range Tolerances() {
 		if !covered[x] {
 			t.Errorf("no case for %s", x)
+		}
+	}
+}
+
+// filterTolerances are the cases in the filter of a query.
+var filterTolerances = []struct {
+	needs  Tolerance
+	filter string
+	want   string
+}{
+	{UnquotedFilterValue, `externalId eq jyoung`, `externalId eq "jyoung"`},
+	{UnquotedFilterValue, `externalId eq 4711 and active eq true`, `externalId eq "4711" and active eq true`},
+	{UnquotedFilterValue, `(userName eq 2819c223-7f76-453a-919d-413861904646)`, `userName eq "2819c223-7f76-453a-919d-413861904646"`},
+	{UnquotedFilterValue, `emails[type eq work].value eq kim@corp.test`, `emails[type eq "work" and value eq "kim@corp.test"]`},
+	{StringBooleans, `active eq "False"`, `active eq false`},
+	{StringBooleans, `roles[primary eq "True"]`, `roles[primary eq true]`},
+}
+
+func TestTolerancesInFilters(t *testing.T) {
+	for _, test := range filterTolerances {
+		var used []Tolerance
+		o := Options{Dialect: NewDialect("one", test.needs), Used: func(x Tolerance) { used = append(used, x) }}
+		f, err := ParseFilterOf(test.filter, UserType, o)
+		if err != nil {
+			t.Errorf("%s: %v", test.filter, err)
+			continue
+		}
+		if f.String() != test.want || !slices.Contains(used, test.needs) {
+			t.Errorf("%s is read as %s with %v", test.filter, f, used)
+		}
+		if _, err := ParseFilterOf(test.want, UserType, o); err != nil {
+			t.Error(err)
+		}
+		_, err = ParseFilter(test.filter, UserType)
+		isError(t, asError(t, err), 400, ScimTypeInvalidFilter)
+	}
+	// null is no text, and a number that is asked of a boolean stays an error.
+	for filter, ok := range map[string]bool{`externalId eq null`: true, `active eq 1`: false, `active eq "yes"`: false, `externalId eq `: false} {
+		if _, err := ParseFilterOf(filter, UserType, leniently(t)); (err == nil) != ok {
+			t.Errorf("%s: %v", filter, err)
 		}
 	}
 }
@@ -238,20 +301,73 @@ func TestStandardRequestsNeedNoTolerance(t *testing.T) {
 	}
 }
 
+// presetLists is what each preset tolerates. A change here is a change of what the endpoint accepts from everybody who uses the preset: see docs/endpoint.md.
+var presetLists = map[string][]Tolerance{
+	"entra": {
+		ArrayForSingle, ComplexAsJSONText, ComplexAsString, EmptyStringClears, MissingSchemas, MultiplePrimaries, OperationCase, RemoveByValue, ReplaceCreatesTarget,
+		StringBooleans, UnknownAttributes, UnknownSchemas, UnqualifiedExtension, UnquotedFilterValue,
+	},
+	"entra-compliant": {
+		ArrayForSingle, ComplexAsJSONText, ComplexAsString, EmptyStringClears, FlatKeys, MissingSchemas, MultiplePrimaries, OperationCase, RemoveByValue,
+		ReplaceCreatesTarget, StringBooleans, UnknownAttributes, UnknownSchemas, UnqualifiedExtension, UnquotedFilterValue,
+	},
+	"jumpcloud": {RemoveByValue},
+	"okta":      {EmptyStringClears, MissingSchemas, ReadOnlyInPatch, UnknownAttributes, UnknownSchemas},
+	"okta-aiw":  {EmptyStringClears, MissingSchemas, UnknownAttributes, UnknownSchemas},
+	"onelogin":  {EmptyStringClears, MissingSchemas, StringBooleans, UnknownAttributes, UnknownSchemas},
+	"ping":      {UnknownSchemas},
+	"sailpoint": nil,
+	"strict":    nil,
+}
+
 func TestDialectPresets(t *testing.T) {
-	if diff := cmp.Diff([]string{"entra", "entra-compliant", "jumpcloud", "okta", "okta-aiw", "onelogin", "ping", "sailpoint", "strict"}, DialectNames()); diff != "" {
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(presetLists)), DialectNames()); diff != "" {
 		t.Error(diff)
 	}
-	strict, _ := DialectByName("strict")
-	if got := strict.Tolerances(); len(got) > 0 {
-		t.Errorf("strict tolerates %v", got)
-	}
 	for _, name := range DialectNames() {
-		if d, _ := DialectByName(name); d.Name() != name {
+		d, _ := DialectByName(name)
+		if d.Name() != name {
 			t.Errorf("%s is called %s", name, d.Name())
+		}
+		if diff := cmp.Diff(presetLists[name], d.Tolerances()); diff != "" {
+			t.Errorf("%s tolerates (-want +got):\n%s", name, diff)
 		}
 	}
 	if _, ok := DialectByName("nobody"); ok {
 		t.Error("unknown preset found")
+	}
+}
+
+// tableRow is a row of the table of tolerances in docs/endpoint.md: the tolerance, and a cell for each preset, "x" where it is on.
+var tableRow = regexp.MustCompile("(?m)^\\| `([A-Za-z]+)` \\|((?: x? ?\\|)+)$")
+
+func TestDocumentationListsThePresets(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "endpoint.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "| tolerance |")
+	header, _, _ := strings.Cut(table, "\n")
+	columns := strings.Split(strings.Trim(header, " |"), " | ")
+	if diff := cmp.Diff(DialectNames(), slices.Sorted(slices.Values(columns))); diff != "" {
+		t.Fatalf("the columns of the table are not the presets: %s", diff)
+	}
+	var documented []Tolerance
+	for _, row := range tableRow.FindAllStringSubmatch(table, -1) {
+		x := Tolerance(row[1])
+		documented = append(documented, x)
+		cells := strings.Split(strings.Trim(row[2], "|"), "|")
+		for i, name := range columns {
+			if on := strings.TrimSpace(cells[i]) == "x"; on != presets[name].Allows(x) {
+				t.Errorf("the table says %v for %s of %s", on, x, name)
+			}
+		}
+		if !strings.Contains(string(text), "- `"+row[1]+"`: ") {
+			t.Errorf("no text on %s", x)
+		}
+	}
+	slices.Sort(documented)
+	if diff := cmp.Diff(Tolerances(), documented); diff != "" {
+		t.Errorf("rows of the table (-want +got):\n%s", diff)
 	}
 }

@@ -70,7 +70,7 @@ func TestEntraClears(t *testing.T) {
 }
 
 func TestEntraWithTheComplianceFlag(t *testing.T) {
-	o, used := options(t, "entra")
+	o, used := options(t, "entra-compliant")
 	r := stored(t, UserType, `{"id":"u1","userName":"kim@corp.test","active":true}`)
 	r, _ = patched(t, r, o, patchBody(
 		`{"op":"add","path":"emails[type eq \"work\"].value","value":"kim@corp.test"}`,

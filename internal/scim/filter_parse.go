@@ -11,11 +11,14 @@ import (
 
 // ParseFilter parses a filter on resources of the type. Errors are 400 invalidFilter with the position and what was expected there; an unknown attribute or
 // operator is an error, never an empty result.
-func ParseFilter(s string, rt *ResourceType) (*Filter, error) {
+func ParseFilter(s string, rt *ResourceType) (*Filter, error) { return ParseFilterOf(s, rt, Options{}) }
+
+// ParseFilterOf parses a filter as a client of a dialect sends it.
+func ParseFilterOf(s string, rt *ResourceType, o Options) (*Filter, error) {
 	if len(s) > MaxFilterLength {
 		return nil, InvalidFilter(0, "the filter is longer than %d bytes", MaxFilterLength)
 	}
-	p := &filterParser{s: s, rt: rt}
+	p := &filterParser{s: s, rt: rt, opts: o, query: true}
 	root, err := p.or()
 	if err != nil {
 		return nil, err
@@ -31,6 +34,10 @@ type filterParser struct {
 	s   string
 	pos int
 	rt  *ResourceType
+	// opts are what is tolerated of the client.
+	opts Options
+	// query says that this is the filter of a query, not that of a path.
+	query bool
 	// element is set inside the brackets of a value path: names are those of its sub-attributes.
 	element *Attribute
 	depth   int
@@ -205,7 +212,7 @@ func (p *filterParser) valuePath(ref attrRef) (node, error) {
 	case ref.attr.Type != TypeComplex && !ref.attr.MultiValued:
 		return nil, p.fail("%q has no sub-attributes, so it takes no filter in brackets", ref.attr.Name)
 	}
-	inner := &filterParser{s: p.s, pos: p.pos + 1, element: ref.attr, depth: p.depth + 1}
+	inner := &filterParser{s: p.s, pos: p.pos + 1, element: ref.attr, depth: p.depth + 1, opts: p.opts, query: p.query}
 	n, err := inner.bracketed()
 	if err != nil {
 		return nil, err
@@ -270,9 +277,13 @@ func (p *filterParser) operation(ref attrRef, start int) (node, error) {
 	c := &comparison{ref: ref, op: compareOps[i]}
 	p.space()
 	valueStart := p.pos
-	var err error
-	if c.literal, err = p.literal(); err != nil {
-		return nil, err
+	if text, ok := p.unquoted(ref.leaf()); ok {
+		c.literal = text
+	} else {
+		var err error
+		if c.literal, err = p.literal(); err != nil {
+			return nil, err
+		}
 	}
 	return c, p.prepare(c, opStart, valueStart)
 }
@@ -301,6 +312,16 @@ func (p *filterParser) literal() (any, error) {
 	return nil, p.fail("expected a value: a text in double quotes, a number, true, false or null; found %s", p.found())
 }
 
+// unquoted reads a text that has lost its quotes.
+func (p *filterParser) unquoted(a *Attribute) (text string, ok bool) {
+	w := p.word()
+	if !p.query || w == "" || equalName(w, "null") || a.Type != TypeString && a.Type != TypeReference || !p.opts.tolerates(UnquotedFilterValue) {
+		return "", false
+	}
+	p.pos += len(w)
+	return w, true
+}
+
 func (p *filterParser) quoted() (any, error) {
 	d := &decoder{data: []byte(p.s[p.pos:])}
 	v, err := d.string()
@@ -325,10 +346,11 @@ func (p *filterParser) prepare(c *comparison, opStart, valueStart int) error {
 	}
 	switch a.Type {
 	case TypeBoolean:
-		c.prepared, _ = c.literal.(bool)
-		if _, ok := c.literal.(bool); !ok {
+		value, ok := asBoolean(c.literal, p.opts)
+		if !ok {
 			return p.failAt(valueStart, "%q is a boolean; expected true or false without quotes", c.ref)
 		}
+		c.literal, c.prepared = value, value
 	case TypeInteger, TypeDecimal:
 		n, ok := c.literal.(json.Number)
 		if !ok {

@@ -99,7 +99,7 @@ func FuzzPath(f *testing.F) {
 	user := stored(f, UserType, typicalUser)
 	f.Fuzz(func(t *testing.T, s string) {
 		for _, rt := range CoreResourceTypes() {
-			for _, o := range []Options{{}, {Dialect: presets["entra"]}} {
+			for _, o := range []Options{{}, {Dialect: NewDialect("lenient", Tolerances()...)}} {
 				p, err := ParsePath(s, rt, o)
 				if err != nil {
 					refused(t, err)
@@ -139,7 +139,7 @@ func FuzzParseResource(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		checkDecoder(t, body)
 		for _, rt := range CoreResourceTypes() {
-			for _, o := range []Options{{}, {Dialect: presets["entra"]}, {Dialect: presets["okta"]}} {
+			for _, o := range []Options{{}, {Dialect: NewDialect("lenient", Tolerances()...)}, {Dialect: presets["okta"]}} {
 				r, err := ParseResource(body, rt, o)
 				if err != nil {
 					refused(t, err)
@@ -263,7 +263,7 @@ func FuzzPatch(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, r := range resources {
-			for _, o := range []Options{{}, {Dialect: presets["entra"]}, {Dialect: presets["okta"]}} {
+			for _, o := range []Options{{}, {Dialect: NewDialect("lenient", Tolerances()...)}, {Dialect: presets["okta"]}} {
 				fuzzPatch(t, r, o, body)
 			}
 		}
@@ -347,7 +347,7 @@ func TestPatchProperties(t *testing.T) {
 		}
 		body := []byte(patchBody(ops...))
 		for _, r := range resources {
-			fuzzPatch(t, r, Options{Dialect: presets["entra"]}, body)
+			fuzzPatch(t, r, Options{Dialect: NewDialect("lenient", Tolerances()...)}, body)
 			fuzzPatch(t, r, Options{Dialect: presets["strict"]}, body)
 		}
 	}

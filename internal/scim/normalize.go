@@ -18,7 +18,7 @@ type normalizer struct {
 	opts Options
 }
 
-// unknownSub decides about a name inside a complex value that the schema does not define.
+// unknown decides about a name inside a complex value that the schema does not define.
 func (n *normalizer) unknown(name string) error {
 	if n.opts.tolerates(UnknownAttributes) {
 		return nil
@@ -82,7 +82,7 @@ func (n *normalizer) asList(a *Attribute, label string, v any, single bool) ([]a
 	if o, ok := v.(*Object); ok && o.Len() == 0 {
 		return nil, nil
 	}
-	if single || n.opts.tolerates(SingleForArray) {
+	if single {
 		return []any{v}, nil
 	}
 	return nil, InvalidValue("attribute %q: expected an array, found %s", label, describe(v))
@@ -161,17 +161,21 @@ func (n *normalizer) element(a *Attribute, label string, v any) (any, error) {
 }
 
 func (n *normalizer) boolean(label string, v any) (any, error) {
-	if s, ok := v.(string); ok {
-		isTrue := strings.EqualFold(s, "true")
-		if (isTrue || strings.EqualFold(s, "false")) && n.opts.tolerates(StringBooleans) {
-			return isTrue, nil
-		}
-	}
-	b, ok := v.(bool)
+	b, ok := asBoolean(v, n.opts)
 	if !ok {
 		return nil, InvalidValue("attribute %q: expected true or false, found %s", label, describe(v))
 	}
 	return b, nil
+}
+
+// asBoolean reads a boolean, which some clients send as text.
+func asBoolean(v any, o Options) (value, ok bool) {
+	if s, isText := v.(string); isText {
+		value = strings.EqualFold(s, "true")
+		return value, (value || strings.EqualFold(s, "false")) && o.tolerates(StringBooleans)
+	}
+	value, ok = v.(bool)
+	return value, ok
 }
 
 // complex normalizes an object with sub-attributes.
@@ -185,6 +189,7 @@ func (n *normalizer) complex(a *Attribute, label string, v any) (any, error) {
 	if !ok {
 		return nil, wrongType(a, label, v)
 	}
+	in = n.unwrapped(a, in)
 	out := &Object{make([]field, 0, len(in.fields))}
 	for _, f := range in.fields {
 		sub := a.Sub(f.name)
@@ -210,6 +215,24 @@ func (n *normalizer) complex(a *Attribute, label string, v any) (any, error) {
 		}
 	}
 	return objectOrNil(out), nil
+}
+
+// unwrapped gives the object that stands as JSON text in the one field "value" of an object, as in [{"value": "{\"value\":\"x\",\"displayName\":\"X\"}"}].
+// An object without a value of its own is taken for the text that it is.
+func (n *normalizer) unwrapped(a *Attribute, o *Object) *Object {
+	if o.Len() != 1 {
+		return o
+	}
+	x, ok := o.Get("value").(string)
+	if !ok || !strings.HasPrefix(strings.TrimSpace(x), "{") {
+		return o
+	}
+	v, err := decodeJSON([]byte(x))
+	inner, ok := v.(*Object)
+	if err != nil || !ok || inner.Get("value") == nil || a.defaultSub() == nil || !n.opts.tolerates(ComplexAsJSONText) {
+		return o
+	}
+	return inner
 }
 
 // onePrimary leaves primary true on the first element that has it (RFC 7643 2.4). list is changed, its elements are not.

@@ -77,12 +77,12 @@ func ParsePath(s string, rt *ResourceType, o Options) (*Path, error) {
 	case ref.attr == nil || !ref.attr.MultiValued:
 		return nil, InvalidPath(len(head)+1, "%q is not a multi-valued attribute, so it takes no filter in brackets", clip(head))
 	}
-	return p, p.parseBrackets(s, len(head))
+	return p, p.parseBrackets(s, len(head), o)
 }
 
 // parseBrackets reads "[filter]" and "[filter].sub"; open is the index of the bracket.
-func (p *Path) parseBrackets(s string, open int) error {
-	fp := &filterParser{s: s, pos: open + 1, element: p.ref.attr, depth: 1}
+func (p *Path) parseBrackets(s string, open int, o Options) error {
+	fp := &filterParser{s: s, pos: open + 1, element: p.ref.attr, depth: 1, opts: o}
 	var err error
 	if p.filter, err = fp.bracketed(); err != nil {
 		return relocate(err, ScimTypeInvalidPath, "path", 0)

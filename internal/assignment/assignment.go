@@ -21,7 +21,7 @@ type Assignment struct {
 	Roles []string
 	// Overrides are attribute values of mappings that name the user. They win over the user's own.
 	Overrides map[string]string
-	// Defaults are attribute values of mappings that name a group, for users without a value of their own (S66).
+	// Defaults are attribute values of mappings that name a group or have an expression, for users without a value of their own (S66).
 	Defaults map[string]string
 	// Mappings are the names of the mappings that give the app, sorted.
 	Mappings []string
@@ -33,12 +33,28 @@ func (s *Snapshot) For(user *v1alpha1.ScimUser, groupIDs []string) []Assignment 
 	if !user.Admitted() {
 		return nil
 	}
+	return s.ForSelected(user, groupIDs, s.Select(user))
+}
+
+// ForSelected is For with what Select gave for the user as its spec is.
+func (s *Snapshot) ForSelected(user *v1alpha1.ScimUser, groupIDs []string, selected Selection) []Assignment {
+	if !user.Admitted() {
+		return nil
+	}
 	var grants []grant
 	for _, rule := range s.byUser[scim.Fold(user.Spec.UserName)] {
 		grants = append(grants, grant{rule: rule, direct: true})
 	}
 	for _, id := range groupIDs {
 		for _, rule := range s.byGroup[id] {
+			grants = append(grants, grant{rule: rule})
+		}
+	}
+	for i, c := range s.conditions {
+		if !selected.has(i) {
+			continue
+		}
+		for _, rule := range c.rules {
 			grants = append(grants, grant{rule: rule})
 		}
 	}
@@ -59,12 +75,12 @@ func (s *Snapshot) For(user *v1alpha1.ScimUser, groupIDs []string) []Assignment 
 // grant is one mapping that gives the user an app.
 type grant struct {
 	rule *rule
-	// direct: the mapping names the user, not one of the user's groups.
+	// direct: the mapping names the user, not one of the user's groups or what is true for more users.
 	direct bool
 }
 
-// compareGrants sorts by app and then by precedence: a mapping that names the user before all that name groups (Okta's order, individual values before those of
-// groups), then the lowest priority, then the lowest name.
+// compareGrants sorts by app and then by precedence: a mapping that names the user before all that name groups or have an expression (Okta's order, individual
+// values before those of groups), then the lowest priority, then the lowest name.
 func compareGrants(a, b grant) int {
 	if c := cmp.Compare(a.rule.app, b.rule.app); c != 0 {
 		return c

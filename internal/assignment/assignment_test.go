@@ -268,6 +268,9 @@ func randomDirectory(r *rand.Rand) ([]v1alpha1.ScimRoleMapping, *v1alpha1.ScimUs
 	var mappings []v1alpha1.ScimRoleMapping
 	for i := range 12 {
 		m := mapping(fmt.Sprint("m", i), app(fmt.Sprint("app", r.IntN(3))), groups(some("", 5)...), users(some("user", 3)...), roles(some("role", 3)...), priority(int32(r.IntN(3))))
+		if r.IntN(3) == 0 {
+			expression(fmt.Sprintf(`user.userName.endsWith("%d")`, r.IntN(3)))(&m)
+		}
 		for j := range 2 {
 			if r.IntN(2) == 0 {
 				attribute(fmt.Sprint("a", j), fmt.Sprint(r.IntN(3)))(&m)

@@ -17,6 +17,8 @@ type Snapshot struct {
 	byName  map[string]*rule
 	byUser  map[string][]*rule // folded userName
 	byGroup map[string][]*rule // SCIM id
+	// conditions are sorted by their expression.
+	conditions []*condition
 }
 
 // rule is a compiled mapping.
@@ -28,13 +30,19 @@ type rule struct {
 	attributes []v1alpha1.AttributeValue
 	groups     []string // SCIM ids, sorted
 	users      []string // folded userNames, sorted
+	expression string   // in CEL, "" for none
 }
 
 // NewSnapshot compiles mappings. Those that are being deleted give nothing: deleting a mapping is the revocation.
+func NewSnapshot(mappings []v1alpha1.ScimRoleMapping) *Snapshot {
+	return (*Snapshot)(nil).Next(mappings)
+}
+
+// Next compiles mappings as NewSnapshot does. Expressions that the snapshot has already are not compiled again. The snapshot, which may be nil, stays as it is.
 //
 // Group names count by what they were resolved to (status.groups), and only as long as the spec names them, so that a name taken out of the spec takes effect at
 // once.
-func NewSnapshot(mappings []v1alpha1.ScimRoleMapping) *Snapshot {
+func (s *Snapshot) Next(mappings []v1alpha1.ScimRoleMapping) *Snapshot {
 	rules := make([]*rule, 0, len(mappings))
 	for i := range mappings {
 		if mappings[i].DeletionTimestamp.IsZero() {
@@ -44,18 +52,18 @@ func NewSnapshot(mappings []v1alpha1.ScimRoleMapping) *Snapshot {
 	slices.SortFunc(rules, func(a, b *rule) int {
 		return cmp.Or(cmp.Compare(a.priority, b.priority), cmp.Compare(a.name, b.name))
 	})
-	s := &Snapshot{byName: map[string]*rule{}, byUser: map[string][]*rule{}, byGroup: map[string][]*rule{}}
+	next := &Snapshot{byName: map[string]*rule{}, byUser: map[string][]*rule{}, byGroup: map[string][]*rule{}, conditions: conditionsOf(rules, s)}
 	for rank, rule := range rules {
 		rule.rank = rank
-		s.byName[rule.name] = rule
+		next.byName[rule.name] = rule
 		for _, user := range rule.users {
-			s.byUser[user] = append(s.byUser[user], rule)
+			next.byUser[user] = append(next.byUser[user], rule)
 		}
 		for _, group := range rule.groups {
-			s.byGroup[group] = append(s.byGroup[group], rule)
+			next.byGroup[group] = append(next.byGroup[group], rule)
 		}
 	}
-	return s
+	return next
 }
 
 func compile(m *v1alpha1.ScimRoleMapping) *rule {
@@ -65,6 +73,7 @@ func compile(m *v1alpha1.ScimRoleMapping) *rule {
 		priority:   m.PriorityOrDefault(),
 		roles:      sortedSet(m.Spec.Roles),
 		attributes: slices.Clone(m.Spec.Attributes),
+		expression: m.Spec.Subjects.Expression,
 	}
 	for _, g := range m.Status.Groups {
 		if slices.Contains(m.Spec.Subjects.Groups, g.DisplayName) {
@@ -88,8 +97,8 @@ func (s *Snapshot) UsersOf(mapping string) (groupIDs, userNames []string) {
 	return slices.Clone(rule.groups), slices.Clone(rule.users)
 }
 
-// Conflicts is, for each mapping, the sorted names of those with which it ties and disagrees over a subject that both name. Precedence decides between them by
-// the lower name.
+// Conflicts is, for each mapping, the sorted names of those with which it ties and disagrees over a subject that both name, the same expression included.
+// Precedence decides between them by the lower name.
 func (s *Snapshot) Conflicts() map[string][]string {
 	found := map[string]map[string]bool{}
 	add := func(a, b string) {
@@ -98,17 +107,23 @@ func (s *Snapshot) Conflicts() map[string][]string {
 		}
 		found[a][b] = true
 	}
-	for _, index := range []map[string][]*rule{s.byUser, s.byGroup} {
-		for _, rules := range index {
-			for i, a := range rules {
-				for _, b := range rules[i+1:] {
-					if a.ties(b) {
-						add(a.name, b.name)
-						add(b.name, a.name)
-					}
+	compare := func(rules []*rule) {
+		for i, a := range rules {
+			for _, b := range rules[i+1:] {
+				if a.ties(b) {
+					add(a.name, b.name)
+					add(b.name, a.name)
 				}
 			}
 		}
+	}
+	for _, index := range []map[string][]*rule{s.byUser, s.byGroup} {
+		for _, rules := range index {
+			compare(rules)
+		}
+	}
+	for _, c := range s.conditions {
+		compare(c.rules)
 	}
 	conflicts := make(map[string][]string, len(found))
 	for name, others := range found {
@@ -117,22 +132,25 @@ func (s *Snapshot) Conflicts() map[string][]string {
 	return conflicts
 }
 
-// Rivals are the sorted names of the mappings that tie and disagree with this one for every user whom both give the app through a group, whether or not there is
-// such a user.
+// Rivals are the sorted names of the mappings that tie and disagree with this one for every user whom both give the app through a group or an expression, whether
+// or not there is such a user.
 func (s *Snapshot) Rivals(mapping string) []string {
 	rule := s.byName[mapping]
-	if rule == nil || len(rule.groups) == 0 {
+	if rule == nil || !rule.open() {
 		return nil
 	}
 	var rivals []string
 	for name, other := range s.byName {
-		if other != rule && len(other.groups) > 0 && rule.ties(other) {
+		if other != rule && other.open() && rule.ties(other) {
 			rivals = append(rivals, name)
 		}
 	}
 	slices.Sort(rivals)
 	return rivals
 }
+
+// open is whether the mapping gives the app to users whom it does not name.
+func (r *rule) open() bool { return len(r.groups) > 0 || r.expression != "" }
 
 // ties is whether two mappings have the same precedence and give different roles, or a different value of one attribute. A mapping that names no role leaves the
 // roles to the other one.

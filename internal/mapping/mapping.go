@@ -95,16 +95,11 @@ func Compile(attributes []Attribute) (*Program, error) {
 }
 
 func compile(env *cel.Env, expression string) (cel.Program, error) {
-	ast, issues := env.Compile(expression)
-	if issues.Err() != nil {
-		first := issues.Errors()[0]
-		return nil, fmt.Errorf("%d:%d: %s", first.Location.Line(), first.Location.Column()+1, oneLine(first.Message))
+	checked, err := check(env, expression)
+	if err != nil {
+		return nil, err
 	}
-	return env.Program(ast,
-		cel.EvalOptions(cel.OptOptimize),
-		cel.CostLimit(costLimit),
-		cel.CostTracking(stringCosts{}),
-	)
+	return programOf(env, checked, costLimit)
 }
 
 // Eval computes the values, by attribute name, for a user given as JSON: strings, bools, numbers (any Go integer or float), []any and map[string]any. Values are

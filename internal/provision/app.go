@@ -171,10 +171,7 @@ func (a *App) wanted(user *v1alpha1.ScimUser, given *assignment.Assignment) plan
 	if given == nil {
 		given = &assignment.Assignment{}
 	}
-	vars := resource.UserJSON(user, user.Spec.Client)
-	// The id that the endpoint gave the user is what an app may keep as externalId: it tells our accounts from others.
-	vars["id"] = user.SCIMID()
-	w.Values, w.Problems = a.program.Eval(vars)
+	w.Values, w.Problems = a.program.Eval(resource.Variables(user))
 	if w.Values == nil {
 		w.Values = map[string]any{}
 	}

@@ -115,7 +115,7 @@ func (v *View) Revocations(ctx context.Context, key types.NamespacedName, now ti
 	if app == nil || err != nil {
 		return &GuardCensus{}, err
 	}
-	mappings, err := v.Mappings(ctx, key.Namespace)
+	mappings, err := v.mappings(ctx, key.Namespace)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -103,9 +104,11 @@ type compiled struct {
 	err        error
 }
 
+// snapshot is the role mappings of a namespace, compiled. selections are those of its expressions.
 type snapshot struct {
 	fingerprint string
 	mappings    *assignment.Snapshot
+	selections  *selections
 }
 
 // NewView makes a view of a cache that has the indexes of RegisterIndexes and of the directory.
@@ -192,6 +195,9 @@ func (v *View) load(ctx context.Context, key types.NamespacedName) (*UserView, e
 	seen := v.Users.Look(key)
 	cached := &v1alpha1.ScimUser{}
 	if err := v.cache.Get(ctx, key, cached, client.UnsafeDisableDeepCopy); err != nil {
+		if apierrors.IsNotFound(err) {
+			v.forgetSelection(key)
+		}
 		return nil, client.IgnoreNotFound(err)
 	}
 	v.Users.CaughtUp(cached)
@@ -339,14 +345,14 @@ func (v *View) ForgetApp(key types.NamespacedName) {
 
 // assignments are the apps that the user has. A user that is not admitted has none.
 func (v *View) assignments(ctx context.Context, user *v1alpha1.ScimUser) (map[string]*assignment.Assignment, error) {
-	mappings, err := v.Mappings(ctx, user.Namespace)
+	mappings, err := v.mappings(ctx, user.Namespace)
 	if err != nil {
 		return nil, err
 	}
 	return v.given(ctx, mappings, user)
 }
 
-func (v *View) given(ctx context.Context, mappings *assignment.Snapshot, user *v1alpha1.ScimUser) (map[string]*assignment.Assignment, error) {
+func (v *View) given(ctx context.Context, from snapshot, user *v1alpha1.ScimUser) (map[string]*assignment.Assignment, error) {
 	if !user.Admitted() {
 		return nil, nil
 	}
@@ -354,7 +360,7 @@ func (v *View) given(ctx context.Context, mappings *assignment.Snapshot, user *v
 	if err != nil {
 		return nil, err
 	}
-	list := mappings.For(user, groups)
+	list := from.mappings.ForSelected(user, groups, from.selections.of(from.mappings, user))
 	given := make(map[string]*assignment.Assignment, len(list))
 	for i := range list {
 		given[list[i].App] = &list[i]
@@ -362,11 +368,11 @@ func (v *View) given(ctx context.Context, mappings *assignment.Snapshot, user *v
 	return given, nil
 }
 
-// Mappings are the role mappings of a namespace, compiled; compiled anew only when one has changed.
-func (v *View) Mappings(ctx context.Context, namespace string) (*assignment.Snapshot, error) {
+// mappings are the role mappings of a namespace, compiled; compiled anew only when one has changed.
+func (v *View) mappings(ctx context.Context, namespace string) (snapshot, error) {
 	var list v1alpha1.ScimRoleMappingList
 	if err := v.cache.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("listing the role mappings: %w", err)
+		return snapshot{}, fmt.Errorf("listing the role mappings: %w", err)
 	}
 	versions := make([]string, len(list.Items))
 	for i := range list.Items {
@@ -378,10 +384,14 @@ func (v *View) Mappings(ctx context.Context, namespace string) (*assignment.Snap
 	defer v.mu.Unlock()
 	have, ok := v.snapshots[namespace]
 	if !ok || have.fingerprint != fingerprint {
-		have = snapshot{fingerprint: fingerprint, mappings: assignment.NewSnapshot(list.Items)}
+		next := snapshot{fingerprint: fingerprint, mappings: have.mappings.Next(list.Items), selections: have.selections}
+		if !ok || !next.mappings.SameExpressions(have.mappings) {
+			next.selections = newSelections()
+		}
+		have = next
 		v.snapshots[namespace] = have
 	}
-	return have.mappings, nil
+	return have, nil
 }
 
 // GroupsOf are the SCIM ids of the groups that a member is in, directly or through other groups.

@@ -19,6 +19,7 @@ import (
 	"io"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
@@ -29,12 +30,20 @@ import (
 type Options struct {
 	// Client reads and writes at the API server, without a cache.
 	Client client.Client
-	// Cache reads from informers that have the indexes of RegisterIndexes.
-	Cache client.Reader
+	// Cache has informers with the indexes of RegisterIndexes.
+	Cache Cache
+	// Cursors makes the cursors of pages. Replicas that have the same secret read each other's.
+	Cursors *scim.Cursors
 	// Clock gives the time of a change and paces waiting.
 	Clock Clock
 	// Random is the source of ids and object names: crypto/rand.Reader.
 	Random io.Reader
+}
+
+// Cache is what is used of controller-runtime's cache.
+type Cache interface {
+	client.Reader
+	GetInformer(ctx context.Context, obj client.Object, opts ...cache.InformerGetOption) (cache.Informer, error)
 }
 
 // Store is the users and groups of all namespaces. It may be used by many goroutines at once.
@@ -45,14 +54,14 @@ type Store struct {
 	recent *recents
 }
 
-// New makes a store.
-func New(o Options) *Store {
+// New makes a store, which follows the informers of the cache from now on. The cache need not have started.
+func New(_ context.Context, o Options) (*Store, error) {
 	return &Store{
 		opts:   o,
 		api:    kubernetes{o.Client},
 		pace:   pace{clock: o.Clock, tries: tries, polls: polls},
 		recent: newRecents(o.Clock),
-	}
+	}, nil
 }
 
 func (s *Store) users(namespace string) *arbiter {
@@ -98,12 +107,18 @@ type Directory struct {
 // For gives the directory of a request.
 func (s *Store) For(scope Scope) *Directory { return &Directory{store: s, scope: scope} }
 
-// Query selects resources. The order is by creation, then by id, whatever the page.
+// Query selects resources, and a page of them.
 type Query struct {
 	// Filter, or nil for all.
 	Filter *scim.Filter
-	// Page of the result.
+	// Sort, or nil for the order of creation, which breaks ties, too.
+	Sort *scim.Sort
+	// Page of the result. Its StartIndex does not matter where there is a Cursor.
 	Page scim.Page
+	// Cursor asks for a page by cursor (RFC 9865): the first page where it is empty, else the one after the page that gave it. Nil asks for a page by index.
+	Cursor *string
+	// MaxScan is how many resources may be looked at for a filter or an order that no index serves; beyond it is 400 tooMany. 0 is no bound.
+	MaxScan int
 }
 
 // UnavailableError says that the request may succeed later: the API server is away, or others kept changing the same objects. Like a request that times out, it

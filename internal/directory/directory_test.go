@@ -388,7 +388,8 @@ func TestAnAPIServerThatIsAwayIsA503(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := New(Options{Client: away, Cache: r.opts.Cache, Clock: clock.RealClock{}, Random: r.opts.Random}).For(Scope{Namespace: r.namespace, Client: "okta"})
+	store := must[*Store](t)(New(t.Context(), Options{Client: away, Cache: r.opts.Cache, Cursors: r.opts.Cursors, Clock: clock.RealClock{}, Random: r.opts.Random}))
+	d := store.For(Scope{Namespace: r.namespace, Client: "okta"})
 	for what, f := range map[string]func() error{
 		"POST":   func() error { _, err := d.Create(t.Context(), user(t, "ann@corp.test")); return err },
 		"GET":    func() error { _, err := d.Get(t.Context(), scim.UserType, id); return err },

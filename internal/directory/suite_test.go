@@ -91,9 +91,17 @@ func newReplica(t *testing.T, namespace string) *replica {
 	if !informers.WaitForCacheSync(ctx) {
 		t.Fatal("the cache does not sync")
 	}
-	r.Store = New(Options{Client: r.client, Cache: informers, Clock: clock.RealClock{}, Random: rand.Reader})
+	if r.Store, err = New(ctx, Options{Client: r.client, Cache: informers, Cursors: testCursors(t), Clock: clock.RealClock{}, Random: rand.Reader}); err != nil {
+		t.Fatal(err)
+	}
 	r.warm()
 	return r
+}
+
+// testCursors are the same for all replicas.
+func testCursors(t *testing.T) *scim.Cursors {
+	t.Helper()
+	return must[*scim.Cursors](t)(scim.NewCursors([]byte("0123456789abcdef0123456789abcdef")))
 }
 
 // warm lets the client discover the kinds, which is not counted.

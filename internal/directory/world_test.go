@@ -71,7 +71,7 @@ func (w *world) store(name string, turn func(access)) *Store {
 }
 
 // empty is a cache without ScimClients.
-type empty struct{ client.Reader }
+type empty struct{ Cache }
 
 func (empty) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
 	return apierrors.NewNotFound(schema.GroupResource{}, "")

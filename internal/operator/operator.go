@@ -98,7 +98,10 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 	if err != nil {
 		return fmt.Errorf("making the client: %w", err)
 	}
-	store := directory.New(directory.Options{Client: live, Cache: mgr.GetClient(), Clock: clock.RealClock{}, Random: rand.Reader})
+	store, err := newStore(ctx, mgr, live, o)
+	if err != nil {
+		return fmt.Errorf("making the directory: %w", err)
+	}
 	if err := addEndpoint(ctx, mgr, store, o); err != nil {
 		return err
 	}
@@ -109,6 +112,20 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 		return fmt.Errorf("setting up the controllers: %w", err)
 	}
 	return start(ctx, mgr)
+}
+
+func newStore(ctx context.Context, mgr ctrl.Manager, live client.Client, o Options) (*directory.Store, error) {
+	namespace, err := ownNamespace(o)
+	if err != nil {
+		return nil, err
+	}
+	shared, err := cursors(ctx, live, namespace)
+	if err != nil {
+		return nil, err
+	}
+	return directory.New(ctx, directory.Options{
+		Client: live, Cache: mgr.GetCache(), Cursors: shared, Clock: clock.RealClock{}, Random: rand.Reader,
+	})
 }
 
 // stopTimeout is how long an orderly end may take: longer than the manager gives what it runs.

@@ -16,12 +16,12 @@ const (
 	MaxFilterDepth = 32
 )
 
-// Filter is a parsed filter expression (RFC 7644 3.4.2.2), bound to a resource type. It may be used by many goroutines at once.
+// Filter is a parsed filter expression (RFC 7644 3.4.2.2), bound to one or more resource types. It may be used by many goroutines at once.
 //
 // Where the RFC leaves a choice: "eq null" is true where the attribute has no value, "ne null" where it has one; "ne" is true where the attribute has no value;
 // on a multi-valued attribute every operator, ne included, asks for any one element for which it is true; a complex attribute without sub-attribute
 // means its "value"; attributes of an extension are found without their URN too; `emails[type eq "work"].value eq "x"` asks for both of the same element.
-type Filter struct{ root node }
+type Filter struct{ roots typed[node] }
 
 // node is one of *logical, *negation, *comparison, *presence, *valuePath.
 type node any
@@ -68,7 +68,7 @@ const (
 var compareOps = []compareOp{opEq, opNe, opCo, opSw, opEw, opGt, opGe, opLt, opLe}
 
 // String gives the filter in canonical spelling. Parsing it gives an equal filter.
-func (f *Filter) String() string { return renderFilter(f.root) }
+func (f *Filter) String() string { return renderFilter(f.roots.first) }
 
 func renderFilter(n node) string {
 	var b strings.Builder
@@ -124,7 +124,7 @@ type Equality struct {
 
 // Equalities lists the string equalities that every match has to satisfy: those joined by "and" at the top of the filter or of a value path. Each can serve for
 // an indexed look-up; what it finds still has to be put to Match. Empty means that no index helps.
-func (f *Filter) Equalities() []Equality { return equalities(nil, "", f.root) }
+func (f *Filter) Equalities() []Equality { return equalities(nil, "", f.roots.first) }
 
 func equalities(list []Equality, prefix string, n node) []Equality {
 	switch n := n.(type) {
@@ -166,7 +166,7 @@ func (f *Filter) Attributes() []string {
 			names = append(names, n.ref.top())
 		}
 	}
-	walk(f.root)
+	walk(f.roots.first)
 	slices.Sort(names)
 	return slices.Compact(names)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // Match reports whether the filter is true for the resource.
-func (f *Filter) Match(r *Resource) bool { return matches(f.root, scope{resource: r}) }
+func (f *Filter) Match(r *Resource) bool { return matches(f.roots.of(r.rt), scope{resource: r}) }
 
 // scope is what names refer to: a resource, or inside brackets an element of a multi-valued attribute.
 type scope struct {

@@ -13,12 +13,22 @@ import (
 // operator is an error, never an empty result.
 func ParseFilter(s string, rt *ResourceType) (*Filter, error) { return ParseFilterOf(s, rt, Options{}) }
 
-// ParseFilterOf parses a filter as a client of a dialect sends it.
-func ParseFilterOf(s string, rt *ResourceType, o Options) (*Filter, error) {
+// ParseFilterOf parses a filter as a client of a dialect sends it. Where others are given, it is a query over resources of several types (RFC 7644 3.4.2.1): a
+// resource has no value of an attribute that only another type has.
+func ParseFilterOf(s string, rt *ResourceType, o Options, others ...*ResourceType) (*Filter, error) {
 	if len(s) > MaxFilterLength {
 		return nil, InvalidFilter(0, "the filter is longer than %d bytes", MaxFilterLength)
 	}
-	p := &filterParser{s: s, rt: rt, opts: o, query: true}
+	roots, err := forTypes(rt, others, func(rt *ResourceType, others []*ResourceType) (node, error) {
+		return (&filterParser{s: s, rt: rt, others: others, opts: o, query: true}).whole()
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Filter{roots}, nil
+}
+
+func (p *filterParser) whole() (node, error) {
 	root, err := p.or()
 	if err != nil {
 		return nil, err
@@ -26,7 +36,7 @@ func ParseFilterOf(s string, rt *ResourceType, o Options) (*Filter, error) {
 	if p.space(); p.pos < len(p.s) {
 		return nil, p.fail("expected \"and\", \"or\" or the end of the filter, found %s", p.found())
 	}
-	return &Filter{root}, nil
+	return root, nil
 }
 
 // filterParser is a recursive descent over RFC 7644 figure 1. Precedence: not, and, or.
@@ -34,6 +44,8 @@ type filterParser struct {
 	s   string
 	pos int
 	rt  *ResourceType
+	// others are the further types that the query is about.
+	others []*ResourceType
 	// opts are what is tolerated of the client.
 	opts Options
 	// query says that this is the filter of a query, not that of a path.
@@ -187,7 +199,7 @@ func (p *filterParser) reference(name string, start int) (attrRef, error) {
 		}
 		return attrRef{}, p.failAt(start, "%q has no sub-attribute %q", p.element.Name, clip(name))
 	}
-	ref, err := resolve(name, p.rt, Options{Dialect: inFilter})
+	ref, err := resolveAmong(name, p.rt, p.others, Options{Dialect: inFilter})
 	if err != nil {
 		return attrRef{}, relocate(err, ScimTypeInvalidFilter, "filter", start)
 	}

@@ -15,10 +15,12 @@ const ListResponseSchema = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 
 // ListResponse is the answer to a query (RFC 7644 3.4.2). T is usually *Resource.
 type ListResponse[T any] struct {
-	// TotalResults counts all matches, not only those of this page.
+	// TotalResults counts all matches, not only those of this page. Negative where they were not counted, which only a page by cursor may leave out (RFC 9865 2).
 	TotalResults int
-	// StartIndex counts from 1.
+	// StartIndex counts from 1. 0 on a page by cursor, which has none.
 	StartIndex int
+	// NextCursor asks for the next page (RFC 9865 2). Empty on the last page, and on pages by index.
+	NextCursor string
 	// Resources are this page's rows; itemsPerPage is their number.
 	Resources []T
 }
@@ -29,13 +31,18 @@ func (l ListResponse[T]) MarshalJSON() ([]byte, error) {
 	if rows == nil {
 		rows = []T{}
 	}
+	total := &l.TotalResults
+	if l.TotalResults < 0 {
+		total = nil
+	}
 	return json.Marshal(struct {
 		Schemas      []string `json:"schemas"`
-		TotalResults int      `json:"totalResults"`
-		StartIndex   int      `json:"startIndex"`
+		TotalResults *int     `json:"totalResults,omitempty"`
+		StartIndex   int      `json:"startIndex,omitempty"`
 		ItemsPerPage int      `json:"itemsPerPage"`
+		NextCursor   string   `json:"nextCursor,omitempty"`
 		Resources    []T      `json:"Resources"`
-	}{[]string{ListResponseSchema}, l.TotalResults, l.StartIndex, len(rows), rows})
+	}{[]string{ListResponseSchema}, total, l.StartIndex, len(rows), l.NextCursor, rows})
 }
 
 // Page is a request for rows by index (RFC 7644 3.4.2.4).
@@ -70,6 +77,16 @@ func parseInt(name, s string, absent int) (int, error) {
 		return 0, InvalidValue("parameter %q has to be an integer", name)
 	}
 	return n, nil
+}
+
+// ParseCount reads the parameter count of a page by cursor (RFC 9865 2); "" means absent. A count above most counts as most, no count as usual. What is not an integer
+// above 0 is 400 invalidCount.
+func ParseCount(count string, usual, most int) (int, error) {
+	n, err := parseInt("count", count, usual)
+	if err != nil || n < 1 {
+		return 0, InvalidCount("count has to be an integer from 1 to %d", most)
+	}
+	return min(n, most), nil
 }
 
 // Window gives the half-open range [from, to) of the page in a list of total rows.

@@ -49,15 +49,15 @@ func ParseSort(sortBy, sortOrder string, rt *ResourceType, others ...*ResourceTy
 		return nil, InvalidPath(0, "sortBy is longer than %d bytes", MaxFilterLength)
 	}
 	var err error
-	s.refs, err = forTypes(rt, others, func(rt *ResourceType) (attrRef, error) { return sortRef(sortBy, rt) })
+	s.refs, err = forTypes(rt, others, func(rt *ResourceType, others []*ResourceType) (attrRef, error) { return sortRef(sortBy, rt, others) })
 	if err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-func sortRef(sortBy string, rt *ResourceType) (attrRef, error) {
-	ref, err := resolve(sortBy, rt, Options{Dialect: inFilter})
+func sortRef(sortBy string, rt *ResourceType, others []*ResourceType) (attrRef, error) {
+	ref, err := resolveAmong(sortBy, rt, others, Options{Dialect: inFilter})
 	if err != nil {
 		return ref, relocateSort(err)
 	}

@@ -3,7 +3,7 @@
 
 package scim
 
-// typed is a value for each of the resource types that a query is about.
+// typed is what a query means for each of the resource types that it is about.
 type typed[T any] struct {
 	first  T
 	others map[*ResourceType]T
@@ -17,35 +17,32 @@ func (t typed[T]) of(rt *ResourceType) T {
 	return t.first
 }
 
-// forTypes parses something for each type. What one type does not know is read as another one knows it, and so as an attribute that resources of the first have no
-// value of (RFC 7644 3.4.2.1). The error is that of the first type, where none knows it.
-func forTypes[T any](rt *ResourceType, others []*ResourceType, parse func(*ResourceType) (T, error)) (typed[T], error) {
-	all := append([]*ResourceType{rt}, others...)
-	values := make([]*T, len(all))
-	var known *T
-	var firstErr error
-	for i, rt := range all {
-		v, err := parse(rt)
-		if err == nil {
-			values[i] = &v
-			if known == nil {
-				known = &v
-			}
-		} else if firstErr == nil {
-			firstErr = err
-		}
+// forTypes works the value out for each type. The types that parse gets besides are those of which an attribute may be, too.
+func forTypes[T any](rt *ResourceType, others []*ResourceType, parse func(rt *ResourceType, others []*ResourceType) (T, error)) (typed[T], error) {
+	first, err := parse(rt, others)
+	if err != nil || len(others) == 0 {
+		return typed[T]{first: first}, err
 	}
-	if known == nil {
-		return typed[T]{}, firstErr
-	}
-	t := typed[T]{first: *known}
-	for i, rt := range all {
-		if values[i] != nil && len(others) > 0 {
-			if t.others == nil {
-				t.others = map[*ResourceType]T{}
-			}
-			t.others[rt] = *values[i]
+	t := typed[T]{first: first, others: map[*ResourceType]T{}}
+	for _, other := range others {
+		if t.others[other], err = parse(other, append([]*ResourceType{rt}, others...)); err != nil {
+			return t, err
 		}
 	}
 	return t, nil
+}
+
+// resolveAmong finds what a name means to a type. What the type does not know means what it means to one of the others: an attribute that resources of this type have
+// no value of (RFC 7644 3.4.2.1). The error is that of the type itself, where none knows it.
+func resolveAmong(name string, rt *ResourceType, others []*ResourceType, o Options) (attrRef, error) {
+	ref, err := resolve(name, rt, o)
+	if err == nil {
+		return ref, nil
+	}
+	for _, other := range others {
+		if ref, otherErr := resolve(name, other, o); otherErr == nil {
+			return ref, nil
+		}
+	}
+	return ref, err
 }

@@ -38,6 +38,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/controlplane"
 	"github.com/scim-operator/scim-operator/internal/controlplane/cptest"
 	"github.com/scim-operator/scim-operator/internal/directory"
+	"github.com/scim-operator/scim-operator/internal/scim"
 	"github.com/scim-operator/scim-operator/internal/server"
 	"github.com/scim-operator/scim-operator/internal/server/servertest"
 )
@@ -52,6 +53,8 @@ type backend struct {
 	admin  client.Client
 	source *clients.Source
 	store  *directory.Store
+	// informers are what the store reads from.
+	informers cache.Cache
 }
 
 var shared struct {
@@ -106,8 +109,20 @@ func newBackend(ctx context.Context, env *cptest.Env) (backend, error) {
 		return b, err
 	}
 	b.source = &clients.Source{Reader: informers}
-	b.store = directory.New(directory.Options{Client: b.admin, Cache: informers, Clock: clock.RealClock{}, Random: rand.Reader})
-	return b, nil
+	b.informers = informers
+	b.store, err = directory.New(ctx, directory.Options{
+		Client: b.admin, Cache: informers, Cursors: testCursors(), Clock: clock.RealClock{}, Random: rand.Reader,
+	})
+	return b, err
+}
+
+// testCursors are the same for all replicas.
+func testCursors() *scim.Cursors {
+	cursors, err := scim.NewCursors([]byte("0123456789abcdef0123456789abcdef"))
+	if err != nil {
+		panic(err)
+	}
+	return cursors
 }
 
 // endpoint is a running SCIM endpoint, as one client in a namespace of its own sees it.

@@ -286,5 +286,11 @@ func unreachableStore(t *testing.T) *directory.Store {
 	if err != nil {
 		t.Error(err)
 	}
-	return directory.New(directory.Options{Client: away, Cache: b.source.Reader, Clock: clock.RealClock{}, Random: rand.Reader})
+	store, err := directory.New(t.Context(), directory.Options{
+		Client: away, Cache: b.informers, Cursors: testCursors(), Clock: clock.RealClock{}, Random: rand.Reader,
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return store
 }

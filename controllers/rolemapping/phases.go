@@ -26,6 +26,8 @@ type findings struct {
 	missingUsers []int
 	// users is how many users the mapping gives the app.
 	users int
+	// expression is for whom the mapping's expression is true, nil if it has none.
+	expression *tally
 	// app: the ScimApp exists and stays; problem is what it does not take.
 	app     bool
 	problem problem
@@ -49,7 +51,12 @@ func (r *Reconciler) look(ctx context.Context, m *v1alpha1.ScimRoleMapping) (fin
 	if err != nil {
 		return found, err
 	}
-	found.conflicts, err = r.conflicts(ctx, m, snapshot, members)
+	found.expression, err = r.tally(ctx, client.ObjectKeyFromObject(m), m.Spec.Subjects.Expression)
+	if err != nil {
+		return found, err
+	}
+	reached := reach{members: members, selected: found.expression.users()}
+	found.conflicts, err = r.conflicts(ctx, m, snapshot, reached)
 	if err != nil {
 		return found, err
 	}
@@ -61,7 +68,7 @@ func (r *Reconciler) look(ctx context.Context, m *v1alpha1.ScimRoleMapping) (fin
 	for name := range named {
 		members[name] = true
 	}
-	found.users = len(members)
+	found.users = reached.size()
 	found.app, found.problem, err = r.checkApp(ctx, m)
 	return found, err
 }
@@ -203,38 +210,28 @@ func (r *Reconciler) namedUsers(ctx context.Context, m *v1alpha1.ScimRoleMapping
 	return named, missing, nil
 }
 
-// conflicts are the mappings that tie and disagree with this one: over a subject that both name, or over a user whom both give the app through groups. members
-// are this mapping's users through groups.
-func (r *Reconciler) conflicts(
-	ctx context.Context, m *v1alpha1.ScimRoleMapping, snapshot *assignment.Snapshot, members map[string]bool,
-) ([]string, error) {
+// conflicts are the mappings that tie and disagree with this one: over a subject that both name, or over a user whom both give the app without naming it.
+// reached are whom this mapping gives the app so.
+func (r *Reconciler) conflicts(ctx context.Context, m *v1alpha1.ScimRoleMapping, snapshot *assignment.Snapshot, reached reach) ([]string, error) {
 	conflicts := snapshot.Conflicts()[m.Name]
 	for _, rival := range snapshot.Rivals(m.Name) {
 		if slices.Contains(conflicts, rival) {
 			continue
 		}
-		others, err := r.members(ctx, m.Namespace, snapshot, rival)
+		members, err := r.members(ctx, m.Namespace, snapshot, rival)
 		if err != nil {
 			return nil, err
 		}
-		if intersect(members, others) {
+		selected, err := r.tally(ctx, types.NamespacedName{Namespace: m.Namespace, Name: rival}, snapshot.ExpressionOf(rival))
+		if err != nil {
+			return nil, err
+		}
+		if reached.meets(reach{members: members, selected: selected.users()}) {
 			conflicts = append(conflicts, rival)
 		}
 	}
 	slices.Sort(conflicts)
 	return conflicts, nil
-}
-
-func intersect(a, b map[string]bool) bool {
-	if len(b) < len(a) {
-		a, b = b, a
-	}
-	for name := range a {
-		if b[name] {
-			return true
-		}
-	}
-	return false
 }
 
 // checkApp is whether the app exists and what it does not take of the mapping.

@@ -27,6 +27,8 @@ type Reconciler struct {
 
 	// countDelay is how long the count of users may trail; defaultCountDelay when 0.
 	countDelay time.Duration
+
+	tallies tallies
 }
 
 // +kubebuilder:rbac:groups=scim-operator.io,resources=scimrolemappings,verbs=get;list;watch
@@ -36,11 +38,13 @@ type Reconciler struct {
 // Reconcile brings the status of one mapping up to date.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	before := &v1alpha1.ScimRoleMapping{}
-	if err := r.Client.Get(ctx, req.NamespacedName, before); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
-	}
-	if !before.DeletionTimestamp.IsZero() {
+	err := r.Client.Get(ctx, req.NamespacedName, before)
+	if apierrors.IsNotFound(err) || !before.DeletionTimestamp.IsZero() {
+		r.tallies.forget(req.NamespacedName)
 		return ctrl.Result{}, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, err
 	}
 	found, err := r.look(ctx, before)
 	if err != nil {

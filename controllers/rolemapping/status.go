@@ -19,6 +19,10 @@ func report(m *v1alpha1.ScimRoleMapping, found findings) {
 	m.Status.ObservedGeneration = m.Generation
 	m.Status.Groups = found.groups.Groups
 	m.Status.Users = int32(min(found.users, 1<<31-1))
+	m.Status.ExpressionErrors = 0
+	if found.expression != nil {
+		m.Status.ExpressionErrors = int32(min(len(found.expression.failed), 1<<31-1))
+	}
 	reportReady(m, found)
 	reportSubjects(m, found)
 }
@@ -27,18 +31,29 @@ func report(m *v1alpha1.ScimRoleMapping, found findings) {
 // and disagree are both accepted, and which one wins is known: that is a reason, not a failure.
 func reportReady(m *v1alpha1.ScimRoleMapping, found findings) {
 	status, reason, message := metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "The mapping is accepted."
+	problem := found.problem
+	if found.expression != nil && found.expression.invalid != nil {
+		problem = invalidExpression(found.expression.invalid)
+	}
 	switch {
+	case problem.reason == v1alpha1.ReasonInvalidExpression:
+		status, reason, message = metav1.ConditionFalse, problem.reason, problem.message
 	case !found.app:
 		status, reason = metav1.ConditionFalse, v1alpha1.ReasonAppNotFound
 		message = fmt.Sprintf("ScimApp %s does not exist, or is being deleted. The mapping takes effect when it is there.", m.Spec.App)
-	case found.problem.reason != "":
-		status, reason, message = metav1.ConditionFalse, found.problem.reason, found.problem.message
+	case problem.reason != "":
+		status, reason, message = metav1.ConditionFalse, problem.reason, problem.message
 	case len(found.conflicts) > 0:
 		reason = v1alpha1.ReasonMappingConflict
 		message = conflictMessage(m, found.conflicts)
 	}
 	kube.SetCondition(m, v1alpha1.ConditionReady, status, reason, message)
-	kube.SetWhile(m, found.problem.reason != "", v1alpha1.ConditionStalled, found.problem.reason, found.problem.message)
+	kube.SetWhile(m, problem.reason != "", v1alpha1.ConditionStalled, problem.reason, problem.message)
+}
+
+// invalidExpression says what is wrong with the expression, and what follows.
+func invalidExpression(err error) problem {
+	return problem{v1alpha1.ReasonInvalidExpression, fmt.Sprintf("spec.subjects.expression: %v. It selects nobody until it is corrected.", err)}
 }
 
 func conflictMessage(m *v1alpha1.ScimRoleMapping, conflicts []string) string {
@@ -47,9 +62,9 @@ func conflictMessage(m *v1alpha1.ScimRoleMapping, conflicts []string) string {
 		listed(conflicts), m.PriorityOrDefault(), winner)
 }
 
-// reportSubjects says whether the groups and users exist. A renamed group does; that it should be named anew is said, but nothing waits for it.
+// reportSubjects says whether the groups and users exist and the expression could be evaluated for everybody. A renamed group does; that it should be named anew is said, but nothing waits for it.
 func reportSubjects(m *v1alpha1.ScimRoleMapping, found findings) {
-	var missing, changed, renamed []string
+	var missing, changed, failed, renamed []string
 	if names := found.groups.NotFound; len(names) > 0 {
 		missing = append(missing, "No group is named "+quoted(names)+".")
 	}
@@ -63,16 +78,23 @@ func reportSubjects(m *v1alpha1.ScimRoleMapping, found findings) {
 		changed = append(changed, fmt.Sprintf(
 			"Another group is named %s now. The former group keeps what it has, and the new one gets nothing until the spec of this mapping changes.", quoted(names)))
 	}
+	if found.expression != nil && len(found.expression.failed) > 0 {
+		failed = append(failed, fmt.Sprintf(
+			"spec.subjects.expression cannot be evaluated for some users, and is not true for them (status.expressionErrors is how many): %s.",
+			strings.Join(found.expression.problems(), "; ")))
+	}
 	if names := found.groups.Renamed; len(names) > 0 {
 		renamed = append(renamed, fmt.Sprintf("What was named %s has another name now, and is followed. Name it anew in spec.subjects.groups.", quoted(names)))
 	}
 	status, reason := metav1.ConditionTrue, v1alpha1.ReasonSucceeded
-	message := strings.Join(slices.Concat(changed, missing, renamed), " ")
+	message := strings.Join(slices.Concat(changed, missing, failed, renamed), " ")
 	switch {
 	case len(changed) > 0:
 		status, reason = metav1.ConditionFalse, v1alpha1.ReasonSubjectChanged
 	case len(missing) > 0:
 		status, reason = metav1.ConditionFalse, v1alpha1.ReasonSubjectNotFound
+	case len(failed) > 0:
+		status, reason = metav1.ConditionFalse, v1alpha1.ReasonExpressionFailed
 	case len(renamed) > 0:
 		reason = v1alpha1.ReasonSubjectRenamed
 	default:

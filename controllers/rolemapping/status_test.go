@@ -4,6 +4,7 @@
 package rolemapping
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -65,6 +66,16 @@ func TestReport(t *testing.T) {
 		"group changed, the most serious of all": {
 			found: findings{app: true, groups: assignment.Resolution{Changed: []string{"Eng"}, NotFound: []string{"Ops"}, Renamed: []string{"QA"}}},
 			ready: "True", readyReason: "Succeeded", resolved: "False", resolvedReason: "SubjectChanged", says: []string{`"Eng"`, `"Ops"`, `"QA"`},
+		},
+		"expression that does not compile: a person has to act, whatever else is wrong": {
+			found: findings{expression: &tally{invalid: errors.New("1:5: undeclared reference to 'usr'")}, problem: problem{v1alpha1.ReasonRoleUnknown, "boss"}},
+			ready: "False", readyReason: "InvalidExpression", resolved: "True", resolvedReason: "Succeeded", stalled: true,
+			says: []string{"spec.subjects.expression: 1:5: undeclared reference to 'usr'", "selects nobody"},
+		},
+		"expression that fails for some users": {
+			found: findings{app: true, expression: &tally{failed: map[string]string{"u1": "too much work", "u2": "division by zero", "u3": "too much work"}}},
+			ready: "True", readyReason: "Succeeded", resolved: "False", resolvedReason: "ExpressionFailed",
+			says: []string{"status.expressionErrors", ": division by zero; too much work."},
 		},
 		"more names than a message takes": {
 			found: findings{app: true, groups: assignment.Resolution{NotFound: many}}, ready: "True", readyReason: "Succeeded",

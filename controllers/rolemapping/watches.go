@@ -56,6 +56,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.ScimGroup{}, r.later(r.throughGroup), when(onUpdate(membersChanged))).
 		Watches(&v1alpha1.ScimUser{}, now(r.namingUser), when(onUpdate(userChanged))).
 		Watches(&v1alpha1.ScimUser{}, r.later(r.throughMember), when(onUpdate(userChanged))).
+		Watches(&v1alpha1.ScimUser{}, r.later(r.selecting), when(predicate.GenerationChangedPredicate{})).
 		Complete(r)
 }
 
@@ -195,6 +196,11 @@ func (r *Reconciler) throughMember(ctx context.Context, obj client.Object) []rec
 		return nil
 	}
 	return r.through(ctx, user.Namespace, user.SCIMID())
+}
+
+// selecting are the mappings that have an expression, which is evaluated again for this user.
+func (r *Reconciler) selecting(_ context.Context, user client.Object) []reconcile.Request {
+	return r.tallies.touch(user.GetNamespace(), user.GetName())
 }
 
 // through are the mappings that follow the member itself, if it is a group, or a group that it is in.

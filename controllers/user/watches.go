@@ -36,6 +36,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger) e
 		Watches(&v1alpha1.ScimUser{}, w.names()).
 		Watches(&v1alpha1.ScimGroup{}, w.groups()).
 		Watches(&v1alpha1.ScimRoleMapping{}, w.mappings()).
+		Watches(&v1alpha1.ScimRoleMapping{}, w.expressions()).
 		Watches(&v1alpha1.ScimApp{}, w.apps()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}).
 		Complete(r)

@@ -97,6 +97,15 @@ func (s *Snapshot) UsersOf(mapping string) (groupIDs, userNames []string) {
 	return slices.Clone(rule.groups), slices.Clone(rule.users)
 }
 
+// ExpressionOf is the expression of a mapping, "" for none.
+func (s *Snapshot) ExpressionOf(mapping string) string {
+	rule := s.byName[mapping]
+	if rule == nil {
+		return ""
+	}
+	return rule.expression
+}
+
 // Conflicts is, for each mapping, the sorted names of those with which it ties and disagrees over a subject that both name, the same expression included.
 // Precedence decides between them by the lower name.
 func (s *Snapshot) Conflicts() map[string][]string {

@@ -7,6 +7,7 @@ package harness
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"os"
@@ -28,6 +29,7 @@ import (
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector/fakeapp"
 	"github.com/scim-operator/scim-operator/internal/controlplane/cptest"
+	"github.com/scim-operator/scim-operator/internal/egress"
 	"github.com/scim-operator/scim-operator/internal/operator"
 	"github.com/scim-operator/scim-operator/internal/server/servertest"
 )
@@ -48,18 +50,34 @@ type Directory struct {
 // NewDirectory makes a namespace and a ScimClient of the okta dialect. Operators that serve it are started by Run.
 func NewDirectory(t testing.TB) *Directory {
 	t.Helper()
+	d := NewNamespace(t)
+	d.Client(t, "okta", "okta", nil)
+	return d
+}
+
+// Client makes a ScimClient of a dialect with the harness's token. change, if given, alters it before it is made.
+func (d *Directory) Client(t testing.TB, name string, dialect v1alpha1.Dialect, change func(*v1alpha1.ScimClientSpec)) {
+	t.Helper()
+	d.Secret(t, name+"-token", map[string]string{"token": Token})
+	c := &v1alpha1.ScimClient{
+		ObjectMeta: d.Meta(name),
+		Spec:       v1alpha1.ScimClientSpec{Dialect: dialect, Tokens: []v1alpha1.SecretKeyRef{{Name: name + "-token"}}},
+	}
+	if change != nil {
+		change(&c.Spec)
+	}
+	d.Create(t, c)
+}
+
+// NewNamespace makes a namespace without anything in it.
+func NewNamespace(t testing.TB) *Directory {
+	t.Helper()
 	env := cptest.New(t)
 	admin, err := client.New(env.Config, client.Options{Scheme: operator.Scheme()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &Directory{Env: env, Admin: admin, Namespace: env.Namespace(t)}
-	d.Secret(t, "okta-token", map[string]string{"token": Token})
-	d.Create(t, &v1alpha1.ScimClient{
-		ObjectMeta: d.Meta("okta"),
-		Spec:       v1alpha1.ScimClientSpec{Dialect: "okta", Tokens: []v1alpha1.SecretKeyRef{{Name: "okta-token"}}},
-	})
-	return d
+	return &Directory{Env: env, Admin: admin, Namespace: env.Namespace(t)}
 }
 
 // Meta is the metadata of an object of the directory.
@@ -168,45 +186,26 @@ type Operator struct {
 // Run starts an operator for the directory alone, which is stopped with the test. It does not return before the endpoint answers.
 func (d *Directory) Run(t testing.TB) *Operator {
 	t.Helper()
-	certificate, pool := servertest.Certificate(t)
-	certPEM, keyPEM := servertest.PEM(t, certificate)
-	dir := t.TempDir()
-	certFile, keyFile := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
-	for file, data := range map[string][]byte{certFile: certPEM, keyFile: keyPEM} {
-		if err := os.WriteFile(file, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	counter := &Counter{}
 	cfg := rest.CopyConfig(d.Env.Config)
 	cfg.Wrap(counter.wrap)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	ended := make(chan error, 1)
-	logs := &lockedBuffer{}
-	go func() {
-		ended <- operator.Run(ctx, cfg, operator.Options{
-			Version: "test", Namespaces: []string{d.Namespace}, Listener: listener, CertFile: certFile, KeyFile: keyFile,
-			MetricsAddress: "0", HealthAddress: "0", Metrics: prometheus.NewRegistry(), Log: logs.logger(),
-		})
-	}()
+	running, err := StartEndpoint(ctx, cfg, d.Namespace)
+	if err != nil {
+		cancel()
+		t.Fatal(err)
+	}
 	stop := sync.OnceFunc(func() {
 		cancel()
-		if err := <-ended; err != nil {
+		if err := <-running.ended; err != nil {
 			t.Errorf("the operator ended with %v", err)
 		}
 		if t.Failed() {
-			t.Logf("the operator's log:\n%s", logs.tail(60))
+			t.Logf("the operator's log:\n%s", running.Log(60))
 		}
 	})
 	t.Cleanup(stop)
-	o := &Operator{
-		SCIM: NewSCIM("https://"+listener.Addr().String()+"/"+d.Namespace+"/okta/scim/v2", Token, pool),
-		API:  counter, stop: stop,
-	}
+	o := &Operator{SCIM: NewSCIM(running.Origin+"/"+d.Namespace+"/okta/scim/v2", Token, running.Roots), API: counter, stop: stop}
 	Eventually(t, "the endpoint answers", func() error {
 		if answer := o.Do(t, "GET", "/ServiceProviderConfig", ""); answer.Status != 200 {
 			return fmt.Errorf("status %d: %s", answer.Status, answer.Body)
@@ -215,6 +214,58 @@ func (d *Directory) Run(t testing.TB) *Operator {
 	})
 	return o
 }
+
+// Endpoint is the endpoint of an operator that runs in this process.
+type Endpoint struct {
+	// Origin is https://host:port, Roots trusts its certificate.
+	Origin string
+	Roots  *x509.CertPool
+	// Metrics are the operator's.
+	Metrics *prometheus.Registry
+
+	log   *lockedBuffer
+	ended chan error
+}
+
+// StartEndpoint starts an operator for the namespaces, or for all, which runs until ctx is done. It does not wait until the endpoint answers.
+func StartEndpoint(ctx context.Context, cfg *rest.Config, namespaces ...string) (*Endpoint, error) {
+	certificate, pool, err := servertest.NewCertificate()
+	if err != nil {
+		return nil, err
+	}
+	certPEM, keyPEM, err := servertest.EncodePEM(certificate)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "scim-operator-tls-")
+	if err != nil {
+		return nil, err
+	}
+	certFile, keyFile := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
+	for file, data := range map[string][]byte{certFile: certPEM, keyFile: keyPEM} {
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			return nil, err
+		}
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	e := &Endpoint{
+		Origin: "https://" + listener.Addr().String(), Roots: pool, Metrics: prometheus.NewRegistry(), log: &lockedBuffer{}, ended: make(chan error, 1),
+	}
+	go func() {
+		e.ended <- operator.Run(ctx, cfg, operator.Options{
+			Version: "test", Namespaces: namespaces, Listener: listener, CertFile: certFile, KeyFile: keyFile,
+			MetricsAddress: "0", HealthAddress: "0", Metrics: e.Metrics, Log: e.log.logger(), AllowedAddresses: egress.Loopback(),
+		})
+		_ = os.RemoveAll(dir) // it is in the directory for temporary files
+	}()
+	return e, nil
+}
+
+// Log is the end of the operator's log.
+func (e *Endpoint) Log(lines int) string { return e.log.tail(lines) }
 
 // Stop ends the operator as SIGTERM does.
 func (o *Operator) Stop() { o.stop() }

@@ -18,16 +18,25 @@ import (
 	"time"
 )
 
-// Certificate makes a certificate for loopback that signs itself, and the pool that trusts it.
+// Certificate is NewCertificate for a test.
 func Certificate(t testing.TB) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	certificate, pool, err := NewCertificate()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return certificate, pool
+}
+
+// NewCertificate makes a certificate for loopback that signs itself, and the pool that trusts it.
+func NewCertificate() (tls.Certificate, *x509.CertPool, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, nil, err
+	}
 	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
 	if err != nil {
-		t.Fatal(err)
+		return tls.Certificate{}, nil, err
 	}
 	template := &x509.Certificate{
 		SerialNumber:          serial,
@@ -43,24 +52,33 @@ func Certificate(t testing.TB) (tls.Certificate, *x509.CertPool) {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
-		t.Fatal(err)
+		return tls.Certificate{}, nil, err
 	}
 	leaf, err := x509.ParseCertificate(der)
 	if err != nil {
-		t.Fatal(err)
+		return tls.Certificate{}, nil, err
 	}
 	pool := x509.NewCertPool()
 	pool.AddCert(leaf)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, pool
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, pool, nil
 }
 
-// PEM gives the certificate and its key as files hold them.
+// PEM is EncodePEM for a test.
 func PEM(t testing.TB, certificate tls.Certificate) (cert, key []byte) {
 	t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
+	cert, key, err := EncodePEM(certificate)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return cert, key
+}
+
+// EncodePEM gives the certificate and its key as files hold them.
+func EncodePEM(certificate tls.Certificate) (cert, key []byte, err error) {
+	der, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
+	if err != nil {
+		return nil, nil, err
+	}
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]}),
-		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }

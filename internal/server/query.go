@@ -25,7 +25,7 @@ func projection(values url.Values, rt *scim.ResourceType) (*scim.Projection, err
 }
 
 // query reads filter, startIndex and count (RFC 7644 3.4.2).
-func (h *handler) query(values url.Values, rt *scim.ResourceType) (directory.Query, error) {
+func (h *handler) query(values url.Values, rt *scim.ResourceType, o scim.Options) (directory.Query, error) {
 	var q directory.Query
 	if len(values["filter"]) > 1 {
 		return q, scim.InvalidFilter(0, "the parameter filter is given more than once")
@@ -36,7 +36,7 @@ func (h *handler) query(values url.Values, rt *scim.ResourceType) (directory.Que
 	}
 	q.Page = page
 	if values.Has("filter") {
-		if q.Filter, err = scim.ParseFilter(values.Get("filter"), rt); err != nil {
+		if q.Filter, err = scim.ParseFilterOf(values.Get("filter"), rt, o); err != nil {
 			return q, err
 		}
 	}

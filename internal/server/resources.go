@@ -84,7 +84,7 @@ func (h *handler) list(e *exchange) (*response, error) {
 		return nil, err
 	}
 	rt := e.target.resourceType()
-	q, err := h.query(values, rt)
+	q, err := h.query(values, rt, h.options(e))
 	if err != nil {
 		return nil, err
 	}

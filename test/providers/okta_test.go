@@ -243,7 +243,7 @@ func TestOktaUpdatesAProfileByGetAndPut(t *testing.T) {
 		group := p.newGroup("eng", id)
 		got := p.send("GET /Users/" + id)
 		eventually(t, "groups are derived", func() bool { return p.send("GET /Users/"+id).want(200).get("groups.0.value") == group })
-		got = p.send("GET /Users/" + id).want(200).has("groups.0.$ref", p.base(clientName)+"/Groups/"+group)
+		got = p.send("GET /Users/"+id).want(200).has("groups.0.$ref", p.base(clientName)+"/Groups/"+group)
 		// Okta merges its changes into our body and sends all of it back: id, meta, groups.
 		got.json["name"] = map[string]any{"givenName": "Kim", "familyName": "Ruiz"}
 		put := "PUT /Users/" + id + "\n\n" + text(t, got.json)
@@ -280,7 +280,7 @@ func TestOktaPushesEmptyAndCustomAttributes(t *testing.T) {
 	// What we returned comes back, with an extension that is new in the change and that our schemas did not name.
 	a.json[enterprise] = map[string]any{"department": "Platform"}
 	a.json["groups"] = []any{}
-	put := p.send("PUT /Users/" + id + "\n\n" + text(t, a.json)).want(200).has("division", "x").has("enterprise.department", "Platform")
+	put := p.send("PUT /Users/"+id+"\n\n"+text(t, a.json)).want(200).has("division", "x").has("enterprise.department", "Platform")
 	if custom, _ := put.json["urn:okta:corp:1.0:user:custom"].(map[string]any); custom["badge"] != "17" {
 		t.Errorf("the custom attribute is gone: %s", put.body)
 	}

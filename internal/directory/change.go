@@ -35,8 +35,9 @@ func (d *Directory) find(ctx context.Context, t resourceType, id string) (client
 
 // change does a PUT or PATCH: reads the object, has the next state worked out, and writes it if it is another one. Where somebody else was quicker it does so
 // again with what that one wrote.
-func (d *Directory) change(ctx context.Context, t resourceType, id string, next func(client.Object) (client.Object, error)) (client.Object, error) {
+func (d *Directory) change(ctx context.Context, t resourceType, id string, next func(client.Object) (draft, error)) (client.Object, error) {
 	a := t.arbiter()
+	var written []*v1alpha1.ScimGroupSlice
 	for wait := range a.pace.attempts() {
 		current, err := d.find(ctx, t, id)
 		if err != nil {
@@ -45,28 +46,22 @@ func (d *Directory) change(ctx context.Context, t resourceType, id string, next 
 		if err := d.precondition(t, current); err != nil {
 			return nil, err
 		}
-		changed, err := next(current)
-		if err != nil {
-			return nil, err
+		if len(written) > 0 {
+			d.store.dropSlices(ctx, current.(*v1alpha1.ScimGroup), written)
 		}
-		if changed == nil {
+		draft, err := next(current)
+		if err == nil && draft.obj == nil {
 			return current, nil
 		}
-		if err := d.mayWrite(t, current); err != nil {
-			return nil, err
-		}
-		if err := d.sign(t, changed); err != nil {
-			return nil, err
-		}
-		before := a.held(current)
-		err = a.commit(ctx, current, changed, nil)
 		if err == nil {
-			d.store.recent.wrote(ctx, d.store.opts.Cache, changed)
-			if before != a.held(changed) {
-				// If this fails, the next one who wants the name does it.
-				_ = a.release(ctx, before, changed)
-			}
-			return changed, nil
+			err = d.mayWrite(t, current)
+		}
+		if err == nil {
+			written = draft.slices
+			err = d.write(ctx, t, current, draft)
+		}
+		if err == nil {
+			return draft.obj, nil
 		}
 		if !lost(err) {
 			return nil, err
@@ -76,6 +71,27 @@ func (d *Directory) change(ctx context.Context, t resourceType, id string, next 
 		}
 	}
 	return nil, errContention
+}
+
+// write stores a change. The slices come first: should this process die before the object is written, the membership is as it was before.
+func (d *Directory) write(ctx context.Context, t resourceType, current client.Object, next draft) error {
+	if err := d.sign(t, next.obj); err != nil {
+		return err
+	}
+	if err := d.store.writeSlices(ctx, next.slices); err != nil {
+		return err
+	}
+	a := t.arbiter()
+	before := a.held(current)
+	if err := a.commit(ctx, current, next.obj, nil); err != nil {
+		return err
+	}
+	d.store.recent.wrote(ctx, d.store.opts.Cache, next.obj)
+	if before != a.held(next.obj) {
+		// If this fails, the next one who wants the name does it.
+		_ = a.release(ctx, before, next.obj)
+	}
+	return nil
 }
 
 // sign makes the writing client the owner, and leaves the mark of origin.
@@ -209,8 +225,8 @@ func (s *Store) createOnSlot(ctx context.Context, a *arbiter, u *v1alpha1.ScimUs
 	return obj.(*v1alpha1.ScimUser), nil
 }
 
-// createGroup stores a group that has everything but metadata.name, id, finalizer and label. A *ConflictError says that its displayName is taken.
-func (s *Store) createGroup(ctx context.Context, a *arbiter, g *v1alpha1.ScimGroup) (*v1alpha1.ScimGroup, error) {
+// createGroup stores a group that has everything but metadata.name, id, finalizer, label and members. A *ConflictError says that its displayName is taken.
+func (s *Store) createGroup(ctx context.Context, a *arbiter, g *v1alpha1.ScimGroup, members []scim.MemberOp) (*v1alpha1.ScimGroup, error) {
 	id, err := randomID(s.opts.Random)
 	if err != nil {
 		return nil, err
@@ -220,6 +236,9 @@ func (s *Store) createGroup(ctx context.Context, a *arbiter, g *v1alpha1.ScimGro
 	}
 	name := a.slot(g)
 	if name == "" {
+		if err := s.populate(ctx, g, members); err != nil {
+			return nil, err
+		}
 		admitGroup(g, id)
 		return g, a.api.Create(ctx, g)
 	}
@@ -234,9 +253,21 @@ func (s *Store) createGroup(ctx context.Context, a *arbiter, g *v1alpha1.ScimGro
 	if holder != nil {
 		return nil, &ConflictError{Holder: holder.GetName()}
 	}
+	if err := s.populate(ctx, g, members); err != nil {
+		return nil, err
+	}
 	obj, err := a.create(ctx, g, slot, func(o client.Object) { admitGroup(o.(*v1alpha1.ScimGroup), id) })
 	if err != nil {
 		return nil, err
 	}
 	return obj.(*v1alpha1.ScimGroup), nil
+}
+
+// populate gives members to a group that is not stored yet. Should it never be, the sweeper removes their slices.
+func (s *Store) populate(ctx context.Context, g *v1alpha1.ScimGroup, members []scim.MemberOp) error {
+	slices, _, err := s.changeMembers(ctx, g, members)
+	if err != nil {
+		return err
+	}
+	return s.writeSlices(ctx, slices)
 }

@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/membership"
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
@@ -52,6 +53,10 @@ type Store struct {
 	api    api
 	pace   pace
 	recent *recents
+	// sizes, fresh and memberships are for the members of groups.
+	sizes       sizes
+	fresh       freshSlices
+	memberships *membership.Reader
 }
 
 // New makes a store, which follows the informers of the cache from now on. The cache need not have started.
@@ -61,6 +66,9 @@ func New(_ context.Context, o Options) (*Store, error) {
 		api:    kubernetes{o.Client},
 		pace:   pace{clock: o.Clock, tries: tries, polls: polls},
 		recent: newRecents(o.Clock),
+
+		sizes:       defaultSizes,
+		memberships: membership.NewReader(o.Cache, o.Client),
 	}, nil
 }
 
@@ -160,7 +168,7 @@ func (d *Directory) Get(ctx context.Context, rt *scim.ResourceType, id string) (
 // Replace does a PUT (RFC 7644 3.5.1) with a resource as scim.ParseResource gives it. What changes nothing writes nothing.
 func (d *Directory) Replace(ctx context.Context, id string, r *scim.Resource) (*scim.Resource, error) {
 	t := d.of(r.Type())
-	obj, err := d.change(ctx, t, id, func(current client.Object) (client.Object, error) { return t.replaced(current, r) })
+	obj, err := d.change(ctx, t, id, func(current client.Object) (draft, error) { return t.replaced(ctx, current, r) })
 	if err != nil {
 		return nil, answer(r.Type(), err)
 	}
@@ -170,7 +178,7 @@ func (d *Directory) Replace(ctx context.Context, id string, r *scim.Resource) (*
 // Patch does a PATCH (RFC 7644 3.5.2): all of its operations or none. What changes nothing writes nothing.
 func (d *Directory) Patch(ctx context.Context, rt *scim.ResourceType, id string, p *scim.Patch) (*scim.Resource, error) {
 	t := d.of(rt)
-	obj, err := d.change(ctx, t, id, func(current client.Object) (client.Object, error) { return t.patched(current, p) })
+	obj, err := d.change(ctx, t, id, func(current client.Object) (draft, error) { return t.patched(ctx, current, p) })
 	if err != nil {
 		return nil, answer(rt, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/membership"
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
@@ -20,8 +21,8 @@ const (
 	IndexEmail = "directory.email"
 	// IndexDisplayName finds admitted ScimGroups by scim.Fold of their displayName.
 	IndexDisplayName = "directory.displayName"
-	// IndexMember finds ScimGroups by the SCIM ids of their members.
-	IndexMember = "directory.member"
+	// IndexMember finds ScimGroups by the SCIM ids of the members that stand in the group itself.
+	IndexMember = membership.IndexMember
 	// IndexExternalID finds ScimUsers and ScimGroups by ExternalIDKey.
 	IndexExternalID = "directory.externalID"
 	// IndexSCIMID finds admitted ScimUsers and ScimGroups by their SCIM id.
@@ -47,7 +48,6 @@ func RegisterIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&v1alpha1.ScimGroup{}, IndexDisplayName, groupIndex(func(g *v1alpha1.ScimGroup) []string {
 			return present(g.Admitted(), scim.Fold(g.Spec.DisplayName))
 		})},
-		{&v1alpha1.ScimGroup{}, IndexMember, groupIndex(members)},
 		{&v1alpha1.ScimGroup{}, IndexExternalID, groupIndex(func(g *v1alpha1.ScimGroup) []string { return externalIDs(g.Spec.ExternalIDs) })},
 		{&v1alpha1.ScimGroup{}, IndexSCIMID, groupIndex(func(g *v1alpha1.ScimGroup) []string { return present(g.Admitted(), g.SCIMID()) })},
 	} {
@@ -55,7 +55,7 @@ func RegisterIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 			return err
 		}
 	}
-	return nil
+	return membership.RegisterIndexes(ctx, indexer)
 }
 
 func userIndex(values func(*v1alpha1.ScimUser) []string) client.IndexerFunc {
@@ -77,14 +77,6 @@ func emails(u *v1alpha1.ScimUser) []string {
 	var values []string
 	for _, e := range u.Spec.Emails {
 		values = append(values, scim.Fold(e.Value))
-	}
-	return values
-}
-
-func members(g *v1alpha1.ScimGroup) []string {
-	values := make([]string, len(g.Spec.Members))
-	for i, m := range g.Spec.Members {
-		values[i] = m.Value
 	}
 	return values
 }

@@ -166,21 +166,3 @@ func (d *Directory) cached(ctx context.Context, t resourceType, list client.Obje
 	}
 	return objects, err
 }
-
-// groupsOf gives the groups that have the user as a direct member.
-func (d *Directory) groupsOf(ctx context.Context, u *v1alpha1.ScimUser) ([]map[string]any, error) {
-	list := &v1alpha1.ScimGroupList{}
-	err := d.store.opts.Cache.List(ctx, list, client.InNamespace(u.Namespace), client.MatchingFields{IndexMember: u.SCIMID()},
-		client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return nil, err
-	}
-	slices.SortFunc(list.Items, func(a, b v1alpha1.ScimGroup) int { return cmp.Compare(a.Name, b.Name) })
-	var groups []map[string]any
-	for i := range list.Items {
-		if g := &list.Items[i]; g.Admitted() && g.DeletionTimestamp == nil {
-			groups = append(groups, map[string]any{"value": g.SCIMID(), "display": g.Spec.DisplayName, "type": "direct"})
-		}
-	}
-	return groups, nil
-}

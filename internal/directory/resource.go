@@ -28,10 +28,10 @@ type resourceType interface {
 
 	// create stores a new resource.
 	create(context.Context, *scim.Resource) (client.Object, error)
-	// replaced is the object after a PUT, nil where it is no other.
-	replaced(client.Object, *scim.Resource) (client.Object, error)
-	// patched is the object after a PATCH, nil where it is no other.
-	patched(client.Object, *scim.Patch) (client.Object, error)
+	// replaced is what a PUT makes of the object.
+	replaced(context.Context, client.Object, *scim.Resource) (draft, error)
+	// patched is what a PATCH makes of the object.
+	patched(context.Context, client.Object, *scim.Patch) (draft, error)
 
 	// version is the ETag.
 	version(client.Object) string
@@ -41,13 +41,21 @@ type resourceType interface {
 	candidates(context.Context, *scim.Filter) ([]client.Object, error)
 }
 
+// A draft is a change that is worked out and not written yet.
+type draft struct {
+	// obj is the object as it is to be, nil where it is no other than before.
+	obj client.Object
+	// slices have to be written before it.
+	slices []*v1alpha1.ScimGroupSlice
+}
+
 // of gives the resource type of a request.
 func (d *Directory) of(rt *scim.ResourceType) resourceType {
 	if rt == scim.GroupType {
 		shared := func(client string) bool {
 			return client == d.scope.Client && d.scope.GroupNames == v1alpha1.GroupNamesShared
 		}
-		return groupResources{d: d, a: d.store.groups(d.scope.Namespace, shared), members: inline{}}
+		return groupResources{d: d, a: d.store.groups(d.scope.Namespace, shared)}
 	}
 	return userResources{d: d, a: d.store.users(d.scope.Namespace)}
 }
@@ -119,35 +127,35 @@ func (t userResources) create(ctx context.Context, r *scim.Resource) (client.Obj
 	return created, nil
 }
 
-func (t userResources) replaced(obj client.Object, r *scim.Resource) (client.Object, error) {
+func (t userResources) replaced(_ context.Context, obj client.Object, r *scim.Resource) (draft, error) {
 	result, changed, err := scim.Replace(t.content(obj), r)
 	if err != nil || !changed {
-		return nil, err
+		return draft{}, err
 	}
 	return t.applied(obj, result)
 }
 
-func (t userResources) patched(obj client.Object, p *scim.Patch) (client.Object, error) {
+func (t userResources) patched(_ context.Context, obj client.Object, p *scim.Patch) (draft, error) {
 	result, changed, err := scim.ApplyPatch(t.content(obj), p, t.d.options())
 	if err != nil || !changed {
-		return nil, err
+		return draft{}, err
 	}
 	return t.applied(obj, result)
 }
 
-func (t userResources) applied(obj client.Object, r *scim.Resource) (client.Object, error) {
+func (t userResources) applied(obj client.Object, r *scim.Resource) (draft, error) {
 	u := obj.(*v1alpha1.ScimUser)
 	next := u.DeepCopy()
 	if err := resource.ApplyUser(&next.Spec, r.Map(), t.d.scope.Client); err != nil {
-		return nil, err
+		return draft{}, err
 	}
 	if u.Spec.Active == nil && next.IsActive() {
 		next.Spec.Active = nil
 	}
 	if specs.DeepEqual(u.Spec, next.Spec) {
-		return nil, nil
+		return draft{}, nil
 	}
-	return next, nil
+	return draft{obj: next}, nil
 }
 
 // content is what a client wrote, and the id.
@@ -174,102 +182,6 @@ func (t userResources) resource(ctx context.Context, obj client.Object, show fun
 			return nil, err
 		}
 		r.Set("groups", groups)
-	}
-	return r, nil
-}
-
-// groupResources is the Groups endpoint.
-type groupResources struct {
-	d       *Directory
-	a       *arbiter
-	members membership
-}
-
-func (groupResources) scim() *scim.ResourceType { return scim.GroupType }
-func (groupResources) word() string             { return word(scim.GroupType) }
-func (t groupResources) arbiter() *arbiter      { return t.a }
-
-func (groupResources) owner(obj client.Object) (*string, v1alpha1.ManagedBy) {
-	spec := &obj.(*v1alpha1.ScimGroup).Spec
-	return &spec.Client, spec.ManagedBy
-}
-
-func (t groupResources) create(ctx context.Context, r *scim.Resource) (client.Object, error) {
-	g := &v1alpha1.ScimGroup{}
-	g.Namespace = t.d.scope.Namespace
-	if err := resource.ApplyGroupAttributes(&g.Spec, r.Map(), t.d.scope.Client); err != nil {
-		return nil, err
-	}
-	if _, err := t.members.change(g, replaceMembers(r)); err != nil {
-		return nil, err
-	}
-	if err := t.d.sign(t, g); err != nil {
-		return nil, err
-	}
-	labelGroup(g)
-	created, err := t.d.store.createGroup(ctx, t.a, g)
-	if err != nil {
-		return nil, err
-	}
-	return created, nil
-}
-
-func (t groupResources) replaced(obj client.Object, r *scim.Resource) (client.Object, error) {
-	attributes := r.Clone()
-	attributes.Delete("members")
-	result, changed, err := scim.Replace(t.content(obj), attributes)
-	if err != nil {
-		return nil, err
-	}
-	return t.applied(obj, result, changed, replaceMembers(r))
-}
-
-func (t groupResources) patched(obj client.Object, p *scim.Patch) (client.Object, error) {
-	attributes, members := scim.SplitGroupPatch(p)
-	result, changed, err := scim.ApplyPatch(t.content(obj), attributes, t.d.options())
-	if err != nil {
-		return nil, err
-	}
-	return t.applied(obj, result, changed, members)
-}
-
-func (t groupResources) applied(obj client.Object, r *scim.Resource, changed bool, members []scim.MemberOp) (client.Object, error) {
-	g := obj.(*v1alpha1.ScimGroup)
-	next := g.DeepCopy()
-	if changed {
-		if err := resource.ApplyGroupAttributes(&next.Spec, r.Map(), t.d.scope.Client); err != nil {
-			return nil, err
-		}
-		labelGroup(next)
-		changed = !specs.DeepEqual(g.Spec, next.Spec)
-	}
-	changedMembers, err := t.members.change(next, members)
-	if err != nil || !changed && !changedMembers {
-		return nil, err
-	}
-	return next, nil
-}
-
-// content is what a client wrote, without the members, and the id.
-func (t groupResources) content(obj client.Object) *scim.Resource {
-	g := obj.(*v1alpha1.ScimGroup)
-	r := scim.ResourceFromMap(scim.GroupType, resource.GroupAttributes(g, t.d.scope.Client))
-	r.Set("id", g.SCIMID())
-	return r
-}
-
-func (t groupResources) version(obj client.Object) string {
-	return scim.ETagWithMembers(t.content(obj), t.members.digest(obj.(*v1alpha1.ScimGroup)))
-}
-
-func (t groupResources) resource(_ context.Context, obj client.Object, show func(string) bool) (*scim.Resource, error) {
-	g := obj.(*v1alpha1.ScimGroup)
-	r := t.content(g)
-	if show("meta") {
-		describe(r, g, scim.ETagWithMembers(r, t.members.digest(g)))
-	}
-	if show("members") {
-		r.SetMembers(t.members.list(g))
 	}
 	return r, nil
 }

@@ -166,7 +166,7 @@ func (w *world) create(d *Directory, name string) (id string, err error) {
 		if err := d.stamp(g); err != nil {
 			return "", err
 		}
-		created, err := d.store.createGroup(context.Background(), d.of(scim.GroupType).arbiter(), g)
+		created, err := d.store.createGroup(context.Background(), d.of(scim.GroupType).arbiter(), g, nil)
 		if err != nil {
 			return "", err
 		}
@@ -195,22 +195,22 @@ func rename(i int, name string) *operation {
 			s.api = g
 		}
 		d, t := w.directory(s)
-		_, err := d.change(context.Background(), t, id, func(obj client.Object) (client.Object, error) {
+		_, err := d.change(context.Background(), t, id, func(obj client.Object) (draft, error) {
 			next := obj.DeepCopyObject().(client.Object)
 			switch next := next.(type) {
 			case *v1alpha1.ScimUser:
 				if next.Spec.UserName == name {
-					return nil, nil
+					return draft{}, nil
 				}
 				next.Spec.UserName = name
 			case *v1alpha1.ScimGroup:
 				if next.Spec.DisplayName == name {
-					return nil, nil
+					return draft{}, nil
 				}
 				next.Spec.DisplayName = name
 				labelGroup(next)
 			}
-			return next, nil
+			return draft{obj: next}, nil
 		})
 		return outcomeOf(err)
 	}

@@ -131,6 +131,8 @@ func (c *Cache) List(_ context.Context, list client.ObjectList, opts ...client.L
 		return fill(c, options, &l.Items)
 	case *v1alpha1.ScimGroupList:
 		return fill(c, options, &l.Items)
+	case *v1alpha1.ScimGroupSliceList:
+		return fill(c, options, &l.Items)
 	case *v1alpha1.ScimAppList:
 		return fill(c, options, &l.Items)
 	case *v1alpha1.ScimRoleMappingList:

@@ -8,7 +8,7 @@ type Tolerance string
 
 // The tolerances. Each says what is accepted, who sends it, and what happens without it.
 const (
-	// UnknownSchemas: "schemas" names URNs that the server does not know, or the body has an extension of such a URN; they are kept. Without it: 400
+	// UnknownSchemas: "schemas" names URNs that the server does not know, or the body has an extension of such a URN, whose data is kept. Without it: 400
 	// invalidValue. Entra names its own schema on groups, and writes the URN of the enterprise user without a colon
 	// (use-scim-to-provision-users-and-groups); Okta, OneLogin and Ping send attributes of the customer's under a URN of the customer's choice.
 	UnknownSchemas Tolerance = "UnknownSchemas"

@@ -10,6 +10,7 @@ import (
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/assignment"
+	"github.com/scim-operator/scim-operator/internal/catalogue"
 	"github.com/scim-operator/scim-operator/internal/connector/profiles"
 	"github.com/scim-operator/scim-operator/internal/mapping"
 )
@@ -19,29 +20,14 @@ type problem struct{ reason, message string }
 
 // rules are what an app takes.
 type rules struct {
-	app string
-	// roleAttribute is empty where the app takes no roles.
-	roleAttribute string
-	allowed       []string
-	aliases       map[string]string
+	app   string
+	roles catalogue.Roles
 	// attributes are the names of those that the app's mapping computes.
 	attributes []string
 }
 
-// rulesOf are those of the profile as the ScimApp changes them. Roles that the ScimApp lists itself have no other names.
 func rulesOf(app *v1alpha1.ScimApp, profile profiles.Profile) rules {
-	r := rules{app: app.Name, roleAttribute: profile.Roles.Attribute, allowed: profile.Roles.Allowed, aliases: profile.Roles.Aliases}
-	if profile.Roles.Form == profiles.NoRoles {
-		r.roleAttribute = ""
-	}
-	if own := app.Spec.Roles; own != nil {
-		if own.Attribute != "" {
-			r.roleAttribute = own.Attribute
-		}
-		if len(own.Allowed) > 0 {
-			r.allowed, r.aliases = own.Allowed, nil
-		}
-	}
+	r := rules{app: app.Name, roles: catalogue.RolesOf(app, profile)}
 	computed := make([]mapping.Attribute, 0, len(profile.Attributes))
 	for _, a := range profile.Attributes {
 		computed = append(computed, mapping.Attribute{Name: a.Path, Expression: a.Expression})
@@ -55,14 +41,14 @@ func rulesOf(app *v1alpha1.ScimApp, profile profiles.Profile) rules {
 
 // check says what the app does not take of a mapping, roles first.
 func (r rules) check(m *v1alpha1.ScimRoleMapping) problem {
-	if len(m.Spec.Roles) > 0 && r.roleAttribute == "" {
+	if len(m.Spec.Roles) > 0 && r.roles.Attribute == "" {
 		return problem{v1alpha1.ReasonRoleUnknown, fmt.Sprintf("ScimApp %s takes no roles: take spec.roles out.", r.app)}
 	}
-	if _, unknown := assignment.CheckRoles(m.Spec.Roles, r.allowed, r.aliases); len(unknown) > 0 {
+	if _, unknown := assignment.CheckRoles(m.Spec.Roles, r.roles.Allowed, r.roles.Aliases); len(unknown) > 0 {
 		return problem{v1alpha1.ReasonRoleUnknown, fmt.Sprintf("ScimApp %s does not know %s. It knows %s.", r.app, listed(unknown), listed(r.roleNames()))}
 	}
 	for _, a := range m.Spec.Attributes {
-		if a.Name == r.roleAttribute {
+		if a.Name == r.roles.Attribute {
 			return problem{v1alpha1.ReasonInvalidConfiguration, fmt.Sprintf("spec.attributes: %q holds the roles of ScimApp %s: use spec.roles.", a.Name, r.app)}
 		}
 		if !slices.Contains(r.attributes, a.Name) {
@@ -76,7 +62,7 @@ func (r rules) check(m *v1alpha1.ScimRoleMapping) problem {
 
 // roleNames are the roles and their other names, sorted.
 func (r rules) roleNames() []string {
-	names := slices.Concat(r.allowed, slices.Collect(maps.Keys(r.aliases)))
+	names := slices.Concat(r.roles.Allowed, slices.Collect(maps.Keys(r.roles.Aliases)))
 	slices.Sort(names)
 	return slices.Compact(names)
 }

@@ -157,6 +157,9 @@ func (d *Directory) Create(ctx context.Context, r *scim.Resource) (*scim.Resourc
 
 // Get reads a resource. 404 if there is none with this id.
 func (d *Directory) Get(ctx context.Context, rt *scim.ResourceType, id string) (*scim.Resource, error) {
+	if rt.InCatalogue() {
+		return d.getOffered(ctx, rt, id)
+	}
 	t := d.of(rt)
 	obj, err := d.find(ctx, t, id)
 	if err != nil {

@@ -20,6 +20,9 @@ import (
 // List gives a page of the resources that the query selects. Filters that ask for one id, userName or displayName are answered by the API server, all
 // others from the cache.
 func (d *Directory) List(ctx context.Context, rt *scim.ResourceType, q Query) (*scim.ListResponse[*scim.Resource], error) {
+	if rt.InCatalogue() {
+		return d.listOffered(ctx, rt, q)
+	}
 	t := d.of(rt)
 	objects, err := t.candidates(ctx, q.Filter)
 	if err != nil {

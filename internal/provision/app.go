@@ -9,6 +9,7 @@ import (
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/assignment"
+	"github.com/scim-operator/scim-operator/internal/catalogue"
 	"github.com/scim-operator/scim-operator/internal/connector/profiles"
 	"github.com/scim-operator/scim-operator/internal/mapping"
 	"github.com/scim-operator/scim-operator/internal/plan"
@@ -25,17 +26,9 @@ type App struct {
 	// mapped are the attributes that the program computes.
 	mapped   map[string]bool
 	features map[v1alpha1.Feature]bool
-	roles    rolePolicy
+	roles    catalogue.Roles
 	// protected are the folded userNames that are never touched.
 	protected map[string]bool
-}
-
-type rolePolicy struct {
-	attribute string
-	form      v1alpha1.RoleForm
-	allowed   []string
-	aliases   map[string]string
-	defaults  []string
 }
 
 // InvalidError is what is wrong with the configuration of an app. It is for a person and names the field.
@@ -65,7 +58,7 @@ func compileApp(app *v1alpha1.ScimApp) (*App, error) {
 		return nil, fmt.Errorf("spec.scim.baseURL is required: %s has an address for each customer", profile.Title)
 	}
 	a := &App{
-		Object: app, Profile: profile, features: map[v1alpha1.Feature]bool{}, roles: rolesOf(app, profile), protected: map[string]bool{},
+		Object: app, Profile: profile, features: map[v1alpha1.Feature]bool{}, roles: catalogue.RolesOf(app, profile), protected: map[string]bool{},
 		mapped: map[string]bool{},
 	}
 	for _, feature := range app.Spec.Features {
@@ -74,8 +67,8 @@ func compileApp(app *v1alpha1.ScimApp) (*App, error) {
 		}
 		a.features[feature] = true
 	}
-	if _, unknown := assignment.CheckRoles(a.roles.defaults, a.roles.allowed, a.roles.aliases); len(unknown) > 0 {
-		return nil, fmt.Errorf("spec.roles.default: unknown roles %s; the app knows %s", strings.Join(unknown, ", "), strings.Join(a.roles.allowed, ", "))
+	if _, unknown := assignment.CheckRoles(a.roles.Default, a.roles.Allowed, a.roles.Aliases); len(unknown) > 0 {
+		return nil, fmt.Errorf("spec.roles.default: unknown roles %s; the app knows %s", strings.Join(unknown, ", "), strings.Join(a.roles.Allowed, ", "))
 	}
 	for _, userName := range app.Spec.ProtectedAccounts {
 		a.protected[scim.Fold(userName)] = true
@@ -98,34 +91,6 @@ func profileAttributes(profile profiles.Profile) []mapping.Attribute {
 		attributes = append(attributes, mapping.Attribute{Name: attribute.Path, Expression: attribute.Expression})
 	}
 	return attributes
-}
-
-func rolesOf(app *v1alpha1.ScimApp, profile profiles.Profile) rolePolicy {
-	roles := rolePolicy{
-		attribute: profile.Roles.Attribute, form: v1alpha1.RoleFormValues,
-		allowed: profile.Roles.Allowed, aliases: profile.Roles.Aliases, defaults: profile.Roles.Default,
-	}
-	if profile.Roles.Form == profiles.RoleAsString {
-		roles.form = v1alpha1.RoleFormString
-	}
-	if profile.Roles.Form == profiles.NoRoles {
-		roles.attribute = ""
-	}
-	if own := app.Spec.Roles; own != nil {
-		if own.Attribute != "" {
-			roles.attribute = own.Attribute
-		}
-		if own.Form != "" {
-			roles.form = own.Form
-		}
-		if len(own.Allowed) > 0 {
-			roles.allowed, roles.aliases = own.Allowed, nil
-		}
-		if len(own.Default) > 0 {
-			roles.defaults = own.Default
-		}
-	}
-	return roles
 }
 
 // MatchValue is the value by which the wanted account is found in the app, "" when there is none.
@@ -155,7 +120,7 @@ func (a *App) policy(w plan.Wanted) plan.Policy {
 		MatchAttribute:        a.Profile.MatchAttribute,
 		BlockIdentifierChange: a.Profile.OnIdentifierChange == profiles.BlockIdentifierChange,
 		Protected:             a.Protected(a.MatchValue(w)),
-		RoleAttribute:         a.roles.attribute,
+		RoleAttribute:         a.roles.Attribute,
 	}
 }
 
@@ -194,7 +159,7 @@ func (a *App) wanted(user *v1alpha1.ScimUser, given *assignment.Assignment) plan
 
 // give sets a value that a role mapping has for an attribute. It may only set what the app maps, and never the roles: those are checked.
 func (a *App) give(w *plan.Wanted, name, value string) {
-	if !a.mapped[name] || name == a.roles.attribute {
+	if !a.mapped[name] || name == a.roles.Attribute {
 		return
 	}
 	w.Values[name] = value
@@ -205,29 +170,29 @@ func (a *App) give(w *plan.Wanted, name, value string) {
 // back to another one would change what everybody may do because of a slip of the pen.
 func (a *App) giveRoles(w *plan.Wanted, given []string) {
 	known, unknown := a.rolesFor(given)
-	if len(unknown) > 0 && a.roles.attribute != "" {
+	if len(unknown) > 0 && a.roles.Attribute != "" {
 		if w.Problems == nil {
 			w.Problems = map[string]string{}
 		}
-		w.Problems[a.roles.attribute] = "the app does not know the role " + strings.Join(unknown, ", ")
+		w.Problems[a.roles.Attribute] = "the app does not know the role " + strings.Join(unknown, ", ")
 		return
 	}
 	w.Roles = known
-	if a.roles.attribute != "" && len(known) > 0 {
-		w.Values[a.roles.attribute] = a.roleValue(known)
+	if a.roles.Attribute != "" && len(known) > 0 {
+		w.Values[a.roles.Attribute] = a.roleValue(known)
 	}
 }
 
 // rolesFor are the roles by the app's names: those given, else the default ones; and those that the app does not know.
 func (a *App) rolesFor(given []string) (known, unknown []string) {
 	if len(given) == 0 {
-		given = a.roles.defaults
+		given = a.roles.Default
 	}
-	return assignment.CheckRoles(given, a.roles.allowed, a.roles.aliases)
+	return assignment.CheckRoles(given, a.roles.Allowed, a.roles.Aliases)
 }
 
 func (a *App) roleValue(roles []string) any {
-	if a.roles.form == v1alpha1.RoleFormString {
+	if a.roles.Form == v1alpha1.RoleFormString {
 		return roles[0]
 	}
 	values := make([]any, len(roles))

@@ -18,6 +18,8 @@ const (
 	endpointRoot                  = ""
 	endpointUsers                 = "Users"
 	endpointGroups                = "Groups"
+	endpointRoles                 = "Roles"
+	endpointEntitlements          = "Entitlements"
 	endpointServiceProviderConfig = "ServiceProviderConfig"
 	endpointSchemas               = "Schemas"
 	endpointResourceTypes         = "ResourceTypes"
@@ -27,7 +29,7 @@ const (
 )
 
 var endpoints = []string{
-	endpointRoot, endpointUsers, endpointGroups, endpointServiceProviderConfig, endpointSchemas, endpointResourceTypes, endpointMe, endpointBulk, endpointSearch,
+	endpointRoot, endpointUsers, endpointGroups, endpointRoles, endpointEntitlements, endpointServiceProviderConfig, endpointSchemas, endpointResourceTypes, endpointMe, endpointBulk, endpointSearch,
 }
 
 // target is what the path of a request names.
@@ -75,6 +77,10 @@ func (t target) resourceType() *scim.ResourceType {
 		return scim.UserType
 	case endpointGroups:
 		return scim.GroupType
+	case endpointRoles:
+		return scim.RoleType
+	case endpointEntitlements:
+		return scim.EntitlementType
 	}
 	return nil
 }
@@ -122,6 +128,10 @@ func (t target) actions() map[string]action {
 		return map[string]action{http.MethodGet: all, http.MethodPost: all, http.MethodPut: all, http.MethodPatch: all, http.MethodDelete: all}
 	case t.endpoint == endpointRoot:
 		return map[string]action{http.MethodGet: notImplemented("queries over all resource types are")}
+	case t.resourceType() != nil && t.resourceType().InCatalogue() && t.id == "":
+		return map[string]action{http.MethodGet: (*handler).list}
+	case t.resourceType() != nil && t.resourceType().InCatalogue():
+		return map[string]action{http.MethodGet: (*handler).get}
 	case t.resourceType() != nil && t.id == "":
 		return map[string]action{http.MethodGet: (*handler).list, http.MethodPost: (*handler).create}
 	case t.resourceType() != nil:

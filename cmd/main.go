@@ -6,6 +6,7 @@ package main
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -29,10 +30,15 @@ func main() {
 func command() *cobra.Command {
 	o := operator.Options{Version: version}
 	var debug bool
+	var allowed []string
 	cmd := &cobra.Command{
 		Use: "scim-operator", Short: "Identity as Kubernetes resources: SCIM in, app accounts out",
 		Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true, Version: version,
 		RunE: func(*cobra.Command, []string) error {
+			var err error
+			if o.AllowedAddresses, err = prefixes(allowed); err != nil {
+				return fmt.Errorf("--allowed-addresses: %w", err)
+			}
 			o.Log = zap.New(zap.UseDevMode(debug))
 			ctrl.SetLogger(o.Log)
 			cfg, err := config.GetConfig()
@@ -49,10 +55,28 @@ func command() *cobra.Command {
 	flags.StringVar(&o.KeyFile, "tls-key-file", "/etc/scim-operator/tls/tls.key", "private key of the SCIM endpoint, PEM")
 	flags.StringVar(&o.ExternalURL, "external-url", "", "URL under which identity providers reach the endpoint, such as https://scim.example.com; "+
 		"used in answers. The request's Host when empty")
+	flags.StringSliceVar(&allowed, "allowed-addresses", nil, "addresses or networks (10.0.0.0/8), separated by commas, that apps may have although they are "+
+		"loopback, link-local, or those of the cluster's own API")
 	flags.StringVar(&o.MetricsAddress, "metrics-bind-address", "127.0.0.1:8080", "address of the metrics, 0 for none")
 	flags.StringVar(&o.HealthAddress, "health-probe-bind-address", ":8081", "address of the probes /healthz and /readyz, 0 for none")
 	flags.BoolVar(&o.LeaderElection, "leader-elect", false, "let one of several replicas run the controllers; every replica serves SCIM")
 	flags.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", "", "namespace of the leader's Lease; the pod's own when empty")
 	flags.BoolVar(&debug, "debug", false, "log in a form for people, with more detail")
 	return cmd
+}
+
+// prefixes reads networks; an address is a network of one.
+func prefixes(texts []string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for _, text := range texts {
+		prefix, err := netip.ParsePrefix(text)
+		if addr, addrErr := netip.ParseAddr(text); addrErr == nil {
+			prefix, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%q is neither an address nor a network such as 10.0.0.0/8", text)
+		}
+		all = append(all, prefix)
+	}
+	return all, nil
 }

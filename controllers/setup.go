@@ -21,6 +21,7 @@ import (
 	"github.com/scim-operator/scim-operator/controllers/user"
 	"github.com/scim-operator/scim-operator/internal/apps"
 	"github.com/scim-operator/scim-operator/internal/directory"
+	"github.com/scim-operator/scim-operator/internal/egress"
 	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/provision"
 )
@@ -35,6 +36,8 @@ type Options struct {
 	Metrics   prometheus.Registerer
 	// UserAgent of the calls to apps, such as "scim-operator/1.0".
 	UserAgent string
+	// Egress says which addresses apps may have; nil is all of them.
+	Egress *egress.Policy
 }
 
 // RegisterIndexes adds every index to the manager's cache. The endpoint needs them too, so they are registered whether or not controllers run.
@@ -62,7 +65,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 			Client: mgr.GetClient(), Live: o.Live, Directory: o.Directory, View: view, Apps: registry, Recorder: recorder, Clock: o.Clock,
 		}).SetupWithManager(mgr, &groups),
 		(&app.Reconciler{
-			Client: mgr.GetClient(), Live: o.Live, View: view, Apps: registry, Metrics: metrics, Clock: o.Clock, Wake: notify, UserAgent: o.UserAgent,
+			Client: mgr.GetClient(), Live: o.Live, View: view, Apps: registry, Metrics: metrics, Clock: o.Clock, Wake: notify, UserAgent: o.UserAgent, Egress: o.Egress,
 		}).SetupWithManager(mgr, &scimApps),
 		(&rolemapping.Reconciler{Client: mgr.GetClient()}).SetupWithManager(mgr),
 		(&scimclient.Reconciler{Client: mgr.GetClient(), Live: o.Live}).SetupWithManager(mgr),

@@ -167,7 +167,7 @@ func (r *Reconciler) options(ctx context.Context, s *scope) (scimconn.Options, e
 	}
 	options := scimconn.Options{
 		Profile: s.compiled.Profile, BaseURL: spec.BaseURL, Token: string(token), ProxyURL: spec.ProxyURL,
-		UserAgent: r.UserAgent, Clock: r.Clock.Now, Observe: r.Metrics.Observer(s.key),
+		Egress: r.Egress, UserAgent: r.UserAgent, Clock: r.Clock.Now, Observe: r.Metrics.Observer(s.key),
 	}
 	if spec.CA != nil {
 		if options.CABundle, err = kube.SecretValue(ctx, r.Client, s.key.Namespace, *spec.CA); err != nil {

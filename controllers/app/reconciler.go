@@ -19,6 +19,7 @@ import (
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/apps"
+	"github.com/scim-operator/scim-operator/internal/egress"
 	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/provision"
 )
@@ -43,6 +44,8 @@ type Reconciler struct {
 	Wake apps.Notify
 	// UserAgent of the calls to apps.
 	UserAgent string
+	// Egress says which addresses apps may have; nil is all of them.
+	Egress *egress.Policy
 
 	mu    sync.Mutex
 	known map[types.NamespacedName]*connection

@@ -17,6 +17,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
+	"github.com/scim-operator/scim-operator/internal/egress"
 	"github.com/scim-operator/scim-operator/internal/operator"
 )
 
@@ -53,7 +54,7 @@ func (d *demo) startOperator(ctx context.Context) error {
 	go func() {
 		err := operator.Run(running, d.config, operator.Options{
 			Version: "dev", Listener: listener, CertFile: files.cert, KeyFile: files.key, ExternalURL: origin,
-			MetricsAddress: d.metrics, HealthAddress: "0", Log: logger,
+			MetricsAddress: d.metrics, HealthAddress: "0", Log: logger, AllowedAddresses: egress.Loopback(),
 		})
 		if running.Err() == nil {
 			d.fail(fmt.Errorf("the operator ended by itself, see %s: %w", d.shown("operator.log"), err))

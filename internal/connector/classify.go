@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/scim-operator/scim-operator/internal/egress"
 )
 
 // classify turns an answer that is no success into an error. Signals of the app's profile come before the meaning of the status.
@@ -91,9 +93,12 @@ func describe(err error) string {
 		certificate x509.CertificateInvalidError
 		authority   x509.UnknownAuthorityError
 		hostname    x509.HostnameError
+		denied      *egress.DeniedError
 		inner       interface{ Unwrap() error }
 	)
 	switch {
+	case errors.As(err, &denied):
+		return denied.Error()
 	case errors.Is(err, context.Canceled):
 		return "the call was cancelled"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):

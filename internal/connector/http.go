@@ -12,13 +12,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/scim-operator/scim-operator/internal/egress"
 )
 
 // HTTPOptions describe the way to one app.
@@ -36,7 +37,9 @@ type HTTPOptions struct {
 	CABundle []byte
 	// ProxyURL is the HTTP(S) proxy to use; empty follows the environment (HTTPS_PROXY, NO_PROXY).
 	ProxyURL string
-	Limits   Limits
+	// Egress says which addresses may be reached; nil is all of them.
+	Egress *egress.Policy
+	Limits Limits
 	// Signals of the app's profile.
 	Signals []Signal
 	// Clock tells the time; nil is time.Now.
@@ -83,6 +86,11 @@ func NewHTTP(options HTTPOptions) (*HTTP, error) {
 		return nil, err
 	}
 	options.BaseURL = baseURL
+	if target, err := url.Parse(baseURL); err == nil {
+		if err := options.Egress.CheckHost(target.Hostname()); err != nil {
+			return nil, fmt.Errorf("base URL: %w", err)
+		}
+	}
 	options.Limits = options.Limits.Or(DefaultLimits)
 	options.Limits.Timeout = min(options.Limits.Timeout, MaxTimeout)
 	if options.Clock == nil {
@@ -123,7 +131,7 @@ func newTransport(options HTTPOptions) (*http.Transport, error) {
 	protocols.SetHTTP1(true)
 	return &http.Transport{
 		Proxy:                  proxy,
-		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:            options.Egress.Dialer().DialContext,
 		TLSClientConfig:        tlsConfig,
 		TLSHandshakeTimeout:    10 * time.Second,
 		Protocols:              protocols,

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -53,6 +54,8 @@ type Options struct {
 	CertFile, KeyFile string
 	// ExternalURL is the URL under which clients reach the endpoint.
 	ExternalURL string
+	// AllowedAddresses are those that apps and token issuers may have although they are loopback, link-local, or the cluster's own API.
+	AllowedAddresses []netip.Prefix
 	// MetricsAddress and HealthAddress are where metrics and probes are served; "0" switches them off.
 	MetricsAddress, HealthAddress string
 	// LeaderElection makes one of several replicas run the controllers. Its Lease stands in LeaderElectionNamespace.
@@ -107,6 +110,7 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 	}
 	err = controllers.Setup(mgr, controllers.Options{
 		Live: live, Directory: store, Clock: clock.RealClock{}, Metrics: o.Metrics, UserAgent: "scim-operator/" + o.Version,
+		Egress: egressPolicy(ctx, cfg, o.AllowedAddresses),
 	})
 	if err != nil {
 		return fmt.Errorf("setting up the controllers: %w", err)

@@ -20,6 +20,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/connector"
 	"github.com/scim-operator/scim-operator/internal/connector/fakeapp"
 	"github.com/scim-operator/scim-operator/internal/connector/profiles"
+	"github.com/scim-operator/scim-operator/internal/egress"
 )
 
 // profileFor returns the profile that fits a flavour.
@@ -316,6 +317,24 @@ func TestRedirects(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// Whoever writes the base URL must not reach the inside of the machine: not by an address, not by a name that resolves to one.
+func TestAddressesThatMustNotBeReached(t *testing.T) {
+	app := startApp(t, fakeapp.Generic)
+	inside := func(o *Options) { o.Egress = egress.New(nil, nil) }
+	options := Options{Profile: profileOf(t, "generic"), BaseURL: app.URL(), Token: app.Token(), CABundle: app.CA(), Limits: fast}
+	inside(&options)
+	_, err := New(options)
+	if want := "base URL: 127.0.0.1 is a loopback address, which is not reached unless the administrator allows it (--allowed-addresses)"; err == nil || err.Error() != want {
+		t.Errorf("by address: error = %v, want %s", err, want)
+	}
+	c := connect(t, app, profileOf(t, "generic"), inside, func(o *Options) { o.BaseURL = strings.Replace(app.URL(), "127.0.0.1", "localhost", 1) })
+	e := failureOf(t, c.Test(t.Context()), connector.Unreachable)
+	if !strings.Contains(e.Detail, "is a loopback address") || e.Sent {
+		t.Errorf("by name: error = %+v", e)
+	}
+	wantCalls(t, app)
 }
 
 func TestAnAnswerThatIsTooLarge(t *testing.T) {

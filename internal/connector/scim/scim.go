@@ -17,6 +17,7 @@ import (
 
 	"github.com/scim-operator/scim-operator/internal/connector"
 	"github.com/scim-operator/scim-operator/internal/connector/profiles"
+	"github.com/scim-operator/scim-operator/internal/egress"
 )
 
 // Options describe one app.
@@ -30,6 +31,8 @@ type Options struct {
 	CABundle []byte
 	// ProxyURL is an HTTP(S) proxy; empty follows the environment.
 	ProxyURL string
+	// Egress says which addresses may be reached; nil is all of them.
+	Egress *egress.Policy
 	// Limits override the profile's where they are not zero.
 	Limits connector.Limits
 	// UserAgent of the requests, for example "scim-operator/1.0".
@@ -72,6 +75,7 @@ func New(options Options) (*Connector, error) {
 		UserAgent:     options.UserAgent,
 		CABundle:      options.CABundle,
 		ProxyURL:      options.ProxyURL,
+		Egress:        options.Egress,
 		Limits:        options.Limits.Or(profile.Limits),
 		Signals:       profile.SCIM.Signals,
 		Clock:         options.Clock,

@@ -32,10 +32,10 @@ var (
 	GroupType = &ResourceType{Name: "Group", Endpoint: "/Groups", Description: "Group", Schema: GroupSchema}
 )
 
-// CoreSchemas lists the schemas that /Schemas publishes, in a fixed order.
+// CoreSchemas lists the schemas of users and groups, in a fixed order.
 func CoreSchemas() []*Schema { return []*Schema{UserSchema, GroupSchema, EnterpriseUserSchema} }
 
-// CoreResourceTypes lists the resource types that /ResourceTypes publishes, in a fixed order.
+// CoreResourceTypes lists the resource types that are stored, in a fixed order.
 func CoreResourceTypes() []*ResourceType { return []*ResourceType{UserType, GroupType} }
 
 // commonAttributes are those of every resource (RFC 7643 3.1). They belong to no schema and are not published by /Schemas.

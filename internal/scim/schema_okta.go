@@ -33,5 +33,15 @@ var (
 // CatalogueResourceTypes lists the resource types of the catalogue, in a fixed order.
 func CatalogueResourceTypes() []*ResourceType { return []*ResourceType{RoleType, EntitlementType} }
 
+// PublishedResourceTypes lists the resource types that /ResourceTypes publishes, in a fixed order.
+func PublishedResourceTypes() []*ResourceType {
+	return append(CoreResourceTypes(), CatalogueResourceTypes()...)
+}
+
+// PublishedSchemas lists the schemas that /Schemas publishes, in a fixed order.
+func PublishedSchemas() []*Schema {
+	return append(CoreSchemas(), RoleType.Schema, EntitlementType.Schema)
+}
+
 // InCatalogue is whether the resources of a type are those of the catalogue.
 func (rt *ResourceType) InCatalogue() bool { return rt == RoleType || rt == EntitlementType }

@@ -56,7 +56,7 @@ func TestSchemasSayWhatRFC7643Says(t *testing.T) {
 			t.Errorf("%s: %s, want %s", path, got, want)
 		}
 	}
-	for _, s := range CoreSchemas() {
+	for _, s := range PublishedSchemas() {
 		checkAttributes(t, s.Name, s.Attributes)
 	}
 }
@@ -70,7 +70,7 @@ func lookUp(path string) *Attribute {
 			parts[len(parts)-1] += string(c)
 		}
 	}
-	for _, s := range CoreSchemas() {
+	for _, s := range PublishedSchemas() {
 		if s.Name == parts[0] {
 			a := s.Attribute(parts[1])
 			if len(parts) > 2 {

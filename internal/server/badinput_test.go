@@ -96,7 +96,6 @@ func badRequests(user, group string) []badInput {
 		{"POST to discovery", "POST", "/Schemas", "{}", nil, 405, "", []string{"GET"}},
 		{"unheard-of method", "BREW", "/Users", "", nil, 405, "", nil},
 		{"me", "GET", "/Me", "", nil, 501, "", []string{"/Me"}},
-		{"bulk", "POST", "/Bulk", "{}", nil, 501, "", []string{"bulk"}},
 		{"search", "POST", "/Users/.search", "{}", nil, 501, "", []string{".search"}},
 		{"search over all types", "POST", "/.search", "{}", nil, 501, "", []string{".search"}},
 		get("query over all types", "?filter=id+pr", 501, ""),

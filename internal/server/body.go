@@ -18,12 +18,9 @@ func (h *handler) readBody(e *exchange) ([]byte, error) {
 	if err := checkContentType(e.request.Header); err != nil {
 		return nil, err
 	}
-	limit := h.limits.UserBody
-	if e.target.endpoint == endpointGroups {
-		limit = h.limits.GroupBody
-	}
+	limit, tooLarge := h.bodyLimit(e.target)
 	if e.request.ContentLength > limit {
-		return nil, tooLarge(limit)
+		return nil, tooLarge
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(e.writer, e.request.Body, limit))
 	var over *http.MaxBytesError
@@ -31,15 +28,24 @@ func (h *handler) readBody(e *exchange) ([]byte, error) {
 	case err == nil:
 		return body, nil
 	case errors.As(err, &over):
-		return nil, tooLarge(limit)
+		return nil, tooLarge
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, scim.NewError(http.StatusRequestTimeout, "the body of the request did not arrive in time")
 	}
 	return nil, scim.NewError(http.StatusBadRequest, "the body of the request did not arrive whole")
 }
 
-func tooLarge(limit int64) error {
-	return scim.NewError(http.StatusRequestEntityTooLarge, "the body of the request is larger than the limit of %d bytes: send less at once", limit)
+// bodyLimit is the largest body, in bytes, and the error for a larger one. RFC 7644 3.7.4 wants the limit of a bulk request named.
+func (h *handler) bodyLimit(t target) (limit int64, tooLarge *scim.Error) {
+	limit = h.limits.UserBody
+	switch t.endpoint {
+	case endpointGroups:
+		limit = h.limits.GroupBody
+	case endpointBulk:
+		limit = h.limits.BulkBody
+		return limit, scim.NewError(http.StatusRequestEntityTooLarge, "the body of the bulk request is larger than maxPayloadSize, which is %d bytes: send several requests", limit)
+	}
+	return limit, scim.NewError(http.StatusRequestEntityTooLarge, "the body of the request is larger than the limit of %d bytes: send less at once", limit)
 }
 
 // checkContentType accepts the two media types of RFC 7644 3.1 and 8.1, with any parameters, and a missing one, which is taken for application/scim+json.

@@ -42,7 +42,7 @@ func serviceProviderConfig(limits Limits) map[string]any {
 	return map[string]any{
 		"schemas":        []string{serviceProviderConfigSchema},
 		"patch":          map[string]any{"supported": true},
-		"bulk":           map[string]any{"supported": false, "maxOperations": 0, "maxPayloadSize": 0},
+		"bulk":           map[string]any{"supported": true, "maxOperations": limits.BulkOperations, "maxPayloadSize": limits.BulkBody},
 		"filter":         map[string]any{"supported": true, "maxResults": limits.MaxPage},
 		"changePassword": no,
 		"sort":           no,

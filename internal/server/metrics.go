@@ -18,6 +18,7 @@ import (
 // request could fill with values of its own.
 type metrics struct {
 	requests     *prometheus.CounterVec
+	operations   *prometheus.CounterVec
 	durations    *prometheus.HistogramVec
 	tolerances   *prometheus.CounterVec
 	authFailures *prometheus.CounterVec
@@ -28,6 +29,10 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scim_requests_total",
 			Help: "Requests to the SCIM endpoint by client, HTTP method, resource and status code.",
+		}, []string{"client", "method", "resource", "code"}),
+		operations: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scim_bulk_operations_total",
+			Help: "Operations of bulk requests by client, HTTP method, resource and status code.",
 		}, []string{"client", "method", "resource", "code"}),
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "scim_request_duration_seconds",
@@ -43,7 +48,7 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 			Help: "Requests that were refused for want of a valid token or because the client is suspended, by reason.",
 		}, []string{"reason"}),
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.durations, m.tolerances, m.authFailures} {
+	for _, c := range []prometheus.Collector{m.requests, m.operations, m.durations, m.tolerances, m.authFailures} {
 		if err := registry.Register(c); err != nil {
 			return nil, fmt.Errorf("registering metrics: %w", err)
 		}
@@ -55,6 +60,11 @@ func (m *metrics) observe(e *exchange, status int, took time.Duration) {
 	method, resource := knownMethod(e.request.Method), e.target.label()
 	m.requests.WithLabelValues(e.identity.label(), method, resource, strconv.Itoa(status)).Inc()
 	m.durations.WithLabelValues(method, resource).Observe(took.Seconds())
+}
+
+// operation counts an operation of a bulk request.
+func (m *metrics) operation(e *exchange, status int) {
+	m.operations.WithLabelValues(e.identity.label(), knownMethod(e.request.Method), e.target.label(), strconv.Itoa(status)).Inc()
 }
 
 // tolerated gives the function that counts the tolerances that a request of the client needs.

@@ -23,7 +23,7 @@ import (
 func TestServiceProviderConfigTellsTheTruth(t *testing.T) {
 	e := start(t, "okta")
 	a := e.do("GET", "/ServiceProviderConfig", "").want(200)
-	for what, want := range map[string]bool{"patch": true, "bulk": false, "filter": true, "changePassword": false, "sort": false, "etag": true} {
+	for what, want := range map[string]bool{"patch": true, "bulk": true, "filter": true, "changePassword": false, "sort": false, "etag": true} {
 		a.has(want, what, "supported")
 	}
 	a.has(float64(1000), "filter", "maxResults").has("oauthbearertoken", "authenticationSchemes", 0, "type").has(false, "pagination", "cursor")

@@ -122,7 +122,7 @@ func (t target) actions() map[string]action {
 	case t.id == endpointSearch && t.resourceType() != nil, t.endpoint == endpointSearch && t.id == "":
 		return map[string]action{http.MethodPost: notImplemented("queries by POST to /.search are")}
 	case t.endpoint == endpointBulk && t.id == "":
-		return map[string]action{http.MethodPost: notImplemented("bulk operations are")}
+		return map[string]action{http.MethodPost: (*handler).bulk}
 	case t.endpoint == endpointMe:
 		all := notImplemented("the alias /Me is")
 		return map[string]action{http.MethodGet: all, http.MethodPost: all, http.MethodPut: all, http.MethodPatch: all, http.MethodDelete: all}

@@ -61,6 +61,9 @@ func (i Identity) label() string {
 type Limits struct {
 	// UserBody and GroupBody are the largest request bodies, in bytes. A PUT of a group carries all of its members.
 	UserBody, GroupBody int64
+	// BulkBody is the largest body of a bulk request, in bytes, and BulkOperations the most operations in one.
+	BulkBody       int64
+	BulkOperations int
 	// DefaultPage and MaxPage are the rows of a page of results when the client asks for none, and at most.
 	DefaultPage, MaxPage int
 	// Request is the time for one request. Okta gives up after 60 s.
@@ -69,7 +72,7 @@ type Limits struct {
 
 // DefaultLimits suit the identity providers that are known. A PUT of a group of 10,000 members, with the $ref and display of each as a GET gave them, has 2.5 MB.
 func DefaultLimits() Limits {
-	return Limits{UserBody: 1 << 20, GroupBody: 4 << 20, DefaultPage: 100, MaxPage: 1000, Request: 30 * time.Second}
+	return Limits{UserBody: 1 << 20, GroupBody: 4 << 20, BulkBody: 4 << 20, BulkOperations: 1000, DefaultPage: 100, MaxPage: 1000, Request: 30 * time.Second}
 }
 
 // Options configure the endpoint.

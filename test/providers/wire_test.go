@@ -22,6 +22,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/controlplane/cptest"
@@ -40,7 +41,9 @@ func endpoint(t *testing.T) (*harness.Endpoint, *http.Client) {
 	t.Helper()
 	env := cptest.New(t)
 	shared.Do(func() {
-		shared.Endpoint, shared.err = harness.StartEndpoint(context.Background(), env.Config)
+		cfg := rest.CopyConfig(env.Config)
+		cfg.Wrap(requests.wrap)
+		shared.Endpoint, shared.err = harness.StartEndpoint(context.Background(), cfg)
 		if shared.err == nil {
 			shared.http = newClient(shared.Roots)
 		}

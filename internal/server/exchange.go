@@ -17,9 +17,6 @@ import (
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
-// contentType of every answer with a body (RFC 7644 3.1).
-const contentType = "application/scim+json; charset=utf-8"
-
 // exchange is one request on its way to an answer.
 type exchange struct {
 	request *http.Request
@@ -161,7 +158,7 @@ func write(w http.ResponseWriter, e *exchange, answer *response) (status int) {
 	// Answers hold personal data: no proxy on the way keeps them.
 	header.Set("Cache-Control", "no-store")
 	if answer.body != nil {
-		header.Set("Content-Type", contentType)
+		header.Set("Content-Type", answerType(e.request.Header))
 		header.Set("Content-Length", strconv.Itoa(len(body)))
 		header.Set("X-Content-Type-Options", "nosniff")
 	}

@@ -258,7 +258,11 @@ func (e *endpoint) send(method, url, body string, header ...string) *answer {
 	}
 	a := &answer{t: e.t, what: method + " " + req.URL.RequestURI(), status: resp.StatusCode, header: resp.Header, raw: string(raw)}
 	if len(raw) > 0 {
-		if got := resp.Header.Get("Content-Type"); got != "application/scim+json; charset=utf-8" {
+		want := "application/scim+json; charset=utf-8"
+		if req.Header.Get("Accept") == "application/json" {
+			want = "application/json; charset=utf-8"
+		}
+		if got := resp.Header.Get("Content-Type"); got != want {
 			e.t.Errorf("%s: Content-Type %q", a.what, got)
 		}
 		if err := json.Unmarshal(raw, &a.body); err != nil {

@@ -49,10 +49,13 @@ type Cache interface {
 
 // Store is the users and groups of all namespaces. It may be used by many goroutines at once.
 type Store struct {
-	opts   Options
-	api    api
-	pace   pace
-	recent *recents
+	opts Options
+	api  api
+	pace pace
+	// recent has what listings show, the recent writes of this replica with it.
+	recent *views
+	// bookmarks are where pages by index ended.
+	bookmarks *bookmarks
 	// sizes, fresh and memberships are for the members of groups.
 	sizes       sizes
 	fresh       freshSlices
@@ -60,17 +63,22 @@ type Store struct {
 }
 
 // New makes a store, which follows the informers of the cache from now on. The cache need not have started.
-func New(_ context.Context, o Options) (*Store, error) {
-	return &Store{
+func New(ctx context.Context, o Options) (*Store, error) {
+	s := &Store{
 		opts:   o,
 		api:    kubernetes{o.Client},
 		pace:   pace{clock: o.Clock, tries: tries, polls: polls},
-		recent: newRecents(o.Clock),
+		recent: newViews(o.Clock),
 
+		bookmarks:   newBookmarks(o.Clock),
 		sizes:       defaultSizes,
 		memberships: membership.NewReader(o.Cache, o.Client),
-	}, nil
+	}
+	return s, s.recent.follow(ctx, o.Cache)
 }
+
+// Synced returns when listings show all that the cache had when it was filled, or the context ends.
+func (s *Store) Synced(ctx context.Context) error { return s.recent.wait(ctx) }
 
 func (s *Store) users(namespace string) *arbiter {
 	return &arbiter{kind: userKind{api: s.api, namespace: namespace}, api: s.api, namespace: namespace, pace: s.pace}

@@ -4,38 +4,117 @@
 package directory
 
 import (
-	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
-	"slices"
+	"net/http"
+	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
-// List gives a page of the resources that the query selects. Filters that ask for one id, userName or displayName are answered by the API server, all
-// others from the cache.
+// CursorLife is how long a cursor can be used.
+const CursorLife = time.Hour
+
+// storedTypes are the resource types that a query over all types goes through: those that identity providers write.
+var storedTypes = []*scim.ResourceType{scim.UserType, scim.GroupType}
+
+// List gives a page of the resources of the type that the query selects, or of all types where it is nil (RFC 7644 3.4.2.1): users come before groups then.
+//
+// A filter that asks for one id, userName or displayName is answered by the API server. All else comes from the cache and what this replica has written since. Without
+// filter and sort, a page costs the same wherever it is, and however many resources there are.
 func (d *Directory) List(ctx context.Context, rt *scim.ResourceType, q Query) (*scim.ListResponse[*scim.Resource], error) {
-	if rt.InCatalogue() {
+	if rt != nil && rt.InCatalogue() {
 		return d.listOffered(ctx, rt, q)
 	}
-	t := d.of(rt)
-	objects, err := t.candidates(ctx, q.Filter)
+	types := []*scim.ResourceType{rt}
+	if rt == nil {
+		types = storedTypes
+	}
+	w, err := d.walk(ctx, types, q)
 	if err != nil {
-		return nil, answer(rt, err)
+		return nil, answer(types[0], err)
 	}
-	if objects, err = d.matching(ctx, t, objects, q.Filter); err != nil {
-		return nil, answer(rt, err)
+	s, err := w.step(ctx)
+	if err != nil {
+		return nil, answer(types[0], err)
 	}
-	slices.SortFunc(objects, byCreation)
-	from, to := q.Page.Window(len(objects))
-	page := &scim.ListResponse[*scim.Resource]{TotalResults: len(objects), StartIndex: q.Page.StartIndex}
-	for _, obj := range objects[from:to] {
-		r, err := d.show(ctx, t, obj)
+	return w.page(ctx, s)
+}
+
+// walk finds out what the query goes through, and where it begins.
+func (d *Directory) walk(ctx context.Context, types []*scim.ResourceType, q Query) (*walk, error) {
+	if err := d.store.recent.wait(ctx); err != nil {
+		return nil, err
+	}
+	w := &walk{d: d, q: q, needs: needsOf(q)}
+	names := []string{d.scope.Namespace, d.scope.Client, "", ""}
+	if q.Filter != nil {
+		names[2] = q.Filter.String()
+	}
+	if q.Sort != nil {
+		names[3] = q.Sort.String()
+	}
+	for _, rt := range types {
+		names = append(names, rt.Name)
+		p, err := d.part(ctx, d.of(rt), q.Filter)
+		if err != nil {
+			return nil, err
+		}
+		w.parts = append(w.parts, p)
+	}
+	var err error
+	if w.query, err = json.Marshal(names); err != nil {
+		return nil, err
+	}
+	return w, w.begin()
+}
+
+// begin finds where the page begins: after a row, or at an index.
+func (w *walk) begin() error {
+	switch {
+	case w.q.Cursor != nil && *w.q.Cursor == "":
+	case w.q.Cursor != nil:
+		sealed, err := w.d.store.opts.Cursors.Open(*w.q.Cursor, w.query, w.d.store.opts.Clock.Now())
+		if err != nil {
+			return err
+		}
+		w.from = &position{}
+		if err := json.Unmarshal(sealed, w.from); err != nil {
+			return scim.InvalidCursor("the cursor was made by another release: begin again with an empty cursor")
+		}
+		w.served = w.from.Served
+	case w.q.Page.StartIndex > 1:
+		w.served = w.q.Page.StartIndex - 1
+		if w.from = w.d.store.bookmarks.get(w.query, w.q.Page.StartIndex); w.from == nil {
+			w.skip = w.served
+		}
+	}
+	return nil
+}
+
+// page shows the rows, and remembers or tells where the next page begins.
+func (w *walk) page(ctx context.Context, s *step) (*scim.ListResponse[*scim.Resource], error) {
+	page := &scim.ListResponse[*scim.Resource]{TotalResults: -1}
+	if s.counted {
+		page.TotalResults = w.served - w.skip + s.left
+	}
+	if w.q.Cursor == nil {
+		page.StartIndex = w.q.Page.StartIndex
+	}
+	if s.next != nil {
+		s.next.Served = w.served + len(s.rows)
+		if err := w.goOn(page, *s.next); err != nil {
+			return nil, err
+		}
+	}
+	for _, f := range s.rows {
+		t := w.parts[f.part].t
+		r, err := w.d.show(ctx, t, f.obj)
+		var gone *scim.Error
+		if errors.As(err, &gone) && gone.Status == http.StatusNotFound {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -44,128 +123,15 @@ func (d *Directory) List(ctx context.Context, rt *scim.ResourceType, q Query) (*
 	return page, nil
 }
 
-// byCreation puts new resources last, so that pages already read stay as they are.
-func byCreation(a, b client.Object) int {
-	x, y := a.GetCreationTimestamp(), b.GetCreationTimestamp()
-	if c := x.Time.Compare(y.Time); c != 0 {
-		return c
-	}
-	return cmp.Compare(a.GetName(), b.GetName())
-}
-
-func (d *Directory) matching(ctx context.Context, t resourceType, objects []client.Object, f *scim.Filter) ([]client.Object, error) {
-	if f == nil {
-		return objects, nil
-	}
-	attributes := f.Attributes()
-	needs := func(attribute string) bool { return slices.Contains(attributes, attribute) }
-	var matches []client.Object
-	for _, obj := range objects {
-		r, err := t.resource(ctx, obj, needs)
-		if err != nil {
-			return nil, err
-		}
-		if f.Match(r) {
-			matches = append(matches, obj)
-		}
-	}
-	return matches, nil
-}
-
-// asks gives the value that a filter asks of an attribute.
-func asks(f *scim.Filter, attribute string) (string, bool) {
-	if f == nil {
-		return "", false
-	}
-	for _, e := range f.Equalities() {
-		if e.Attribute == attribute {
-			return e.Value, true
-		}
-	}
-	return "", false
-}
-
-func (t userResources) candidates(ctx context.Context, f *scim.Filter) ([]client.Object, error) {
-	if id, ok := asks(f, "id"); ok {
-		return t.d.byID(ctx, t, id)
-	}
-	if name, ok := asks(f, "userName"); ok {
-		holder, err := t.a.holder(ctx, userSlot(name))
-		if err != nil || holder == nil {
-			return nil, err
-		}
-		return []client.Object{holder}, nil
-	}
-	list := &v1alpha1.ScimUserList{}
-	if id, ok := asks(f, "externalId"); ok {
-		return t.d.cached(ctx, t, list, client.MatchingFields{IndexExternalID: ExternalIDKey(t.d.scope.Client, id)})
-	}
-	if email, ok := asks(f, "emails.value"); ok {
-		return t.d.cached(ctx, t, list, client.MatchingFields{IndexEmail: scim.Fold(email)})
-	}
-	return t.d.cached(ctx, t, list)
-}
-
-func (t groupResources) candidates(ctx context.Context, f *scim.Filter) ([]client.Object, error) {
-	if id, ok := asks(f, "id"); ok {
-		return t.d.byID(ctx, t, id)
-	}
-	if name, ok := asks(f, "displayName"); ok {
-		groups, err := listByDisplayName(ctx, t.a.api, t.d.scope.Namespace, name)
-		objects := make([]client.Object, len(groups))
-		for i, g := range groups {
-			objects[i] = g
-		}
-		return objects, err
-	}
-	list := &v1alpha1.ScimGroupList{}
-	if id, ok := asks(f, "externalId"); ok {
-		return t.d.cached(ctx, t, list, client.MatchingFields{IndexExternalID: ExternalIDKey(t.d.scope.Client, id)})
-	}
-	if id, ok := asks(f, "members.value"); ok {
-		return t.d.cached(ctx, t, list, client.MatchingFields{IndexMember: id})
-	}
-	return t.d.cached(ctx, t, list)
-}
-
-func (d *Directory) byID(ctx context.Context, t resourceType, id string) ([]client.Object, error) {
-	obj, err := d.find(ctx, t, id)
-	var e *scim.Error
-	if errors.As(err, &e) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return []client.Object{obj}, nil
-}
-
-// cached lists live objects from the cache, and what this replica has written since. They are shared with the cache: read only.
-func (d *Directory) cached(ctx context.Context, t resourceType, list client.ObjectList, opts ...client.ListOption) ([]client.Object, error) {
-	a := t.arbiter()
-	over, err := d.store.recent.over(ctx, d.store.opts.Cache, d.store.api, a.empty(), d.scope.Namespace)
-	if err != nil {
-		return nil, err
-	}
-	opts = append(opts, client.InNamespace(d.scope.Namespace), client.UnsafeDisableDeepCopy)
-	if err := d.store.opts.Cache.List(ctx, list, opts...); err != nil {
-		return nil, err
-	}
-	var objects []client.Object
-	add := func(obj client.Object) {
-		if obj != nil && a.live(obj) {
-			objects = append(objects, obj)
-		}
-	}
-	err = meta.EachListItem(list, func(item runtime.Object) error {
-		obj := item.(client.Object)
-		if _, newer := over[obj.GetName()]; !newer {
-			add(obj)
-		}
+func (w *walk) goOn(page *scim.ListResponse[*scim.Resource], next position) error {
+	if w.q.Cursor == nil {
+		w.d.store.bookmarks.put(w.query, next.Served+1, next)
 		return nil
-	})
-	for _, obj := range over {
-		add(obj)
 	}
-	return objects, err
+	at, err := json.Marshal(next)
+	if err != nil {
+		return err
+	}
+	page.NextCursor = w.d.store.opts.Cursors.Seal(w.query, at, w.d.store.opts.Clock.Now().Add(CursorLife))
+	return nil
 }

@@ -37,8 +37,10 @@ type resourceType interface {
 	version(client.Object) string
 	// resource is the object in SCIM's words. Of meta, groups and members, only what show asks for is loaded.
 	resource(ctx context.Context, obj client.Object, show func(attribute string) bool) (*scim.Resource, error)
-	// candidates are live objects, among them all that the filter selects.
-	candidates(context.Context, *scim.Filter) ([]client.Object, error)
+	// part is of the resource what a query needs.
+	part(context.Context, client.Object, *needs) (*scim.Resource, error)
+	// lookUp gives live objects, among them all that the filter selects, where the API server or an index can find them.
+	lookUp(context.Context, *scim.Filter) (objects []client.Object, found bool, err error)
 }
 
 // A draft is a change that is worked out and not written yet.
@@ -66,12 +68,9 @@ func (d *Directory) options() scim.Options {
 
 // describe puts meta into a resource.
 func describe(r *scim.Resource, obj client.Object, version string) {
-	r.Set("meta", map[string]any{
-		"resourceType": r.Type().Name,
-		"created":      obj.GetCreationTimestamp().UTC().Format(timeFormat),
-		"lastModified": Modified(obj).Format(timeFormat),
-		"version":      version,
-	})
+	meta := timesOf(obj, r.Type())
+	meta["version"] = version
+	r.Set("meta", meta)
 }
 
 // shows is whether the attribute has to be loaded for the answer. The ETag is a header, too.

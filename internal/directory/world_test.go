@@ -66,7 +66,7 @@ func (w *world) store(name string, turn func(access)) *Store {
 		opts:   Options{Clock: instant{}, Cache: empty{}, Random: &stream{seed: name}},
 		api:    gated{etcd: w.etcd, turn: turn},
 		pace:   pace{clock: instant{}, tries: modelTries, polls: 0},
-		recent: newRecents(instant{}),
+		recent: newViews(instant{}),
 	}
 }
 

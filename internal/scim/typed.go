@@ -46,3 +46,9 @@ func resolveAmong(name string, rt *ResourceType, others []*ResourceType, o Optio
 	}
 	return ref, err
 }
+
+// Has reports whether resources of the type can have the attribute, given by its canonical name.
+func (rt *ResourceType) Has(name string) bool {
+	_, err := resolve(name, rt, Options{})
+	return err == nil
+}

@@ -1,0 +1,88 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package directory
+
+import (
+	"context"
+	"slices"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/resource"
+	"github.com/scim-operator/scim-operator/internal/scim"
+)
+
+// needs are the attributes that the filter and the order of a query read, so that nothing else is worked out for the resources that are looked at.
+type needs struct {
+	names []string
+	// whole says that a part of the resource is not enough: schemas and the version follow from all of it.
+	whole bool
+	users *resource.UserSelection
+}
+
+func needsOf(q Query) needs {
+	var n needs
+	var paths []string
+	if q.Filter != nil {
+		n.names, paths = q.Filter.Attributes(), q.Filter.Paths()
+	}
+	if q.Sort != nil {
+		n.names, paths = append(n.names, q.Sort.Attribute()), append(paths, q.Sort.Path())
+	}
+	for _, p := range paths {
+		n.whole = n.whole || p == "schemas" || p == "meta" || p == "meta.version"
+	}
+	n.users = resource.SelectUser(n.names)
+	return n
+}
+
+func (n *needs) has(attribute string) bool { return slices.Contains(n.names, attribute) }
+
+// part gives what is needed of a user.
+func (t userResources) part(ctx context.Context, obj client.Object, n *needs) (*scim.Resource, error) {
+	if n.whole {
+		return t.resource(ctx, obj, n.has)
+	}
+	u := obj.(*v1alpha1.ScimUser)
+	m := n.users.JSON(u, t.d.scope.Client)
+	if n.has("id") {
+		m["id"] = u.SCIMID()
+	}
+	if n.has("active") {
+		m["active"] = u.IsActive()
+	}
+	if n.has("meta") {
+		m["meta"] = timesOf(u, scim.UserType)
+	}
+	if n.has("groups") {
+		groups, err := t.d.groupsOf(ctx, u)
+		if err != nil {
+			return nil, err
+		}
+		m["groups"] = groups
+	}
+	return scim.ResourceFromMap(scim.UserType, m), nil
+}
+
+// part gives what is needed of a group.
+func (t groupResources) part(ctx context.Context, obj client.Object, n *needs) (*scim.Resource, error) {
+	if n.whole || n.has("members") {
+		return t.resource(ctx, obj, n.has)
+	}
+	r := t.content(obj)
+	if n.has("meta") {
+		r.Set("meta", timesOf(obj, scim.GroupType))
+	}
+	return r, nil
+}
+
+// timesOf is meta without the version.
+func timesOf(obj client.Object, rt *scim.ResourceType) map[string]any {
+	return map[string]any{
+		"resourceType": rt.Name,
+		"created":      obj.GetCreationTimestamp().UTC().Format(timeFormat),
+		"lastModified": Modified(obj).Format(timeFormat),
+	}
+}

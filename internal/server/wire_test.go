@@ -32,46 +32,6 @@ const oktaSetActive = `{
   "Operations": [{"op": "replace", "value": {"active": {{active}}}}]
 }`
 
-const oktaPasswordSync = `{
-  "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
-  "Operations": [{"op": "replace", "value": {"password": "n3w-secret-of-kim"}}]
-}`
-
-// oktaRenameGroup comes again with every change of the membership.
-const oktaRenameGroup = `{
-  "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
-  "Operations": [{"op": "replace", "value": {"id": "{{id}}", "displayName": "{{displayName}}"}}]
-}`
-
-const oktaChangeMembers = `{
-  "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
-  "Operations": [
-    {"op": "remove", "path": "members[value eq \"{{remove}}\"]"},
-    {"op": "add", "path": "members", "value": [{"value": "{{add}}", "display": "kim@corp.test"}]}
-  ]
-}`
-
-const oktaRemoveMember = `{
-  "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
-  "Operations": [{"op": "remove", "path": "members[value eq \"{{remove}}\"]"}]
-}`
-
-const oktaAddMember = `{
-  "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
-  "Operations": [{"op": "add", "path": "members", "value": [{"value": "{{add}}", "display": "kim@corp.test"}]}]
-}`
-
-const oktaReplaceMembers = `{
-  "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
-  "Operations": [{"op": "replace", "path": "members", "value": {{members}}}]
-}`
-
-// oktaReplaceMembersPathless is an older form.
-const oktaReplaceMembersPathless = `{
-  "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
-  "Operations": [{"op": "replace", "value": {"members": {{members}}, "id": "{{id}}", "displayName": "{{displayName}}"}}]
-}`
-
 // aiwPutGroup is the only way in which apps of the App Integration Wizard change a group.
 const aiwPutGroup = `{
   "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"],
@@ -84,9 +44,4 @@ const aiwPutGroup = `{
 const entraDisable = `{
   "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
   "Operations": [{"op": "Replace", "path": "active", "value": "False"}]
-}`
-
-const entraRemoveMember = `{
-  "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
-  "Operations": [{"op": "Remove", "path": "members", "value": [{"$ref": null, "value": "{{remove}}"}]}]
 }`

@@ -20,6 +20,7 @@ import (
 	"github.com/scim-operator/scim-operator/controllers/rolemapping"
 	"github.com/scim-operator/scim-operator/controllers/user"
 	"github.com/scim-operator/scim-operator/internal/apps"
+	"github.com/scim-operator/scim-operator/internal/clients"
 	"github.com/scim-operator/scim-operator/internal/directory"
 	"github.com/scim-operator/scim-operator/internal/egress"
 	"github.com/scim-operator/scim-operator/internal/kube"
@@ -30,6 +31,8 @@ import (
 type Options struct {
 	// Live reads and writes without a cache.
 	Live client.Client
+	// Issuers has the keys of identity providers that log in with JSON Web Tokens, shared with the endpoint.
+	Issuers *clients.Issuers
 	// Directory keeps names unique.
 	Directory *directory.Store
 	Clock     clock.Clock
@@ -68,6 +71,6 @@ func Setup(mgr ctrl.Manager, o Options) error {
 			Client: mgr.GetClient(), Live: o.Live, View: view, Apps: registry, Metrics: metrics, Clock: o.Clock, Wake: notify, UserAgent: o.UserAgent, Egress: o.Egress,
 		}).SetupWithManager(mgr, &scimApps),
 		(&rolemapping.Reconciler{Client: mgr.GetClient()}).SetupWithManager(mgr),
-		(&scimclient.Reconciler{Client: mgr.GetClient(), Live: o.Live}).SetupWithManager(mgr),
+		(&scimclient.Reconciler{Client: mgr.GetClient(), Live: o.Live, Issuers: o.Issuers, Clock: o.Clock}).SetupWithManager(mgr),
 	)
 }

@@ -1,18 +1,24 @@
 // Copyright The scim-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package client reconciles ScimClients: it says whether an identity provider that follows the ScimClient can log in, and if not, why.
+// Package client reconciles ScimClients: it makes and rotates generated tokens, and says whether an identity provider that follows the ScimClient can log in, and if
+// not, why.
 //
 // The endpoint does not wait for it: it reads the same ScimClients and Secrets by itself.
 package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -31,6 +37,10 @@ type Reconciler struct {
 	Client client.Client
 	// Live reads from the API server. It is used for the metadata of Secrets that the cache does not have.
 	Live client.Reader
+	// Issuers has the keys for JSON Web Tokens, shared with the endpoint of this process.
+	Issuers *clients.Issuers
+	// Clock by which generated tokens expire.
+	Clock clock.PassiveClock
 }
 
 // SetupWithManager starts the controller with the manager.
@@ -39,27 +49,64 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("scimclient").
 		For(&v1alpha1.ScimClient{}).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.clientsOf)).
+		WithOptions(controller.Options{RateLimiter: kube.RateLimiter()}).
 		Complete(r)
 }
 
-// Reconcile brings the status of one ScimClient up to date.
+// Reconcile keeps the generated token of one ScimClient, and brings its status up to date.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	var before v1alpha1.ScimClient
 	if err := r.Client.Get(ctx, req.NamespacedName, &before); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.Issuers.Forget(req.NamespacedName)
+		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if !before.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil
 	}
-	problems, err := r.problems(ctx, &before)
+	found, err := r.look(ctx, &before)
 	if err != nil {
-		return ctrl.Result{}, err
+		if errors.Is(err, errChanged) || apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
+			return ctrl.Result{RequeueAfter: raceDelay}, nil
+		}
+		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	after := before.DeepCopy()
-	report(after, problems)
-	_, err = kube.PatchStatus(ctx, r.Client, &before, after)
-	return ctrl.Result{}, client.IgnoreNotFound(err)
+	report(after, found)
+	if _, err := kube.PatchStatus(ctx, r.Client, &before, after); client.IgnoreNotFound(err) != nil {
+		if apierrors.IsConflict(err) {
+			return ctrl.Result{RequeueAfter: raceDelay}, nil
+		}
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: found.next()}, found.again
 }
+
+// raceDelay is after how long something is decided anew that somebody else has changed meanwhile.
+const raceDelay = 200 * time.Millisecond
+
+// look finds out how the ScimClient's ways to log in are.
+func (r *Reconciler) look(ctx context.Context, sc *v1alpha1.ScimClient) (*findings, error) {
+	found := &findings{now: r.now()}
+	var err error
+	if found.tokens, err = r.problems(ctx, sc); err != nil {
+		return nil, err
+	}
+	if found.generated, found.generatedProblem, err = r.token(ctx, sc); err != nil {
+		if !errors.Is(err, errNotWritten) {
+			return nil, err
+		}
+		found.again = err
+	}
+	found.generateToken = sc.Spec.GenerateToken
+	if found.issuer, err = r.Issuers.Check(ctx, r.Client, sc); err != nil {
+		return nil, fmt.Errorf("asking the issuer of JSON Web Tokens: %w", err)
+	}
+	return found, nil
+}
+
+func (r *Reconciler) now() time.Time { return r.Clock.Now() }
 
 // problems are those of the ScimClient's tokens.
 func (r *Reconciler) problems(ctx context.Context, sc *v1alpha1.ScimClient) ([]clients.Problem, error) {

@@ -6,6 +6,7 @@ package client
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -22,8 +24,10 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/clients"
 	"github.com/scim-operator/scim-operator/internal/controlplane"
 	"github.com/scim-operator/scim-operator/internal/controlplane/cptest"
+	"github.com/scim-operator/scim-operator/internal/egress"
 )
 
 func TestMain(m *testing.M) { cptest.Main(m, controlplane.Options{}) }
@@ -31,8 +35,15 @@ func TestMain(m *testing.M) { cptest.Main(m, controlplane.Options{}) }
 // start runs the reconciler for a namespace of its own, with a cache of labelled Secrets as the operator has it.
 func start(t *testing.T) (client.Client, string) {
 	t.Helper()
+	namespace := cptest.New(t).Namespace(t)
+	admin, _ := run(t, namespace, clock.RealClock{}, nil)
+	return admin, namespace
+}
+
+// run runs the reconciler for the namespace until stop is called, or the test ends. change, if given, changes the reconciler before it starts.
+func run(t *testing.T, namespace string, clock clock.PassiveClock, change func(*Reconciler)) (admin client.Client, stop func()) {
+	t.Helper()
 	env := cptest.New(t)
-	namespace := env.Namespace(t)
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
@@ -57,24 +68,29 @@ func start(t *testing.T) (client.Client, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader()}
+	r := &Reconciler{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Issuers: clients.NewIssuers(clock.Now, egress.New(egress.Loopback(), nil)), Clock: clock,
+	}
+	if change != nil {
+		change(r)
+	}
 	if err := r.SetupWithManager(mgr); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- mgr.Start(ctx) }()
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
 	})
-	admin, err := client.New(env.Config, client.Options{Scheme: scheme})
-	if err != nil {
+	t.Cleanup(stop)
+	if admin, err = client.New(env.Config, client.Options{Scheme: scheme}); err != nil {
 		t.Fatal(err)
 	}
-	return admin, namespace
+	return admin, stop
 }
 
 func newSecret(namespace, name string, labelled bool, token string) *corev1.Secret {

@@ -1,7 +1,7 @@
 // Copyright The scim-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package clients knows who may push to the SCIM endpoint: ScimClients and the Secrets that hold their tokens.
+// Package clients knows who may push to the SCIM endpoint: ScimClients, the Secrets that hold their tokens, and the issuers of their JSON Web Tokens.
 //
 // The endpoint asks it at every request, the controller of ScimClients when something changed. Both see the same tokens and the same problems.
 package clients
@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -27,6 +28,18 @@ type Config struct {
 	Dialect scim.Dialect
 	// TokenHashes are the SHA-256 hashes of the tokens that the client may present. None when no token can be used.
 	TokenHashes [][32]byte
+	// ExpiredHashes are those of generated tokens that expired or were replaced, for the log to tell them from wrong ones.
+	ExpiredHashes [][32]byte
+	// JWT checks JSON Web Tokens. Nil where the client has none.
+	JWT *JWT
+	// ReadOnly clients are answered with 403 when they write.
+	ReadOnly bool
+	// Resources are those that the client may use. All when empty.
+	Resources []v1alpha1.ClientResource
+	// RateLimit bounds the client's requests. Nil for none.
+	RateLimit *v1alpha1.RateLimit
+	// Tolerances are those of which the ScimClient's status says that the client needs them.
+	Tolerances []string
 	// Suspended clients are answered with 403.
 	Suspended bool
 	// GroupNames says whether two groups of the client may have one name.
@@ -39,6 +52,10 @@ type Config struct {
 type Source struct {
 	// Reader is a cache of ScimClients and of the Secrets that carry the label scim-operator.io/credentials.
 	Reader client.Reader
+	// Issuers has the keys for JSON Web Tokens, which are not accepted where it is nil.
+	Issuers *Issuers
+	// Now is the clock by which generated tokens expire. time.Now where it is nil.
+	Now func() time.Time
 }
 
 // Client gives the client of that name, with ErrUnknown when there is none. A token that cannot be used is left out; the controller reports it on the
@@ -62,13 +79,44 @@ func (s *Source) Client(ctx context.Context, namespace, name string) (Config, er
 	if err != nil {
 		return Config{}, err
 	}
-	return Config{
+	config := Config{
 		Dialect:     dialect,
 		TokenHashes: tokens,
+		ReadOnly:    sc.Spec.Access == v1alpha1.AccessReadOnly,
+		Resources:   sc.Spec.Resources,
+		RateLimit:   sc.Spec.RateLimit,
+		Tolerances:  sc.Status.Tolerances,
 		Suspended:   sc.Spec.Suspend,
 		GroupNames:  sc.Spec.GroupNames,
 		TakeOver:    sc.Spec.TakeOver,
-	}, nil
+	}
+	if err := s.addGenerated(ctx, &sc, &config); err != nil {
+		return Config{}, err
+	}
+	if s.Issuers != nil {
+		config.JWT, err = s.Issuers.jwt(ctx, s.Reader, &sc)
+	}
+	return config, err
+}
+
+// addGenerated adds the generated token and its former ones, if they can be used.
+func (s *Source) addGenerated(ctx context.Context, sc *v1alpha1.ScimClient, config *Config) error {
+	generated, err := readGenerated(ctx, s.Reader, sc)
+	var problem *Problem
+	if err != nil && !errors.As(err, &problem) {
+		return err
+	}
+	if generated == nil || generated.Token == "" {
+		return nil
+	}
+	now := time.Now
+	if s.Now != nil {
+		now = s.Now
+	}
+	accepted, expired := generated.hashes(sc.Spec.GenerateToken, now())
+	config.TokenHashes = append(config.TokenHashes, accepted...)
+	config.ExpiredHashes = expired
+	return nil
 }
 
 // BasePath is the path of a client's SCIM base URL.

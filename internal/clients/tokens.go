@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
@@ -51,15 +53,51 @@ func readToken(ctx context.Context, reader client.Reader, namespace string, ref 
 	if err != nil {
 		return "", err
 	}
+	return checkToken(value, ref.Name, ref.KeyOrDefault())
+}
+
+// checkToken gives the token that the key of a Secret holds. The error is a *Problem when it cannot be used.
+func checkToken(value []byte, secret, key string) (string, error) {
 	// Secrets made from files end in a newline.
 	token := strings.TrimRight(string(value), "\r\n")
 	if fault := faultOf(token); fault != "" {
 		return "", &Problem{
-			Reason: v1alpha1.ReasonInvalidConfiguration, Secret: ref.Name,
-			Message: fmt.Sprintf("the token in key %q of the Secret %q %s", ref.KeyOrDefault(), ref.Name, fault),
+			Reason: v1alpha1.ReasonInvalidConfiguration, Secret: secret,
+			Message: fmt.Sprintf("the token in key %q of the Secret %q %s", key, secret, fault),
 		}
 	}
 	return token, nil
+}
+
+// readGenerated reads the token of spec.generateToken as it is in the reader. It is nil without one. The error is a *Problem when it cannot be used.
+func readGenerated(ctx context.Context, reader client.Reader, sc *v1alpha1.ScimClient) (*Generated, error) {
+	name := sc.GeneratedSecretName()
+	if name == "" {
+		return nil, nil
+	}
+	secret := &corev1.Secret{}
+	if err := reader.Get(ctx, client.ObjectKey{Namespace: sc.Namespace, Name: name}, secret); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, &Problem{Reason: v1alpha1.ReasonSecretNotFound, Secret: name, Message: fmt.Sprintf("the Secret %q of the generated token is not made yet", name)}
+		}
+		return nil, fmt.Errorf("reading the Secret %q: %w", name, err)
+	}
+	if _, labelled := secret.Labels[v1alpha1.LabelCredentials]; !labelled {
+		return nil, kube.SecretNotLabelled(name)
+	}
+	if !IsGenerated(secret, sc) {
+		return nil, SecretExists(name)
+	}
+	return ParseGenerated(secret)
+}
+
+// SecretExists is the problem of a Secret that stands where that of a generated token should.
+func SecretExists(name string) *Problem {
+	return &Problem{
+		Reason: v1alpha1.ReasonSecretExists, Secret: name,
+		Message: fmt.Sprintf("there is a Secret %q that somebody else made: it is left alone and its token is not accepted; "+
+			"choose another spec.generateToken.secretName, delete it, or name it in spec.tokens", name),
+	}
 }
 
 // faultOf says what is wrong with a token, or nothing.

@@ -105,12 +105,14 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 	if err != nil {
 		return fmt.Errorf("making the directory: %w", err)
 	}
-	if err := addEndpoint(ctx, mgr, store, o); err != nil {
+	policy := egressPolicy(ctx, cfg, o.AllowedAddresses)
+	issuers := clients.NewIssuers(time.Now, policy)
+	if err := addEndpoint(ctx, mgr, live, store, issuers, o); err != nil {
 		return err
 	}
 	err = controllers.Setup(mgr, controllers.Options{
-		Live: live, Directory: store, Clock: clock.RealClock{}, Metrics: o.Metrics, UserAgent: "scim-operator/" + o.Version,
-		Egress: egressPolicy(ctx, cfg, o.AllowedAddresses),
+		Live: live, Issuers: issuers, Directory: store, Clock: clock.RealClock{}, Metrics: o.Metrics, UserAgent: "scim-operator/" + o.Version,
+		Egress: policy,
 	})
 	if err != nil {
 		return fmt.Errorf("setting up the controllers: %w", err)
@@ -197,16 +199,18 @@ func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 }
 
 // addEndpoint makes every replica serve SCIM.
-func addEndpoint(ctx context.Context, mgr ctrl.Manager, store *directory.Store, o Options) error {
+func addEndpoint(ctx context.Context, mgr ctrl.Manager, live client.Client, store *directory.Store, issuers *clients.Issuers, o Options) error {
 	// What the endpoint reads is watched from the start, not from the first request on.
 	for _, kind := range []client.Object{&v1alpha1.ScimClient{}, &v1alpha1.ScimUser{}, &v1alpha1.ScimGroup{}, &corev1.Secret{}} {
 		if _, err := mgr.GetCache().GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
 			return fmt.Errorf("watching: %w", err)
 		}
 	}
+	tolerances := clients.NewTolerances(live, o.Log.WithName("tolerances"))
 	handler, err := server.New(server.Options{
 		Directory:   func(scope directory.Scope) server.Directory { return store.For(scope) },
-		Clients:     &clients.Source{Reader: mgr.GetClient()},
+		Clients:     &clients.Source{Reader: mgr.GetClient(), Issuers: issuers},
+		Tolerances:  tolerances,
 		ExternalURL: o.ExternalURL, Log: o.Log.WithName("endpoint"), Metrics: o.Metrics,
 	})
 	if err != nil {
@@ -220,5 +224,5 @@ func addEndpoint(ctx context.Context, mgr ctrl.Manager, store *directory.Store, 
 		Address: o.ScimAddress, Listener: o.Listener, Handler: handler, Log: o.Log.WithName("endpoint"),
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) { return certificates.GetCertificate(hello) },
 	}
-	return errors.Join(mgr.Add(certificates), mgr.Add(endpoint))
+	return errors.Join(mgr.Add(certificates), mgr.Add(endpoint), mgr.Add(tolerances))
 }

@@ -27,6 +27,7 @@ const (
 	failedWrongToken    = "wrong_token"
 	failedNoUsableToken = "no_usable_token"
 	failedSuspended     = "suspended"
+	failedExpiredToken  = "expired_token"
 )
 
 // kubernetesName is what a namespace or ScimClient can be called. Nothing else is looked up or logged.
@@ -44,30 +45,65 @@ func (h *handler) authenticate(e *exchange) error {
 	if err != nil && !unknown {
 		return &unavailable{cause: err}
 	}
-	known := config.TokenHashes
-	if unknown {
-		known = noTokens
-	}
 	e.clientExists = !unknown
-	matches := token != "" && holds(known, token)
-	switch {
-	case token == "":
+	if token == "" {
 		return h.refuse(e, failedNoToken, "the request has no token: send the header \"Authorization: Bearer <token>\"")
-	case !matches && unknown:
-		return h.refuse(e, failedUnknownClient, wrongToken)
-	case !matches && len(known) == 0:
-		return h.refuse(e, failedNoUsableToken, wrongToken)
-	case !matches:
-		return h.refuse(e, failedWrongToken, wrongToken)
+	}
+	reason, err := logIn(e.context(), token, config, unknown)
+	switch {
+	case err != nil:
+		return err
+	case reason != "":
+		return h.refuse(e, reason, wrongToken)
 	case config.Suspended:
 		h.failed(e, failedSuspended)
 		return scim.NewError(http.StatusForbidden, "the ScimClient %s/%s is suspended (spec.suspend)", e.target.namespace, e.target.client)
 	}
 	e.identity = Identity{Namespace: e.target.namespace, Client: e.target.client, Config: config}
+	if wait := h.limiters.take(e.identity.label(), config.RateLimit, h.now()); wait > 0 {
+		return &slowDown{seconds: wait, why: "more requests than spec.rateLimit of the ScimClient allows: "}
+	}
 	if bare {
 		h.metrics.tolerated(e.identity)(bareToken)
 	}
 	return nil
+}
+
+// logIn tells why the token is refused, or nothing for one of the client. The error is for what cannot be decided just now.
+func logIn(ctx context.Context, token string, config clients.Config, unknown bool) (refused string, err error) {
+	known := config.TokenHashes
+	if unknown {
+		known = noTokens
+	}
+	switch matches := holds(known, token); {
+	case unknown:
+		return failedUnknownClient, nil
+	case matches:
+		return "", nil
+	case config.JWT != nil && clients.LooksLikeJWT(token):
+		return checkJWT(ctx, config.JWT, token)
+	case holds(config.ExpiredHashes, token):
+		return failedExpiredToken, nil
+	case len(known) == 0 && config.JWT == nil:
+		return failedNoUsableToken, nil
+	}
+	return failedWrongToken, nil
+}
+
+// checkJWT is logIn for a JSON Web Token. While the issuer's keys cannot be had, the answer is 503: the identity provider is to come back, not to give up.
+func checkJWT(ctx context.Context, jwt *clients.JWT, token string) (refused string, err error) {
+	err = jwt.Verify(ctx, token)
+	var bad *clients.TokenError
+	var away *clients.IssuerError
+	switch {
+	case err == nil:
+		return "", nil
+	case errors.As(err, &bad):
+		return bad.Reason, nil
+	case errors.As(err, &away):
+		return "", &unavailable{cause: err, retryAfter: wholeSeconds(away.RetryAfter)}
+	}
+	return "", &unavailable{cause: err}
 }
 
 const wrongToken = "the token is not one of this client: check the base URL and the token; the status of the ScimClient says which of its tokens can be used"
@@ -83,7 +119,7 @@ func (h *handler) client(ctx context.Context, t target) (clients.Config, error) 
 func (h *handler) refuse(e *exchange, reason, detail string) error {
 	h.failed(e, reason)
 	if wait := h.throttle.fail(e.request.RemoteAddr, h.now()); wait > 0 {
-		return &slowDown{seconds: wait}
+		return &slowDown{seconds: wait, why: "too many requests with a wrong token or none: ", then: ", then send a token of this client"}
 	}
 	return scim.NewError(http.StatusUnauthorized, "%s", detail)
 }
@@ -116,9 +152,13 @@ func holds(hashes [][32]byte, token string) bool {
 	return found == 1
 }
 
-// slowDown is the answer to a source that fails too often.
-type slowDown struct{ seconds int }
+// slowDown is the answer to a source that fails, or a client that asks, too often.
+type slowDown struct {
+	seconds int
+	// why and then stand before and after the time to wait.
+	why, then string
+}
 
 func (e *slowDown) Error() string {
-	return "too many failed log-ins: wait " + strconv.Itoa(e.seconds) + " s"
+	return e.why + "wait " + strconv.Itoa(e.seconds) + " s"
 }

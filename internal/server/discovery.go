@@ -20,17 +20,23 @@ type published struct {
 	document func(baseURL string) json.Marshaler
 }
 
-func publishedSchemas() []published {
+func publishedSchemas(id Identity) []published {
 	var all []published
-	for _, s := range scim.CoreSchemas() {
+	for _, s := range scim.PublishedSchemas() {
+		if !id.mayUseSchema(s.ID) {
+			continue
+		}
 		all = append(all, published{s.ID, s.Document})
 	}
 	return all
 }
 
-func publishedResourceTypes() []published {
+func publishedResourceTypes(id Identity) []published {
 	var all []published
-	for _, rt := range scim.CoreResourceTypes() {
+	for _, rt := range scim.PublishedResourceTypes() {
+		if !id.mayUse(rt) {
+			continue
+		}
 		all = append(all, published{rt.Name, rt.Document})
 	}
 	return all
@@ -69,10 +75,12 @@ func (h *handler) serviceProviderConfig(e *exchange) (*response, error) {
 	return &response{status: http.StatusOK, body: body}, nil
 }
 
-func (h *handler) schemas(e *exchange) (*response, error) { return h.publish(e, publishedSchemas()) }
+func (h *handler) schemas(e *exchange) (*response, error) {
+	return h.publish(e, publishedSchemas(e.identity))
+}
 
 func (h *handler) resourceTypes(e *exchange) (*response, error) {
-	return h.publish(e, publishedResourceTypes())
+	return h.publish(e, publishedResourceTypes(e.identity))
 }
 
 // publish answers with one document if the path names one, else with all of them as a list.

@@ -23,7 +23,11 @@ import (
 const retrySeconds = 5
 
 // unavailable is an error of what the endpoint itself needs, whatever its kind.
-type unavailable struct{ cause error }
+type unavailable struct {
+	cause error
+	// retryAfter is when to come back, in whole seconds; retrySeconds where it is 0.
+	retryAfter int
+}
 
 func (e *unavailable) Error() string { return e.cause.Error() }
 func (e *unavailable) Unwrap() error { return e.cause }
@@ -47,13 +51,17 @@ func errorResponse(err error, requestID string) *response {
 		se = scim.NewError(http.StatusMethodNotAllowed, "%s is not possible here; possible are %s", method.method, method.allow)
 		return &response{status: se.Status, body: se, header: http.Header{"Allow": {method.allow}}}
 	case errors.As(err, &slow):
-		se = scim.NewError(http.StatusTooManyRequests, "too many requests with a wrong token or none: wait %d seconds, then send a token of this client", slow.seconds)
+		se = scim.NewError(http.StatusTooManyRequests, "%swait %d seconds%s", slow.why, slow.seconds, slow.then)
 		return &response{status: se.Status, body: se, header: http.Header{"Retry-After": {strconv.Itoa(slow.seconds)}}}
 	case errors.As(err, &se):
 		if se.Status == http.StatusInternalServerError || se.Status == http.StatusServiceUnavailable {
 			se = withRequestID(se, requestID)
 		}
 	case isUnavailable(err):
+		var own *unavailable
+		if errors.As(err, &own) && own.retryAfter > 0 {
+			retryAfter = own.retryAfter
+		}
 		se = withRequestID(scim.NewError(http.StatusServiceUnavailable, "the request could not be finished just now, and may be sent again"), requestID)
 	default:
 		se = withRequestID(scim.NewError(http.StatusInternalServerError, "internal error"), requestID)

@@ -96,6 +96,9 @@ func (h *handler) dispatch(e *exchange) (*response, error) {
 	if len(actions) == 0 {
 		return nil, scim.NewError(http.StatusNotFound, "there is no such endpoint: /ResourceTypes lists those that there are")
 	}
+	if err := e.permit(); err != nil {
+		return nil, err
+	}
 	method := e.request.Method
 	if method == http.MethodHead {
 		method = http.MethodGet

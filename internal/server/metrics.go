@@ -22,6 +22,8 @@ type metrics struct {
 	durations    *prometheus.HistogramVec
 	tolerances   *prometheus.CounterVec
 	authFailures *prometheus.CounterVec
+	// note, if set, hears of each tolerance that a client needed.
+	note func(id Identity, t scim.Tolerance)
 }
 
 func newMetrics(registry prometheus.Registerer) (*metrics, error) {
@@ -70,7 +72,12 @@ func (m *metrics) operation(e *exchange, status int) {
 // tolerated gives the function that counts the tolerances that a request of the client needs.
 func (m *metrics) tolerated(id Identity) func(scim.Tolerance) {
 	client := id.label()
-	return func(t scim.Tolerance) { m.tolerances.WithLabelValues(client, string(t)).Inc() }
+	return func(t scim.Tolerance) {
+		m.tolerances.WithLabelValues(client, string(t)).Inc()
+		if m.note != nil {
+			m.note(id, t)
+		}
+	}
 }
 
 func knownMethod(method string) string {

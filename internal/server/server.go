@@ -18,6 +18,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/scim-operator/scim-operator/internal/clients"
 	"github.com/scim-operator/scim-operator/internal/directory"
@@ -37,6 +38,11 @@ type Directory interface {
 // ClientSource knows who may push. The error is clients.ErrUnknown for a client that does not exist.
 type ClientSource interface {
 	Client(ctx context.Context, namespace, name string) (clients.Config, error)
+}
+
+// ToleranceNoter hears that a ScimClient needed a tolerance. known are those of which its status tells. It must not block.
+type ToleranceNoter interface {
+	Note(scimClient types.NamespacedName, known []string, tolerance string)
 }
 
 // Identity is who sends a request.
@@ -81,6 +87,8 @@ type Options struct {
 	Directory func(directory.Scope) Directory
 	// Clients knows who may push.
 	Clients ClientSource
+	// Tolerances hears which tolerances clients need, if it is set. *clients.Tolerances is one.
+	Tolerances ToleranceNoter
 	// ExternalURL is the URL under which clients reach the endpoint, such as "https://scim.example.com", for the locations in answers. Where it is
 	// empty, the request's Host is used; forwarding headers never are, for anybody can send them.
 	ExternalURL string
@@ -110,9 +118,14 @@ func New(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Tolerances != nil {
+		m.note = func(id Identity, t scim.Tolerance) {
+			o.Tolerances.Note(types.NamespacedName{Namespace: id.Namespace, Name: id.Client}, id.Config.Tolerances, string(t))
+		}
+	}
 	return &handler{
 		directory: o.Directory, clients: o.Clients, external: external, limits: o.Limits, log: o.Log, metrics: m, now: o.Clock,
-		throttle: newThrottle(),
+		throttle: newThrottle(), limiters: newLimiters(),
 	}, nil
 }
 
@@ -126,6 +139,7 @@ type handler struct {
 	metrics  *metrics
 	now      func() time.Time
 	throttle *throttle
+	limiters *limiters
 }
 
 func externalBase(external string) (string, error) {

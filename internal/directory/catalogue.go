@@ -10,7 +10,6 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
-	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -18,9 +17,6 @@ import (
 	"github.com/scim-operator/scim-operator/internal/catalogue"
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
-
-// catalogueCursorLife is how long a cursor of the catalogue is good.
-const catalogueCursorLife = time.Hour
 
 // offered gives the roles or entitlements that the directory's apps offer, sorted by id, from the cache. They are few: an app has 256 roles at most.
 func (d *Directory) offered(ctx context.Context, rt *scim.ResourceType) ([]*scim.Resource, error) {
@@ -120,7 +116,7 @@ func (d *Directory) offeredByCursor(
 		if err != nil {
 			return nil, err
 		}
-		page.NextCursor = d.store.opts.Cursors.Seal(bound, position, d.store.opts.Clock.Now().Add(catalogueCursorLife))
+		page.NextCursor = d.store.opts.Cursors.Seal(bound, position, d.store.opts.Clock.Now().Add(CursorLife))
 	}
 	return page, nil
 }

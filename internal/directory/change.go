@@ -135,7 +135,7 @@ func (d *Directory) precondition(t resourceType, obj client.Object) error {
 	if d.scope.IfMatch == nil || d.scope.IfMatch(t.version(obj)) {
 		return nil
 	}
-	return scim.NewError(http.StatusPreconditionFailed, "the %s has changed: its ETag is another one than If-Match names", t.word())
+	return scim.NewError(http.StatusPreconditionFailed, "the ETag of the %s is not as If-Match or If-None-Match asks: somebody has changed it; read it again", t.word())
 }
 
 // mayWrite: a resource belongs to the client that made it.

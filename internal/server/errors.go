@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -36,6 +37,17 @@ func (e *unavailable) Unwrap() error { return e.cause }
 type methodNotAllowed struct{ method, allow string }
 
 func (e *methodNotAllowed) Error() string { return "method not allowed" }
+
+// versionInBase finds the version of the protocol in a base URL, whatever stands before it.
+var versionInBase = regexp.MustCompile(`/scim/(v[0-9.]+)(?:/|$)`)
+
+// outsideBase is the error for a path that is below no client's base URL. RFC 7644 3.13 has invalidVers for a version that the service does not speak.
+func outsideBase(escapedPath string) error {
+	if found := versionInBase.FindStringSubmatch(escapedPath); found != nil && found[1] != "v2" {
+		return scim.InvalidVers("this service speaks version 2 of SCIM alone: the base URL of a client is https://<host>/<namespace>/<ScimClient>/scim/v2")
+	}
+	return scim.NewError(http.StatusNotFound, "there is nothing here: the base URL of a client is https://<host>/<namespace>/<ScimClient>/scim/v2")
+}
 
 // errorResponse turns any error into the answer that a client gets. Only *scim.Error is meant for its eyes.
 func errorResponse(err error, requestID string) *response {

@@ -79,9 +79,9 @@ func (h *handler) answer(e *exchange) (answer *response, err error) {
 			answer, err = nil, panicError(p)
 		}
 	}()
-	t, ok := parseTarget(e.request.URL.EscapedPath())
+	t, ok := h.targetOf(e.request.URL.EscapedPath())
 	if !ok {
-		return nil, scim.NewError(http.StatusNotFound, "there is nothing here: the base URL of a client is https://<host>/<namespace>/<ScimClient>/scim/v2")
+		return nil, outsideBase(e.request.URL.EscapedPath())
 	}
 	e.target = t
 	if err := h.authenticate(e); err != nil {

@@ -5,7 +5,9 @@ package server
 
 import (
 	"net/http"
+	"strings"
 
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
@@ -21,6 +23,16 @@ func (h *handler) baseURL(e *exchange) string {
 	return scheme + e.request.Host + e.target.base()
 }
 
+// targetOf reads the path of a request. A proxy in front may take the path of the external URL away, or leave it.
+func (h *handler) targetOf(escapedPath string) (t target, ok bool) {
+	if rest, found := strings.CutPrefix(escapedPath, h.externalPath+"/"); found {
+		if t, ok := parseTarget(rest); ok {
+			return t, true
+		}
+	}
+	return parseTarget(escapedPath)
+}
+
 // location is the URL of a resource.
 func (h *handler) location(e *exchange, r *scim.Resource) string {
 	return h.baseURL(e) + r.Type().Endpoint + "/" + r.ID()
@@ -28,11 +40,18 @@ func (h *handler) location(e *exchange, r *scim.Resource) string {
 
 // resource is the answer that shows one resource.
 func (h *handler) resource(e *exchange, status int, r *scim.Resource, shown *scim.Projection) *response {
-	header := http.Header{}
+	return &response{status: status, body: h.present(e, r, shown), header: h.resourceHeader(e, r)}
+}
+
+// resourceHeader tells about the resource that an answer shows: its ETag, and its URL. RFC 7643 3.1 wants meta.location to be the same as Content-Location;
+// RFC 7644 has Location in its examples of GET, PUT and PATCH, and not with 201 alone.
+func (h *handler) resourceHeader(e *exchange, r *scim.Resource) http.Header {
+	at := h.location(e, r)
+	header := http.Header{"Location": {at}, "Content-Location": {at}}
 	if version := r.String("meta.version"); version != "" {
 		header.Set("ETag", version)
 	}
-	return &response{status: status, body: h.present(e, r, shown), header: header}
+	return header
 }
 
 // present gives the resource as the client is to see it: with the URLs that only the endpoint knows, and without what it did not ask for.
@@ -43,6 +62,7 @@ func (h *handler) present(e *exchange, r *scim.Resource, shown *scim.Projection)
 		h.setMemberRefs(e, r, shown)
 	} else {
 		h.setGroupRefs(e, r)
+		h.setManagerRef(e, r)
 	}
 	return scim.Project(r, shown)
 }
@@ -87,16 +107,36 @@ func (h *handler) setGroupRefs(e *exchange, r *scim.Resource) {
 		if !ok {
 			continue
 		}
-		fields := map[string]any{}
-		group.Range(func(name string, value any) bool {
-			fields[name] = value
-			return true
-		})
+		fields := fieldsOf(group)
 		id, _ := group.Get("value").(string)
 		fields["$ref"] = base + endpointOf("Group") + id
 		shown = append(shown, fields)
 	}
 	r.Set("groups", shown)
+}
+
+// setManagerRef writes the $ref of the manager, if its value is an id of this service: some clients put another identifier there.
+func (h *handler) setManagerRef(e *exchange, r *scim.Resource) {
+	extension, _ := r.Get(scim.EnterpriseUserSchemaID).(*scim.Object)
+	manager, _ := extension.Get("manager").(*scim.Object)
+	id, _ := manager.Get("value").(string)
+	if _, _, ok := v1alpha1.SplitSCIMID(id); !ok {
+		return
+	}
+	shown := fieldsOf(extension)
+	withRef := fieldsOf(manager)
+	withRef["$ref"] = h.baseURL(e) + endpointOf(scim.UserType.Name) + id
+	shown["manager"] = withRef
+	r.Set(scim.EnterpriseUserSchemaID, shown)
+}
+
+func fieldsOf(o *scim.Object) map[string]any {
+	fields := map[string]any{}
+	o.Range(func(name string, value any) bool {
+		fields[name] = value
+		return true
+	})
+	return fields
 }
 
 // endpointOf is the path of the resources that a member of this type is one of.

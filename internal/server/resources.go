@@ -30,7 +30,7 @@ func (h *handler) open(e *exchange) (Directory, *scim.Projection, error) {
 		Used:       h.metrics.tolerated(id),
 		RequestID:  e.id,
 		Projection: shown,
-		IfMatch:    matcher(e.request.Header, "If-Match"),
+		IfMatch:    precondition(e.request.Header),
 	}), shown, nil
 }
 
@@ -52,9 +52,7 @@ func (h *handler) create(e *exchange) (*response, error) {
 	if r, err = dir.Create(e.context(), r); err != nil {
 		return nil, err
 	}
-	answer := h.resource(e, http.StatusCreated, r, shown)
-	answer.header.Set("Location", h.location(e, r))
-	return answer, nil
+	return h.resource(e, http.StatusCreated, r, shown), nil
 }
 
 // get is GET of one resource (RFC 7644 3.4.1).
@@ -67,8 +65,8 @@ func (h *handler) get(e *exchange) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if known := matcher(e.request.Header, "If-None-Match"); known != nil && known(r.String("meta.version")) {
-		return &response{status: http.StatusNotModified, header: http.Header{"Etag": {r.String("meta.version")}}}, nil
+	if answer, err := h.unchanged(e, r); answer != nil || err != nil {
+		return answer, err
 	}
 	return h.resource(e, http.StatusOK, r, shown), nil
 }
@@ -139,6 +137,7 @@ func (h *handler) patch(e *exchange) (*response, error) {
 	answer := h.resource(e, http.StatusOK, r, shown)
 	if rt == scim.GroupType && !e.request.URL.Query().Has("attributes") && !e.request.URL.Query().Has("excludedAttributes") {
 		answer.status, answer.body = http.StatusNoContent, nil
+		answer.header.Del("Content-Location")
 	}
 	return answer, nil
 }

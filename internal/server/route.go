@@ -6,6 +6,7 @@ package server
 import (
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -43,8 +44,11 @@ type target struct {
 	more bool
 }
 
-// parseTarget splits /<namespace>/<client>/scim/v2[/<endpoint>[/<id>]], whose segments may be escaped. A slash at the end makes no difference. ok is false for a path
-// outside any client's base URL.
+// version is how a base URL names the version of the protocol (RFC 7644 3.13).
+var version = regexp.MustCompile(`^v[0-9.]+$`)
+
+// parseTarget splits /<namespace>/<client>/scim/v2[/<endpoint>[/<id>]], whose segments may be escaped. A slash at the end makes no difference, nor does it that the
+// version is left out: then it is the latest (RFC 7644 3.13). ok is false for a path outside any client's base URL.
 func parseTarget(escapedPath string) (t target, ok bool) {
 	segments := strings.Split(strings.Trim(escapedPath, "/"), "/")
 	for i, s := range segments {
@@ -54,16 +58,24 @@ func parseTarget(escapedPath string) (t target, ok bool) {
 		}
 		segments[i] = plain
 	}
-	if len(segments) < 4 || segments[2] != "scim" || segments[3] != "v2" {
+	if len(segments) < 3 || segments[2] != "scim" {
 		return target{}, false
 	}
-	t = target{namespace: segments[0], client: segments[1], more: len(segments) > 6}
-	if len(segments) > 4 {
-		t.endpoint = segments[4]
+	t = target{namespace: segments[0], client: segments[1]}
+	rest := segments[3:]
+	if len(rest) > 0 && version.MatchString(rest[0]) {
+		if rest[0] != "v2" {
+			return target{}, false
+		}
+		rest = rest[1:]
 	}
-	if len(segments) > 5 {
-		t.id = segments[5]
+	if len(rest) > 0 {
+		t.endpoint = rest[0]
 	}
+	if len(rest) > 1 {
+		t.id = rest[1]
+	}
+	t.more = len(rest) > 2
 	return t, true
 }
 

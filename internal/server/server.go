@@ -123,9 +123,13 @@ func New(o Options) (http.Handler, error) {
 			o.Tolerances.Note(types.NamespacedName{Namespace: id.Namespace, Name: id.Client}, id.Config.Tolerances, string(t))
 		}
 	}
+	externalURL, err := url.Parse(external)
+	if err != nil {
+		return nil, err
+	}
 	return &handler{
 		directory: o.Directory, clients: o.Clients, external: external, limits: o.Limits, log: o.Log, metrics: m, now: o.Clock,
-		throttle: newThrottle(), limiters: newLimiters(),
+		throttle: newThrottle(), limiters: newLimiters(), externalPath: externalURL.EscapedPath(),
 	}, nil
 }
 
@@ -140,6 +144,8 @@ type handler struct {
 	now      func() time.Time
 	throttle *throttle
 	limiters *limiters
+	// externalPath is the path in external.
+	externalPath string
 }
 
 func externalBase(external string) (string, error) {

@@ -1,0 +1,357 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+
+	"github.com/scim-operator/scim-operator/internal/scim"
+)
+
+// checkTime is how long the search for an order of one history may take.
+const checkTime = 30 * time.Second
+
+// verdict compares a history with the reference model.
+func (h *history) verdict(faults bool) []violation {
+	events := h.sorted(faults)
+	var found []violation
+	var mu sync.Mutex
+	var running sync.WaitGroup
+	slots := make(chan struct{}, 4)
+	check := func(rule, what string, m porcupine.Model, part []*event) {
+		slots <- struct{}{}
+		running.Go(func() {
+			defer func() { <-slots }()
+			if v, broken := linearizable(rule, what, m, part); broken {
+				mu.Lock()
+				defer mu.Unlock()
+				found = append(found, v)
+			}
+		})
+	}
+	users, groups := userModel(), groupModel()
+	for id, part := range byResource(events) {
+		if part[0].groups {
+			check(ruleGroup, "group "+id, groups, part)
+		} else {
+			check(ruleUser, "user "+id, users, part)
+		}
+	}
+	for _, n := range byName(events) {
+		rule := ruleUserName
+		if n.groups {
+			rule = ruleDisplayName
+		}
+		check(rule, n.name, nameModel(n.name), n.events)
+	}
+	running.Wait()
+	h.mu.Lock()
+	found = append(found, h.violations...)
+	h.mu.Unlock()
+	found = append(found, etags(events)...)
+	return append(found, listings(events)...)
+}
+
+// linearizable asks whether there is an order of the events that explains every answer.
+func linearizable(rule, what string, m porcupine.Model, events []*event) (violation, bool) {
+	operations := make([]porcupine.Operation, len(events))
+	for i, e := range events {
+		operations[i] = porcupine.Operation{ClientId: e.worker, Input: e, Call: e.call, Return: e.end()}
+	}
+	switch porcupine.CheckOperationsTimeout(m, operations, checkTime) {
+	case porcupine.Ok:
+		return violation{}, false
+	case porcupine.Unknown:
+		return violation{rule: rule, text: fmt.Sprintf("%s: no order of %d requests was found within %s", what, len(events), checkTime)}, true
+	}
+	return violation{rule: rule, text: fmt.Sprintf("%s: no order of the requests explains the answers:\n%s", what, excerpt(shortest(m, operations)))}, true
+}
+
+// shortest gives the beginning of a history that cannot be explained, up to the answer that is too much.
+func shortest(m porcupine.Model, operations []porcupine.Operation) []*event {
+	returns := make([]int64, 0, len(operations))
+	for _, o := range operations {
+		returns = append(returns, o.Return)
+	}
+	slices.Sort(returns)
+	until := func(t int64) []porcupine.Operation {
+		var part []porcupine.Operation
+		for _, o := range operations {
+			// What was not answered by then may have happened or not: a write with an unknown end.
+			if e := o.Input.(*event); o.Return <= t {
+				part = append(part, o)
+			} else if o.Call <= t && e.write() {
+				open := *e
+				open.status, open.seenUsers, open.seenGroups = 0, nil, nil
+				part = append(part, porcupine.Operation{Input: &open, Call: o.Call, Return: never})
+			}
+		}
+		return part
+	}
+	first := len(returns) - 1
+	for low, high := 0, len(returns)-1; low <= high; {
+		middle := (low + high) / 2
+		if porcupine.CheckOperationsTimeout(m, until(returns[middle]), checkTime/4) == porcupine.Ok {
+			low = middle + 1
+		} else {
+			first, high = middle, middle-1
+		}
+	}
+	var events []*event
+	for _, o := range until(returns[first]) {
+		events = append(events, o.Input.(*event))
+	}
+	// The last ones are what matters.
+	slices.SortFunc(events, func(a, b *event) int { return int(b.call - a.call) })
+	return events
+}
+
+// byResource are the requests for each resource.
+func byResource(events []*event) map[string][]*event {
+	parts := map[string][]*event{}
+	for _, e := range events {
+		switch e.verb {
+		case list:
+			// From the cache: it may be behind.
+		case lookup:
+			for _, s := range e.seenUsers {
+				parts[s.id] = append(parts[s.id], e.showing(s.id))
+			}
+			for _, s := range e.seenGroups {
+				parts[s.id] = append(parts[s.id], e.showing(s.id))
+			}
+		default:
+			if e.id != "" {
+				parts[e.id] = append(parts[e.id], e)
+			}
+		}
+	}
+	return parts
+}
+
+// showing is a lookup as a read of one of the resources that it showed.
+func (e *event) showing(id string) *event {
+	one := *e
+	one.verb, one.id = get, id
+	one.seenUsers = slices.DeleteFunc(slices.Clone(e.seenUsers), func(s seenUser) bool { return s.id != id })
+	one.seenGroups = slices.DeleteFunc(slices.Clone(e.seenGroups), func(s seenGroup) bool { return s.id != id })
+	return &one
+}
+
+// named is the history of a name.
+type named struct {
+	groups bool
+	name   string
+	events []*event
+}
+
+// byName are the requests that have to do with each name: those that ask for it, and all about resources that ever did.
+func byName(events []*event) []named {
+	type key struct {
+		groups bool
+		name   string
+	}
+	wanted := map[key]map[string]bool{}
+	for _, e := range events {
+		name := e.wants()
+		if e.verb == lookup {
+			name = scim.Fold(e.name)
+		}
+		if name == "" {
+			continue
+		}
+		k := key{e.groups, name}
+		if wanted[k] == nil {
+			wanted[k] = map[string]bool{}
+		}
+		if e.verb != lookup {
+			wanted[k][e.id] = true
+		}
+	}
+	var all []named
+	for k, ids := range wanted {
+		n := named{groups: k.groups, name: k.name}
+		for _, e := range events {
+			switch {
+			case e.groups != k.groups || e.verb == list:
+			case e.verb == lookup && scim.Fold(e.name) == k.name, e.verb == create && e.wants() == k.name, e.verb != create && e.id != "" && ids[e.id]:
+				n.events = append(n.events, e)
+			}
+		}
+		all = append(all, n)
+	}
+	return all
+}
+
+// etags: what a client sees of a resource and its ETag go together, each way.
+func etags(events []*event) []violation {
+	var found []violation
+	content, version := map[string]string{}, map[string]string{}
+	note := func(client int, id, etag, view string) {
+		if etag == "" {
+			return // not asked for
+		}
+		byEtag, byView := fmt.Sprint(client, id, etag), fmt.Sprint(client, id, view)
+		if had, ok := content[byEtag]; ok && had != view {
+			found = append(found, violation{ruleETag, fmt.Sprintf("%s of %s stands for %s and for %s", etag, id, had, view)})
+		}
+		if had, ok := version[byView]; ok && had != etag {
+			found = append(found, violation{ruleETag, fmt.Sprintf("%s has the ETags %s and %s with one content: %s", id, had, etag, view)})
+		}
+		content[byEtag], version[byView] = view, etag
+	}
+	for _, e := range events {
+		for _, s := range e.seenUsers {
+			note(e.client, s.id, s.etag, fmt.Sprintf("%+v", s.userView))
+		}
+		for _, s := range e.seenGroups {
+			if s.members != unlisted && len(s.mortal) == 0 {
+				note(e.client, s.id, s.etag, fmt.Sprintf("%+v", s.groupView))
+			}
+		}
+	}
+	return found
+}
+
+// listings: what a replica lists is not behind what it acknowledged, and shows no name twice.
+func listings(events []*event) []violation {
+	parts := byResource(events)
+	for id, part := range parts {
+		parts[id] = slices.DeleteFunc(slices.Clone(part), func(e *event) bool { return !e.write() })
+	}
+	var found []violation
+	for _, l := range events {
+		if l.verb == list && l.status == http.StatusOK {
+			found = append(found, l.behind(parts)...)
+			found = append(found, l.twice()...)
+		}
+	}
+	return found
+}
+
+// twice looks for a resource, or a userName, that a listing shows more than once.
+func (e *event) twice() []violation {
+	var found []violation
+	ids, names := map[string]bool{}, map[string]string{}
+	see := func(id, name string) {
+		if ids[id] {
+			found = append(found, violation{ruleUnique, fmt.Sprintf("%s stands twice in %s", id, e)})
+		}
+		if other := names[name]; other != "" && other != id {
+			found = append(found, violation{ruleUnique, fmt.Sprintf("%s and %s have one name in %s", other, id, e)})
+		}
+		ids[id], names[name] = true, id
+	}
+	for _, s := range e.seenUsers {
+		see(s.id, scim.Fold(s.userName))
+	}
+	for _, s := range e.seenGroups {
+		see(s.id, s.id) // groups of several clients may have one name
+	}
+	return found
+}
+
+// behind compares a listing with what its replica acknowledged before.
+func (e *event) behind(writes map[string][]*event) []violation {
+	rows := map[string]any{}
+	for _, s := range e.seenUsers {
+		rows[s.id] = s
+	}
+	for _, s := range e.seenGroups {
+		rows[s.id] = s
+	}
+	var found []violation
+	for _, id := range slices.Sorted(maps.Keys(writes)) {
+		part := writes[id]
+		if len(part) == 0 || part[0].groups != e.groups {
+			continue
+		}
+		row, listed := rows[id]
+		if text := e.judge(part, row, listed); text != "" {
+			found = append(found, violation{ruleListing, fmt.Sprintf("%s %s\nin %s\nThe writes:\n%s", id, text, e, excerpt(part))})
+		}
+	}
+	return found
+}
+
+// judge is what is wrong with the place of one resource in a listing, "" if nothing is.
+func (e *event) judge(writes []*event, row any, listed bool) string {
+	var last *event
+	created, deleting := false, false
+	for _, w := range writes {
+		mine := w.ok() && w.replica == e.replica && w.ret < e.call
+		switch {
+		case w.verb == remove && mine:
+			if listed {
+				return "was deleted before, but is shown"
+			}
+			return ""
+		case w.verb == remove && (w.ok() || w.status == 0 || w.status == http.StatusNotFound) && w.call < e.ret:
+			deleting = true
+		case w.verb == create && mine:
+			created = true
+		}
+		if mine && w.fresh && len(w.seenUsers) == 1 && (last == nil || w.call > last.ret) {
+			last = w
+		}
+	}
+	if deleting || !created && last == nil {
+		return ""
+	}
+	everybody := e.user == userChange{} && e.name == ""
+	if created && everybody && !listed {
+		return "was created before, but is missing"
+	}
+	if last == nil || !settled(writes, last, e) || e.user.external != nil && e.client != last.client {
+		return ""
+	}
+	want := last.seenUsers[0]
+	selects := e.selects(want)
+	switch {
+	case selects && !listed:
+		return fmt.Sprintf("is missing, though it is %+v", want.userView)
+	case !selects && listed:
+		return fmt.Sprintf("is shown, though it is %+v", want.userView)
+	case !listed:
+		return ""
+	}
+	got := row.(seenUser).userView
+	if e.client != last.client {
+		got.external = want.external
+	}
+	if got != want.userView {
+		return fmt.Sprintf("is shown as %+v, though it is %+v", got, want.userView)
+	}
+	return ""
+}
+
+// settled is whether a write is certainly the last one that a listing may see.
+func settled(writes []*event, last, listing *event) bool {
+	for _, w := range writes {
+		if w != last && (w.ok() || w.status == 0) && w.end() >= last.call && w.call <= listing.ret {
+			return false
+		}
+	}
+	return true
+}
+
+// selects is whether a listing's filter takes the user.
+func (e *event) selects(u seenUser) bool {
+	switch {
+	case e.user.active != nil:
+		return u.active == *e.user.active
+	case e.user.title != nil:
+		return u.title == *e.user.title
+	case e.user.external != nil:
+		return u.external == *e.user.external
+	}
+	return true
+}

@@ -60,11 +60,19 @@ func (h *handler) authenticate(e *exchange) error {
 		return scim.NewError(http.StatusForbidden, "the ScimClient %s/%s is suspended (spec.suspend)", e.target.namespace, e.target.client)
 	}
 	e.identity = Identity{Namespace: e.target.namespace, Client: e.target.client, Config: config}
-	if wait := h.limiters.take(e.identity.label(), config.RateLimit, h.now()); wait > 0 {
-		return &slowDown{seconds: wait, why: "more requests than spec.rateLimit of the ScimClient allows: "}
+	if err := h.withinRate(e.identity); err != nil {
+		return err
 	}
 	if bare {
 		h.metrics.tolerated(e.identity)(bareToken)
+	}
+	return nil
+}
+
+// withinRate refuses what is more than the client may ask in this time: a request, or an operation of a bulk request.
+func (h *handler) withinRate(id Identity) error {
+	if wait := h.limiters.take(id.label(), id.Config.RateLimit, h.now()); wait > 0 {
+		return &slowDown{seconds: wait, why: "more requests than spec.rateLimit of the ScimClient allows: "}
 	}
 	return nil
 }

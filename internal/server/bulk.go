@@ -56,7 +56,7 @@ func (b *bulkOperations) Do(step scim.BulkStep) scim.BulkReply {
 	ctx, cancel := b.context(step)
 	defer cancel()
 	e := b.exchange(ctx, step)
-	answer, err := b.answer(e)
+	answer, err := b.answer(e, step)
 	if err != nil {
 		answer = errorResponse(err, e.id)
 		if !b.failed {
@@ -97,7 +97,7 @@ func (b *bulkOperations) exchange(ctx context.Context, step scim.BulkStep) *exch
 	return e
 }
 
-func (b *bulkOperations) answer(e *exchange) (answer *response, err error) {
+func (b *bulkOperations) answer(e *exchange, step scim.BulkStep) (answer *response, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			answer, err = nil, panicError(p)
@@ -105,6 +105,11 @@ func (b *bulkOperations) answer(e *exchange) (answer *response, err error) {
 	}()
 	if !isResources(e.target) {
 		return nil, scim.NewError(http.StatusNotFound, "an operation of a bulk request is about /Users, /Groups or what is below them; its \"path\" names something else")
+	}
+	if !step.Undo {
+		if err := b.h.withinRate(e.identity); err != nil {
+			return nil, err
+		}
 	}
 	return b.h.dispatch(e)
 }

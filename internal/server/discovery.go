@@ -6,8 +6,11 @@ package server
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/clients"
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
@@ -26,6 +29,9 @@ func publishedSchemas(id Identity) []published {
 		if !id.mayUseSchema(s.ID) {
 			continue
 		}
+		if s == scim.GroupSchema && id.Config.GroupNames != v1alpha1.GroupNamesShared {
+			s = uniqueGroups
+		}
 		all = append(all, published{s.ID, s.Document})
 	}
 	return all
@@ -42,6 +48,21 @@ func publishedResourceTypes(id Identity) []published {
 	return all
 }
 
+// uniqueGroups is the schema of groups for a client whose groups have unique names. RFC 7643 8.7.1 has none, which it leaves to the service.
+var uniqueGroups = func() *scim.Schema {
+	s := *scim.GroupSchema
+	s.Attributes = slices.Clone(s.Attributes)
+	for i, a := range s.Attributes {
+		if a.Name == "displayName" {
+			name := *a
+			name.Uniqueness = scim.UniqueServer
+			name.Description = "The name of the group; unique among the groups of this client, whatever its letter case."
+			s.Attributes[i] = &name
+		}
+	}
+	return &s
+}()
+
 // serviceProviderConfig says what the endpoint can do (RFC 7643 5; pagination: RFC 9865 4).
 func serviceProviderConfig(limits Limits) map[string]any {
 	no := map[string]any{"supported": false}
@@ -56,14 +77,25 @@ func serviceProviderConfig(limits Limits) map[string]any {
 		"pagination": map[string]any{
 			"cursor": false, "index": true, "defaultPaginationMethod": "index", "defaultPageSize": limits.DefaultPage, "maxPageSize": limits.MaxPage,
 		},
-		"authenticationSchemes": []any{map[string]any{
-			"type":        "oauthbearertoken",
-			"name":        "Bearer token",
-			"description": "A token of the ScimClient in the header Authorization: Bearer <token>.",
-			"specUri":     "https://www.rfc-editor.org/info/rfc6750",
-			"primary":     true,
-		}},
 	}
+}
+
+// authenticationSchemes are those that the client can use (RFC 7643 5). A JSON Web Token goes the same way as others.
+func authenticationSchemes(config clients.Config) []map[string]any {
+	var schemes []map[string]any
+	add := func(name, description, spec string) {
+		schemes = append(schemes, map[string]any{
+			"type": "oauthbearertoken", "name": name, "description": description, "specUri": spec, "primary": len(schemes) == 0,
+		})
+	}
+	if config.JWT == nil || len(config.TokenHashes) > 0 {
+		add("Bearer token", "A token of the ScimClient in the header Authorization: Bearer <token>.", "https://www.rfc-editor.org/info/rfc6750")
+	}
+	if config.JWT != nil {
+		add("JSON Web Token", "An access token of the issuer that the ScimClient names (spec.jwt) in the header Authorization: Bearer <token>.",
+			"https://www.rfc-editor.org/info/rfc9068")
+	}
+	return schemes
 }
 
 func (h *handler) serviceProviderConfig(e *exchange) (*response, error) {
@@ -71,6 +103,7 @@ func (h *handler) serviceProviderConfig(e *exchange) (*response, error) {
 		return nil, err
 	}
 	body := serviceProviderConfig(h.limits)
+	body["authenticationSchemes"] = authenticationSchemes(e.identity.Config)
 	body["meta"] = map[string]any{"resourceType": endpointServiceProviderConfig, "location": h.baseURL(e) + "/" + endpointServiceProviderConfig}
 	return &response{status: http.StatusOK, body: body}, nil
 }

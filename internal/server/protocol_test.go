@@ -34,10 +34,10 @@ func TestServiceProviderConfigTellsTheTruth(t *testing.T) {
 func TestSchemasAndResourceTypesAreListedAndFound(t *testing.T) {
 	e := start(t, "okta")
 	for path, ids := range map[string][]string{
-		"/ResourceTypes": {"User", "Group"},
+		"/ResourceTypes": {"User", "Group", "Role", "Entitlement"},
 		"/Schemas": {
 			"urn:ietf:params:scim:schemas:core:2.0:User", "urn:ietf:params:scim:schemas:core:2.0:Group",
-			"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
+			"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User", "urn:okta:scim:schemas:core:1.0:Role", "urn:okta:scim:schemas:core:1.0:Entitlement",
 		},
 	} {
 		listed := fmt.Sprint(e.do("GET", path, "").rows(len(ids)))

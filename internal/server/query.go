@@ -16,7 +16,7 @@ func parameters(e *exchange) (url.Values, error) {
 	if err != nil {
 		return nil, scim.InvalidSyntax("the query string is malformed: percent-encode what is not a letter or digit")
 	}
-	return values, nil
+	return values, refuseSecrets(values)
 }
 
 // projection is what the client wants to see of the resources (RFC 7644 3.9).

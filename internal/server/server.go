@@ -78,7 +78,7 @@ type Limits struct {
 
 // DefaultLimits suit the identity providers that are known. A PUT of a group of 10,000 members, with the $ref and display of each as a GET gave them, has 2.5 MB.
 func DefaultLimits() Limits {
-	return Limits{UserBody: 1 << 20, GroupBody: 4 << 20, BulkBody: 4 << 20, BulkOperations: 1000, DefaultPage: 100, MaxPage: 1000, Request: 30 * time.Second}
+	return Limits{UserBody: 1 << 20, GroupBody: 4 << 20, BulkBody: 4 << 20, BulkOperations: 200, DefaultPage: 100, MaxPage: 1000, Request: 30 * time.Second}
 }
 
 // Options configure the endpoint.

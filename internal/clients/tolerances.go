@@ -24,7 +24,7 @@ const (
 	gather = 500 * time.Millisecond
 	// writeTimeout is for the writes of one round, and retryRound between two rounds when one failed.
 	writeTimeout = 10 * time.Second
-	retryRound   = 10 * time.Second
+	retryRound   = 2 * time.Second
 	// maxConflicts is how often one write is decided anew because somebody else has written meanwhile.
 	maxConflicts = 5
 )

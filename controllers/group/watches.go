@@ -29,6 +29,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger) e
 		For(&v1alpha1.ScimGroup{}, builder.WithPredicates(kube.Changed())).
 		WatchesRawSource(trigger.Source()).
 		Watches(&v1alpha1.ScimGroup{}, r.parents()).
+		Watches(&v1alpha1.ScimGroup{}, r.waiting()).
 		Watches(&v1alpha1.ScimUser{}, r.users()).
 		Watches(&v1alpha1.ScimApp{}, r.apps()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}).

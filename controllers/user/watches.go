@@ -34,6 +34,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger) e
 		For(&v1alpha1.ScimUser{}, builder.WithPredicates(kube.Changed())).
 		WatchesRawSource(trigger.Source()).
 		Watches(&v1alpha1.ScimUser{}, w.names()).
+		Watches(&v1alpha1.ScimUser{}, w.waiting()).
 		Watches(&v1alpha1.ScimGroup{}, w.groups()).
 		Watches(&v1alpha1.ScimRoleMapping{}, w.mappings()).
 		Watches(&v1alpha1.ScimRoleMapping{}, w.expressions()).

@@ -25,6 +25,9 @@ const (
 	IndexMember = membership.IndexMember
 	// IndexExternalID finds ScimUsers and ScimGroups by ExternalIDKey.
 	IndexExternalID = "directory.externalID"
+	// IndexWaiting finds ScimUsers and ScimGroups that may wait for a name, by what stands for the name: NameHolder and GroupNameHolder. Users are there whose
+	// name another object stands for, groups that are not admitted.
+	IndexWaiting = "directory.waiting"
 	// IndexSCIMID finds admitted ScimUsers and ScimGroups by their SCIM id.
 	IndexSCIMID = "directory.scimID"
 )
@@ -45,6 +48,13 @@ func RegisterIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&v1alpha1.ScimUser{}, IndexEmail, userIndex(emails)},
 		{&v1alpha1.ScimUser{}, IndexExternalID, userIndex(func(u *v1alpha1.ScimUser) []string { return externalIDs(u.Spec.ExternalIDs) })},
 		{&v1alpha1.ScimUser{}, IndexSCIMID, userIndex(func(u *v1alpha1.ScimUser) []string { return present(u.Admitted(), u.SCIMID()) })},
+		{&v1alpha1.ScimUser{}, IndexWaiting, userIndex(func(u *v1alpha1.ScimUser) []string {
+			holder := NameHolder(u)
+			return present(holder != "" && holder != u.Name, holder)
+		})},
+		{&v1alpha1.ScimGroup{}, IndexWaiting, groupIndex(func(g *v1alpha1.ScimGroup) []string {
+			return present(!g.Admitted() || !EntitledGroup(g), GroupNameHolder(g))
+		})},
 		{&v1alpha1.ScimGroup{}, IndexDisplayName, groupIndex(func(g *v1alpha1.ScimGroup) []string {
 			return present(g.Admitted(), scim.Fold(g.Spec.DisplayName))
 		})},

@@ -25,6 +25,11 @@ func userSlot(userName string) string {
 // NameHolder is the metadata.name of the object that stands for a user's userName, mostly the user itself, "" where it has none.
 func NameHolder(u *v1alpha1.ScimUser) string { return userKind{}.slot(u) }
 
+// GroupNameHolder is the metadata.name of the Lease that stands for a group's displayName, where names are not shared.
+func GroupNameHolder(g *v1alpha1.ScimGroup) string {
+	return groupSlot(g.Spec.Client, g.Spec.DisplayName)
+}
+
 // groupSlot is the metadata.name of the Lease that stands for a displayName among the groups of a client.
 func groupSlot(owner, displayName string) string {
 	return "scim-group-" + hash(16, owner, scim.Fold(displayName))

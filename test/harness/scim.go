@@ -35,6 +35,11 @@ func NewSCIM(base, token string, roots *x509.CertPool) *SCIM {
 	}}
 }
 
+// As is the way of another ScimClient of the directory, which has the same token.
+func (s *SCIM) As(scimClient string) *SCIM {
+	return &SCIM{base: strings.Replace(s.base, "/okta/scim/", "/"+scimClient+"/scim/", 1), token: s.token, http: s.http}
+}
+
 // Answer is what the endpoint said.
 type Answer struct {
 	Status int

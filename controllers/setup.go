@@ -12,11 +12,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/controllers/app"
 	scimclient "github.com/scim-operator/scim-operator/controllers/client"
 	"github.com/scim-operator/scim-operator/controllers/group"
+	"github.com/scim-operator/scim-operator/controllers/groupslice"
 	"github.com/scim-operator/scim-operator/controllers/rolemapping"
 	"github.com/scim-operator/scim-operator/controllers/user"
 	"github.com/scim-operator/scim-operator/internal/apps"
@@ -24,6 +27,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/directory"
 	"github.com/scim-operator/scim-operator/internal/egress"
 	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/membership"
 	"github.com/scim-operator/scim-operator/internal/provision"
 )
 
@@ -51,6 +55,9 @@ func RegisterIndexes(ctx context.Context, mgr ctrl.Manager) error {
 // Setup adds all controllers to the manager.
 func Setup(mgr ctrl.Manager, o Options) error {
 	view := provision.NewView(mgr.GetClient())
+	if err := watchLosses(mgr, view); err != nil {
+		return err
+	}
 	metrics := apps.NewMetrics(o.Metrics)
 	registry := apps.NewRegistry(view, o.Clock, mgr.GetLogger().WithName("apps"), metrics)
 	var users, groups, scimApps kube.Trigger
@@ -71,6 +78,16 @@ func Setup(mgr ctrl.Manager, o Options) error {
 			Client: mgr.GetClient(), Live: o.Live, View: view, Apps: registry, Metrics: metrics, Clock: o.Clock, Wake: notify, UserAgent: o.UserAgent, Egress: o.Egress,
 		}).SetupWithManager(mgr, &scimApps),
 		(&rolemapping.Reconciler{Client: mgr.GetClient()}).SetupWithManager(mgr),
+		(&groupslice.Reconciler{Directory: o.Directory, Clock: o.Clock}).SetupWithManager(mgr),
 		(&scimclient.Reconciler{Client: mgr.GetClient(), Live: o.Live, Issuers: o.Issuers, Clock: o.Clock}).SetupWithManager(mgr),
 	)
+}
+
+// watchLosses tells the view when the cache loses a part of a group's members.
+func watchLosses(mgr ctrl.Manager, view *provision.View) error {
+	informer, err := mgr.GetCache().GetInformer(context.Background(), &v1alpha1.ScimGroupSlice{}, cache.BlockUntilSynced(false))
+	if err != nil {
+		return fmt.Errorf("watching the slices of groups: %w", err)
+	}
+	return membership.OnLoss(informer, view.SliceVanished)
 }

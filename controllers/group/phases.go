@@ -5,6 +5,7 @@ package group
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/apps"
 	"github.com/scim-operator/scim-operator/internal/directory"
 	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/membership"
 	"github.com/scim-operator/scim-operator/internal/provision"
 )
 
@@ -87,8 +89,16 @@ func nextRetry(apps []v1alpha1.PushedGroupStatus, now time.Time) time.Duration {
 
 // unresolved are the members that stand for no existing object (yet).
 func (r *Reconciler) unresolved(ctx context.Context, group *v1alpha1.ScimGroup) ([]string, error) {
+	members, err := membership.Of(ctx, r.Client, group)
+	if errors.Is(err, membership.ErrIncomplete) && !group.DeletionTimestamp.IsZero() {
+		// Its slices go before it.
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
 	var ids []string
-	for _, member := range group.Spec.Members {
+	for member := range members.All() {
 		found, err := r.exists(ctx, group.Namespace, member)
 		if err != nil {
 			return nil, err
@@ -109,11 +119,11 @@ func (r *Reconciler) exists(ctx context.Context, namespace string, member v1alph
 	key := types.NamespacedName{Namespace: namespace, Name: name}
 	if member.Type == v1alpha1.MemberTypeGroup {
 		group := &v1alpha1.ScimGroup{}
-		err := r.Client.Get(ctx, key, group)
+		err := r.Client.Get(ctx, key, group, client.UnsafeDisableDeepCopy)
 		return err == nil && group.SCIMID() == member.Value, client.IgnoreNotFound(err)
 	}
 	user := &v1alpha1.ScimUser{}
-	err := r.Client.Get(ctx, key, user)
+	err := r.Client.Get(ctx, key, user, client.UnsafeDisableDeepCopy)
 	return err == nil && user.SCIMID() == member.Value, client.IgnoreNotFound(err)
 }
 
@@ -157,24 +167,28 @@ func groupEvent(event string) string {
 }
 
 // finalize lets a deleted group go once the apps do not need to hear of it any more, or the namespace goes as well.
-func (r *Reconciler) finalize(ctx context.Context, view *provision.GroupView) error {
+func (r *Reconciler) finalize(ctx context.Context, view *provision.GroupView) (ctrl.Result, error) {
 	group := view.Group
 	if !controllerutil.ContainsFinalizer(group, v1alpha1.FinalizerDeprovision) {
-		return nil
+		return ctrl.Result{}, nil
 	}
 	if slices.ContainsFunc(view.Apps, func(a provision.PushedGroupView) bool { return !a.Step.Drop && !a.Step.InSync }) {
 		goes, err := kube.NamespaceGoes(ctx, r.Live, group.Namespace)
 		if err != nil || !goes {
-			return err
+			return ctrl.Result{}, err
 		}
 		r.Recorder.Eventf(group, nil, corev1.EventTypeWarning, v1alpha1.ReasonOrphaned, "Orphan",
 			"The namespace is being deleted: the group stays in the apps as it is")
 	}
-	if err := r.Directory.ReleaseGroupName(ctx, group); err != nil {
-		return err
+	if wait := slicesTrail - r.Clock.Since(group.DeletionTimestamp.Time); wait > 0 && len(group.Spec.Slices) > 0 {
+		// Who was a member is still being read from the slices.
+		return ctrl.Result{RequeueAfter: wait}, nil
+	}
+	if err := errors.Join(r.Directory.RemoveSlices(ctx, group), r.Directory.ReleaseGroupName(ctx, group)); err != nil {
+		return ctrl.Result{}, err
 	}
 	before := group.DeepCopy()
 	controllerutil.RemoveFinalizer(group, v1alpha1.FinalizerDeprovision)
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	return client.IgnoreNotFound(r.Client.Patch(ctx, group, patch, client.FieldOwner(kube.FieldOwner)))
+	return ctrl.Result{}, client.IgnoreNotFound(r.Client.Patch(ctx, group, patch, client.FieldOwner(kube.FieldOwner)))
 }

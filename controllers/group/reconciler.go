@@ -25,6 +25,8 @@ const (
 	staleWait = 30 * time.Millisecond
 	// pushDelay gathers changes of a group's membership: accounts of many members come one by one.
 	pushDelay = 500 * time.Millisecond
+	// slicesTrail is how long the members of a deleted group can still be read.
+	slicesTrail = 5 * time.Second
 	// conflictRetry is how often a refused group is looked at again.
 	conflictRetry = time.Hour
 )
@@ -81,7 +83,11 @@ func (r *Reconciler) follow(ctx context.Context, view *provision.GroupView) (ctr
 		// The finalizer is bound to what was just written.
 		return ctrl.Result{RequeueAfter: staleWait}, nil
 	default:
-		return result, r.finalize(ctx, view)
+		after, err := r.finalize(ctx, view)
+		if after.RequeueAfter > 0 {
+			result = after
+		}
+		return result, err
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/assignment"
 	"github.com/scim-operator/scim-operator/internal/connector/profiles"
 	"github.com/scim-operator/scim-operator/internal/directory"
+	"github.com/scim-operator/scim-operator/internal/membership"
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
@@ -151,7 +152,11 @@ func (r *Reconciler) members(ctx context.Context, namespace string, snapshot *as
 		if group == nil {
 			continue
 		}
-		for _, member := range group.Spec.Members {
+		all, err := membership.Of(ctx, r.Client, group)
+		if err != nil {
+			return nil, err
+		}
+		for member := range all.All() {
 			if member.Type == v1alpha1.MemberTypeGroup {
 				next = append(next, member.Value)
 				continue

@@ -15,6 +15,7 @@ import (
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/membership"
 )
 
 // staleWait is the wait for the cache to show what was just written.
@@ -29,6 +30,8 @@ type Reconciler struct {
 	countDelay time.Duration
 
 	tallies tallies
+	// memberships are read from the cache.
+	memberships *membership.Reader
 }
 
 // +kubebuilder:rbac:groups=scim-operator.io,resources=scimrolemappings,verbs=get;list;watch

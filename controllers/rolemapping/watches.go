@@ -22,7 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
-	"github.com/scim-operator/scim-operator/internal/directory"
+	"github.com/scim-operator/scim-operator/internal/membership"
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
@@ -42,6 +42,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if r.countDelay == 0 {
 		r.countDelay = defaultCountDelay
 	}
+	r.memberships = membership.NewReader(r.Client, nil)
 	if err := registerIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("indexing ScimRoleMappings: %w", err)
 	}
@@ -125,7 +126,7 @@ func groupChanged(before, after *v1alpha1.ScimGroup) bool {
 }
 
 func membersChanged(before, after *v1alpha1.ScimGroup) bool {
-	return !slices.Equal(before.Spec.Members, after.Spec.Members)
+	return !membership.Same(before, after)
 }
 
 func userChanged(before, after *v1alpha1.ScimUser) bool {
@@ -215,25 +216,32 @@ func (r *Reconciler) through(ctx context.Context, namespace, member string) []re
 		}
 		seen[id] = true
 		requests = append(requests, r.find(ctx, namespace, indexGroupID, id)...)
-		var groups v1alpha1.ScimGroupList
-		err := r.Client.List(ctx, &groups, client.InNamespace(namespace), client.MatchingFields{directory.IndexMember: id}, client.UnsafeDisableDeepCopy)
+		groups, err := r.memberships.GroupsOf(ctx, namespace, id)
 		if err != nil {
-			ctrl.LoggerFrom(ctx).Error(err, "Cannot list the groups of a member", "namespace", namespace)
-			return requests
+			// It may concern any of them. They are counted a while after; the cache is complete by then, or they are tried again.
+			return r.all(ctx, namespace)
 		}
-		for i := range groups.Items {
-			next = append(next, groups.Items[i].SCIMID())
+		for _, group := range groups {
+			next = append(next, group.SCIMID())
 		}
 	}
 	return requests
 }
 
+// all are the mappings of a namespace.
+func (r *Reconciler) all(ctx context.Context, namespace string) []reconcile.Request {
+	return r.list(ctx, client.InNamespace(namespace))
+}
+
 // find is the mappings with a value in an index.
 func (r *Reconciler) find(ctx context.Context, namespace, index, value string) []reconcile.Request {
+	return r.list(ctx, client.InNamespace(namespace), client.MatchingFields{index: value})
+}
+
+func (r *Reconciler) list(ctx context.Context, which ...client.ListOption) []reconcile.Request {
 	var list v1alpha1.ScimRoleMappingList
-	err := r.Client.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{index: value}, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "Cannot list ScimRoleMappings", "namespace", namespace, "index", index)
+	if err := r.Client.List(ctx, &list, append(which, client.UnsafeDisableDeepCopy)...); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Cannot list ScimRoleMappings")
 		return nil
 	}
 	requests := make([]reconcile.Request, len(list.Items))

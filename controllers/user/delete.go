@@ -5,7 +5,6 @@ package user
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,7 +13,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
-	"github.com/scim-operator/scim-operator/internal/directory"
 	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/provision"
 )
@@ -99,31 +97,17 @@ func (r *Reconciler) leaveGroups(ctx context.Context, user *v1alpha1.ScimUser) e
 	if id == "" {
 		return nil
 	}
-	var groups v1alpha1.ScimGroupList
-	fields := client.MatchingFields{directory.IndexMember: id}
-	if err := r.Client.List(ctx, &groups, client.InNamespace(user.Namespace), fields, client.UnsafeDisableDeepCopy); err != nil {
-		return fmt.Errorf("listing the groups of a deleted user: %w", err)
+	groups, err := r.View.DirectGroupsOf(ctx, user.Namespace, id)
+	if err != nil {
+		return err
 	}
-	for i := range groups.Items {
-		if groups.Items[i].Spec.ManagedBy == v1alpha1.ManagedByGit {
+	for _, group := range groups {
+		if group.Spec.ManagedBy == v1alpha1.ManagedByGit {
 			continue
 		}
-		if err := r.leave(ctx, client.ObjectKeyFromObject(&groups.Items[i]), id); err != nil {
+		if err := r.Directory.RemoveMember(ctx, group.Namespace, group.Name, id); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func (r *Reconciler) leave(ctx context.Context, key client.ObjectKey, id string) error {
-	group := &v1alpha1.ScimGroup{}
-	if err := r.Live.Get(ctx, key, group); err != nil {
-		return client.IgnoreNotFound(err)
-	}
-	members := slices.DeleteFunc(slices.Clone(group.Spec.Members), func(m v1alpha1.GroupMember) bool { return m.Value == id })
-	if len(members) == len(group.Spec.Members) {
-		return nil
-	}
-	group.Spec.Members = members
-	return client.IgnoreNotFound(r.Client.Update(ctx, group, client.FieldOwner(kube.FieldOwner)))
 }

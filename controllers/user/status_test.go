@@ -270,19 +270,19 @@ func TestNextRetryIsTheSoonest(t *testing.T) {
 	}
 }
 
-func TestEffectiveMembers(t *testing.T) {
+func TestEffectiveGroups(t *testing.T) {
 	kim := pt.User("kim")
 	group := pt.Group("sales", kim)
-	if got := effective(group); len(got) != 1 {
-		t.Errorf("the members are %v", got)
+	if got := effective(group); got != group {
+		t.Errorf("a group that takes effect is %v", got)
 	}
 	gone := group.DeepCopy()
 	gone.DeletionTimestamp = &metav1.Time{Time: time.Now()}
 	refused := group.DeepCopy()
 	refused.Spec.ID = ""
 	for _, group := range []*v1alpha1.ScimGroup{nil, gone, refused} {
-		if got := effective(group); len(got) != 0 {
-			t.Errorf("a group without effect has the members %v", got)
+		if got := effective(group); got != nil {
+			t.Errorf("a group without effect is %v", got)
 		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/directory"
 	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/membership"
 	"github.com/scim-operator/scim-operator/internal/provision"
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
@@ -63,42 +64,33 @@ func (w *watches) names() handler.EventHandler {
 	})
 }
 
-// groups: the members that came or went; all of them when the group itself takes or loses effect.
+// groups: the members that came or went; all of them when the group itself takes or loses effect. Should a part of the members be gone before it could be compared,
+// everybody.
 func (w *watches) groups() handler.EventHandler {
-	return kube.Handle(func(ctx context.Context, before, after *v1alpha1.ScimGroup) ([]types.NamespacedName, error) {
+	return kube.HandleOr(func(ctx context.Context, before, after *v1alpha1.ScimGroup) ([]types.NamespacedName, error) {
 		if before != nil && after != nil && !kube.MetaChanged(before, after) {
 			return nil, nil
 		}
-		had, has := effective(before), effective(after)
+		members, err := membership.Diff(ctx, w.cache, effective(before), effective(after))
+		if err != nil {
+			return nil, err
+		}
 		changed := &v1alpha1.ScimGroup{}
-		for member := range had {
-			if _, ok := has[member]; !ok {
-				changed.Spec.Members = append(changed.Spec.Members, member)
-			}
-		}
-		for member := range has {
-			if _, ok := had[member]; !ok {
-				changed.Spec.Members = append(changed.Spec.Members, member)
-			}
-		}
+		changed.Spec.Members = members
 		if after == nil {
 			after = before
 		}
 		changed.Namespace = after.Namespace
 		return w.members(ctx, changed)
-	})
+	}, w.everybody)
 }
 
-// effective are the members of a group that takes effect.
-func effective(group *v1alpha1.ScimGroup) map[v1alpha1.GroupMember]struct{} {
+// effective is a group that takes effect, nil for one that does not.
+func effective(group *v1alpha1.ScimGroup) *v1alpha1.ScimGroup {
 	if group == nil || !group.Admitted() || !group.DeletionTimestamp.IsZero() {
 		return nil
 	}
-	members := make(map[v1alpha1.GroupMember]struct{}, len(group.Spec.Members))
-	for _, member := range group.Spec.Members {
-		members[member] = struct{}{}
-	}
-	return members
+	return group
 }
 
 // members are the users of a group, through member groups too.
@@ -166,14 +158,18 @@ func (w *watches) apps() handler.EventHandler {
 		if before != nil && after != nil && !kube.MetaChanged(before, after) {
 			return nil, nil
 		}
-		var users v1alpha1.ScimUserList
-		if err := w.cache.List(ctx, &users, client.InNamespace(app.Namespace), client.UnsafeDisableDeepCopy); err != nil {
-			return nil, err
-		}
-		keys := make([]types.NamespacedName, len(users.Items))
-		for i := range users.Items {
-			keys[i] = client.ObjectKeyFromObject(&users.Items[i])
-		}
-		return keys, nil
+		return w.everybody(ctx, app.Namespace)
 	})
+}
+
+func (w *watches) everybody(ctx context.Context, namespace string) ([]types.NamespacedName, error) {
+	var users v1alpha1.ScimUserList
+	if err := w.cache.List(ctx, &users, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, err
+	}
+	keys := make([]types.NamespacedName, len(users.Items))
+	for i := range users.Items {
+		keys[i] = client.ObjectKeyFromObject(&users.Items[i])
+	}
+	return keys, nil
 }

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/membership"
 )
 
 // quiet is how long nothing may change before something counts as settled: a call too many would come right after those that were due.
@@ -136,7 +137,11 @@ func (c *checker) look(ctx context.Context) (*state, string, error) {
 	}
 	names := namesOf(users)
 	for i := range groups.Items {
-		seen.addGroup(&groups.Items[i], names)
+		members, err := membership.Of(ctx, c.admin, &groups.Items[i])
+		if err != nil {
+			return nil, "", err
+		}
+		seen.addGroup(&groups.Items[i], members, names)
 		versions = append(versions, groups.Items[i].ResourceVersion)
 	}
 	for i := range mappings.Items {
@@ -188,10 +193,10 @@ func namesOf(users *v1alpha1.ScimUserList) map[string]string {
 	return names
 }
 
-func (s *state) addGroup(group *v1alpha1.ScimGroup, names map[string]string) {
+func (s *state) addGroup(group *v1alpha1.ScimGroup, all membership.Members, names map[string]string) {
 	s.addReady("group "+group.Spec.DisplayName, group)
 	var members []string
-	for _, member := range group.Spec.Members {
+	for member := range all.All() {
 		members = append(members, names[member.Value])
 	}
 	slices.Sort(members)

@@ -248,7 +248,7 @@ func (c *groupCall) succeed(remoteID string, created bool, event string) {
 	now := metav1.NewTime(c.app.clock.Now())
 	entry := v1alpha1.PushedGroupStatus{
 		App: c.AppName, State: v1alpha1.GroupPushed, RemoteID: remoteID, Created: created,
-		Members:         int32(min(len(c.Wanted.Members), v1alpha1.MaxInlineMembers)),
+		Members:         int32(min(len(c.Wanted.Members), v1alpha1.MaxMembers)),
 		ProvisionedTime: c.Entry.ProvisionedTime, UpdatedTime: &now, Applied: c.Wanted.Hash(),
 	}
 	if entry.ProvisionedTime == nil {

@@ -5,6 +5,7 @@ package kube
 
 import (
 	"context"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
@@ -17,37 +18,72 @@ import (
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
+// Waits of a handler that cannot tell yet whom a change concerns, mostly because another cache is behind: 12 s in all.
+const (
+	tellAgain = 50 * time.Millisecond
+	tellTries = 8
+)
+
 // Handle makes a handler of one function that gets an object before and after a change, and tells which objects the change concerns. before is
-// nil at creation, after at deletion.
+// nil at creation, after at deletion. Where the function fails, it is asked again a few times.
 func Handle[T client.Object](concerned func(ctx context.Context, before, after T) ([]types.NamespacedName, error)) handler.EventHandler {
-	enqueue := func(ctx context.Context, before, after T, q queue) {
-		keys, err := concerned(ctx, before, after)
-		if err != nil {
-			log.FromContext(ctx).Error(err, "Cannot tell which objects a change concerns; they are found at their own next change")
-			return
-		}
-		for _, key := range keys {
-			q.Add(reconcile.Request{NamespacedName: key})
-		}
-	}
+	return HandleOr(concerned, nil)
+}
+
+// HandleOr is Handle with a second function, which is asked instead of the first once that has failed for good: for changes that must not be missed.
+func HandleOr[T client.Object](
+	concerned func(ctx context.Context, before, after T) ([]types.NamespacedName, error),
+	otherwise func(ctx context.Context, namespace string) ([]types.NamespacedName, error),
+) handler.EventHandler {
+	t := &teller[T]{concerned: concerned, otherwise: otherwise}
 	var none T
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
 			if object, ok := e.Object.(T); ok {
-				enqueue(ctx, none, object, q)
+				t.tell(ctx, none, object, object.GetNamespace(), q, 0)
 			}
 		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
 			before, ok := e.ObjectOld.(T)
 			after, ok2 := e.ObjectNew.(T)
 			if ok && ok2 {
-				enqueue(ctx, before, after, q)
+				t.tell(ctx, before, after, after.GetNamespace(), q, 0)
 			}
 		},
 		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) {
 			if object, ok := e.Object.(T); ok {
-				enqueue(ctx, object, none, q)
+				t.tell(ctx, object, none, object.GetNamespace(), q, 0)
 			}
 		},
+	}
+}
+
+type teller[T client.Object] struct {
+	concerned func(ctx context.Context, before, after T) ([]types.NamespacedName, error)
+	otherwise func(ctx context.Context, namespace string) ([]types.NamespacedName, error)
+}
+
+func (t *teller[T]) tell(ctx context.Context, before, after T, namespace string, q queue, tries int) {
+	keys, err := t.concerned(ctx, before, after)
+	if err != nil && tries < tellTries {
+		// The context ends with the event.
+		later := context.WithoutCancel(ctx)
+		time.AfterFunc(tellAgain<<tries, func() {
+			if !q.ShuttingDown() {
+				t.tell(later, before, after, namespace, q, tries+1)
+			}
+		})
+		return
+	}
+	if err != nil && t.otherwise != nil {
+		log.FromContext(ctx).Error(err, "Cannot tell which objects a change concerns; all that it may concern are looked at")
+		keys, err = t.otherwise(ctx, namespace)
+	}
+	if err != nil {
+		log.FromContext(ctx).Error(err, "Cannot tell which objects a change concerns; they are found at their own next change")
+		return
+	}
+	for _, key := range keys {
+		q.Add(reconcile.Request{NamespacedName: key})
 	}
 }

@@ -15,6 +15,9 @@ import (
 // Diff gives the members that are in one of two versions of a group but not in the other, in no order. Either may be nil, which has no members. Slices that both
 // name are not read: the cost follows the change, not the group. ErrIncomplete if the reader does not have the others.
 func Diff(ctx context.Context, reader client.Reader, before, after *v1alpha1.ScimGroup) ([]v1alpha1.GroupMember, error) {
+	if before != nil && after != nil && Same(before, after) {
+		return nil, nil
+	}
 	had, err := besides(ctx, reader, before, after)
 	if err != nil {
 		return nil, err

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 
 	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
@@ -37,7 +39,7 @@ func NewReader(cache, live client.Reader) *Reader {
 }
 
 // GroupsOf gives the groups, ordered by metadata.name, of which the SCIM id is a direct member. They are the cache's own: only to be read. Groups that are not
-// admitted or are being deleted are among them.
+// admitted are among them, those that are being deleted are not.
 //
 // ErrIncomplete if the cache lacks a slice of any group of the namespace, for the id could be in that one.
 func (r *Reader) GroupsOf(ctx context.Context, namespace, id string) ([]*v1alpha1.ScimGroup, error) {
@@ -48,7 +50,9 @@ func (r *Reader) GroupsOf(ctx context.Context, namespace, id string) ([]*v1alpha
 		return nil, fmt.Errorf("listing the groups of a member: %w", err)
 	}
 	for i := range list.Items {
-		found[list.Items[i].Name] = &list.Items[i]
+		if group := &list.Items[i]; group.DeletionTimestamp == nil {
+			found[group.Name] = group
+		}
 	}
 	if err := r.sliced(ctx, namespace, id, found); err != nil {
 		return nil, err
@@ -68,6 +72,8 @@ func (r *Reader) sliced(ctx context.Context, namespace, id string, found map[str
 	if err != nil {
 		return fmt.Errorf("listing the groups that have slices: %w", err)
 	}
+	// The slices of a group that goes may be gone already.
+	groups.Items = slices.DeleteFunc(groups.Items, func(g v1alpha1.ScimGroup) bool { return g.DeletionTimestamp != nil })
 	for i := range groups.Items {
 		if group := &groups.Items[i]; !r.isWhole(group) {
 			if err := r.search(ctx, group, id, found); err != nil {
@@ -155,6 +161,22 @@ func (r *Reader) isWhole(group *v1alpha1.ScimGroup) bool {
 
 func version(group *v1alpha1.ScimGroup) string {
 	return string(group.UID) + "@" + group.ResourceVersion
+}
+
+// OnLoss calls a function for each slice that an informer loses.
+func OnLoss(informer cache.Informer, lost func(*v1alpha1.ScimGroupSlice)) error {
+	_, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{DeleteFunc: func(obj any) {
+		if unknown, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
+			obj = unknown.Obj
+		}
+		if slice, ok := obj.(*v1alpha1.ScimGroupSlice); ok {
+			lost(slice)
+		}
+	}})
+	if err != nil {
+		return fmt.Errorf("following an informer: %w", err)
+	}
+	return nil
 }
 
 // Vanished has to be called when the cache loses a slice: its group is then looked at anew.

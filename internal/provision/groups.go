@@ -13,6 +13,7 @@ import (
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector/profiles"
+	"github.com/scim-operator/scim-operator/internal/membership"
 	"github.com/scim-operator/scim-operator/internal/plan"
 )
 
@@ -218,7 +219,7 @@ func (v *View) look(ctx context.Context, key types.NamespacedName) (*v1alpha1.Sc
 	return v.known(user, seen), nil
 }
 
-// MemberUsers are the object names of the users of a group and of its member groups.
+// MemberUsers are the object names of the users of a group and of its member groups. membership.ErrIncomplete if the cache does not know all.
 func (v *View) MemberUsers(ctx context.Context, group *v1alpha1.ScimGroup) ([]string, error) {
 	ids, err := v.memberIDs(ctx, group)
 	names := make([]string, 0, len(ids))
@@ -238,7 +239,11 @@ func (v *View) memberIDs(ctx context.Context, group *v1alpha1.ScimGroup) (map[st
 	for next := []*v1alpha1.ScimGroup{group}; len(next) > 0; {
 		current := next[0]
 		next = next[1:]
-		for _, member := range current.Spec.Members {
+		members, err := membership.Of(ctx, v.cache, current)
+		if err != nil {
+			return nil, err
+		}
+		for member := range members.All() {
 			name, _, ok := v1alpha1.SplitSCIMID(member.Value)
 			if !ok || seen[member.Value] {
 				continue

@@ -19,7 +19,7 @@ import (
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/assignment"
-	"github.com/scim-operator/scim-operator/internal/directory"
+	"github.com/scim-operator/scim-operator/internal/membership"
 	"github.com/scim-operator/scim-operator/internal/plan"
 )
 
@@ -85,7 +85,10 @@ type (
 
 // View answers what should be.
 type View struct {
-	cache  client.Reader
+	cache client.Reader
+	// memberships are read from the cache alone: what it lacks is an error.
+	memberships *membership.Reader
+
 	Users  *UserOverlay
 	Groups *GroupOverlay
 	doubts doubts
@@ -114,7 +117,9 @@ type snapshot struct {
 // NewView makes a view of a cache that has the indexes of RegisterIndexes and of the directory.
 func NewView(cache client.Reader) *View {
 	return &View{
-		cache:  cache,
+		cache:       cache,
+		memberships: membership.NewReader(cache, nil),
+
 		Users:  NewOverlay[v1alpha1.ScimUserStatus, v1alpha1.Account](),
 		Groups: NewOverlay[v1alpha1.ScimGroupStatus, v1alpha1.PushedGroupStatus](),
 		apps:   map[types.NamespacedName]compiled{}, snapshots: map[string]snapshot{},
@@ -394,26 +399,33 @@ func (v *View) mappings(ctx context.Context, namespace string) (snapshot, error)
 	return have, nil
 }
 
-// GroupsOf are the SCIM ids of the groups that a member is in, directly or through other groups.
+// SliceVanished has to be called when the cache loses a part of a group's members.
+func (v *View) SliceVanished(slice *v1alpha1.ScimGroupSlice) { v.memberships.Vanished(slice) }
+
+// DirectGroupsOf are the groups that have a member themselves: the cache's own, only to be read. membership.ErrIncomplete if the cache does not know all.
+func (v *View) DirectGroupsOf(ctx context.Context, namespace, id string) ([]*v1alpha1.ScimGroup, error) {
+	return v.memberships.GroupsOf(ctx, namespace, id)
+}
+
+// GroupsOf are the SCIM ids of the groups that a member is in, directly or through other groups. membership.ErrIncomplete if the cache does not know all.
 func (v *View) GroupsOf(ctx context.Context, namespace, id string) ([]string, error) {
 	seen := map[string]bool{}
 	var ids []string
 	for next := []string{id}; len(next) > 0; {
 		member := next[0]
 		next = next[1:]
-		var list v1alpha1.ScimGroupList
-		err := v.cache.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{directory.IndexMember: member}, client.UnsafeDisableDeepCopy)
+		groups, err := v.memberships.GroupsOf(ctx, namespace, member)
 		if err != nil {
-			return nil, fmt.Errorf("listing the groups of a member: %w", err)
+			return nil, err
 		}
-		for i := range list.Items {
-			group := list.Items[i].SCIMID()
-			if group == "" || seen[group] || !list.Items[i].DeletionTimestamp.IsZero() {
+		for _, group := range groups {
+			id := group.SCIMID()
+			if id == "" || seen[id] || !group.DeletionTimestamp.IsZero() {
 				continue
 			}
-			seen[group] = true
-			ids = append(ids, group)
-			next = append(next, group)
+			seen[id] = true
+			ids = append(ids, id)
+			next = append(next, id)
 		}
 	}
 	slices.Sort(ids)

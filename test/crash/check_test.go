@@ -14,6 +14,7 @@ import (
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector/fakeapp"
+	"github.com/scim-operator/scim-operator/internal/membership"
 	"github.com/scim-operator/scim-operator/internal/scim"
 	"github.com/scim-operator/scim-operator/test/harness"
 )
@@ -22,13 +23,14 @@ import (
 type found struct {
 	users        map[string]*v1alpha1.ScimUser
 	groups       map[string]*v1alpha1.ScimGroup
+	members      map[string]map[string]bool // by the SCIM id of the group
 	reservations []*v1alpha1.ScimUser
 }
 
 // look reads it and reports objects that should not be there whatever was pushed.
 func look(t *testing.T, d *harness.Directory) *found {
 	t.Helper()
-	f := &found{users: map[string]*v1alpha1.ScimUser{}, groups: map[string]*v1alpha1.ScimGroup{}}
+	f := &found{users: map[string]*v1alpha1.ScimUser{}, groups: map[string]*v1alpha1.ScimGroup{}, members: map[string]map[string]bool{}}
 	var users v1alpha1.ScimUserList
 	var groups v1alpha1.ScimGroupList
 	for _, list := range []client.ObjectList{&users, &groups} {
@@ -53,7 +55,14 @@ func look(t *testing.T, d *harness.Directory) *found {
 			t.Errorf("ScimGroup %s is not admitted, or being deleted", g.Name)
 			continue
 		}
-		f.groups[g.SCIMID()] = g
+		all, err := membership.Of(t.Context(), d.Admin, g)
+		if err != nil {
+			t.Errorf("ScimGroup %s: %v", g.Name, err)
+		}
+		f.groups[g.SCIMID()], f.members[g.SCIMID()] = g, map[string]bool{}
+		for member := range all.All() {
+			f.members[g.SCIMID()][member.Value] = true
+		}
 	}
 	return f
 }
@@ -153,11 +162,7 @@ func checkGroups(t *testing.T, m *model, f *found) {
 	}
 	have := map[string]map[string]bool{}
 	for id, g := range f.groups {
-		members := map[string]bool{}
-		for _, member := range g.Spec.Members {
-			members[member.Value] = true
-		}
-		have[id+" "+g.Spec.DisplayName] = members
+		have[id+" "+g.Spec.DisplayName] = f.members[id]
 	}
 	if diff := cmp.Diff(want, have); diff != "" {
 		t.Errorf("groups (-want +have):\n%s", diff)

@@ -13,7 +13,6 @@ import (
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector/fakeapp"
-	"github.com/scim-operator/scim-operator/internal/kube"
 )
 
 // phase of a call.
@@ -102,7 +101,7 @@ var steps = []step{
 	{name: "group: change of members", spread: 20, method: http.MethodPut, resource: "scimgroups",
 		is: func(c *apiCall) bool {
 			had := c.groupBefore()
-			return c.manager == "" && had.Admitted() && c.group().Spec.DisplayName == had.Spec.DisplayName
+			return had.Admitted() && c.group().Spec.DisplayName == had.Spec.DisplayName && pushed(c)
 		}},
 	{name: "group: delete", spread: 2, method: http.MethodDelete, resource: "scimgroups"},
 	// The controllers.
@@ -117,7 +116,9 @@ var steps = []step{
 	{name: "status of an app", spread: 3, method: http.MethodPatch, resource: "scimapps", subresource: "status"},
 	{name: "status of a role mapping", spread: 2, method: http.MethodPatch, resource: "scimrolemappings", subresource: "status"},
 	{name: "a deleted user leaves its groups", spread: 5, method: http.MethodPut, resource: "scimgroups",
-		is: func(c *apiCall) bool { return c.manager == kube.FieldOwner }},
+		is: func(c *apiCall) bool {
+			return !pushed(c) && c.group().Spec.MemberCount() < c.groupBefore().Spec.MemberCount()
+		}},
 	{name: "user: remove the finalizer", spread: 5, method: http.MethodPatch, resource: "scimusers",
 		is: func(c *apiCall) bool { return c.subresource == "" && bytes.Contains(c.body, []byte(`"finalizers"`)) }},
 	{name: "group: remove the finalizer", spread: 1, method: http.MethodPatch, resource: "scimgroups",
@@ -165,6 +166,12 @@ func named(prefix string) func(*apiCall) bool {
 
 func creating(u *v1alpha1.ScimUser) bool {
 	return slices.ContainsFunc(u.Status.Accounts, func(a v1alpha1.Account) bool { return a.State == v1alpha1.AccountCreating })
+}
+
+// pushed: the change comes from the identity provider.
+func pushed(c *apiCall) bool {
+	origin, had := c.group().Annotations[v1alpha1.AnnotationOrigin], c.groupBefore().Annotations[v1alpha1.AnnotationOrigin]
+	return origin != had
 }
 
 func pushing(g *v1alpha1.ScimGroup, state v1alpha1.PushedGroupState) bool {

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -72,7 +73,9 @@ func TestSpecThatIsNeverValidIsRejected(t *testing.T) {
 func TestIssuerIsLookedAfter(t *testing.T) {
 	issuer := issuertest.New(t)
 	issuer.Down(true)
-	c, namespace := start(t)
+	namespace := cptest.New(t).Namespace(t)
+	now := clocktesting.NewFakePassiveClock(time.Now())
+	c, _ := run(t, namespace, now, nil)
 	ca := newSecret(namespace, "issuer-ca", true, string(issuer.CA()))
 	sc := newScimClient(namespace, "entra")
 	sc.Spec.JWT = &v1alpha1.JWTLogin{Issuer: issuer.Name(), Audiences: []string{"a"}, CA: &v1alpha1.SecretKeyRef{Name: "issuer-ca"}}
@@ -86,13 +89,9 @@ func TestIssuerIsLookedAfter(t *testing.T) {
 	}
 	issuer.Down(false)
 	// The next look is due 15 s after the first one.
-	deadline := time.Now().Add(40 * time.Second)
-	for w.condition(v1alpha1.ConditionIssuerReachable).Status != metav1.ConditionTrue {
-		if time.Now().After(deadline) {
-			t.Fatal("the issuer is not found again")
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
+	now.SetTime(now.Now().Add(15 * time.Second))
+	w.annotate(v1alpha1.AnnotationReconcile, "1")
+	await(t, "the issuer is found again", func() bool { return w.condition(v1alpha1.ConditionIssuerReachable).Status == metav1.ConditionTrue })
 	awaitReady(t, c, sc, v1alpha1.ReasonSucceeded)
 	sc.Spec.JWT, sc.Spec.GenerateToken = nil, &v1alpha1.GenerateToken{}
 	if err := c.Update(t.Context(), sc); err != nil {

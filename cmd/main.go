@@ -53,11 +53,16 @@ func command() *cobra.Command {
 	flags.StringVar(&o.ScimAddress, "scim-bind-address", ":8443", "address of the SCIM endpoint")
 	flags.StringVar(&o.CertFile, "tls-cert-file", "/etc/scim-operator/tls/tls.crt", "certificate of the SCIM endpoint, PEM; read again whenever it changes")
 	flags.StringVar(&o.KeyFile, "tls-key-file", "/etc/scim-operator/tls/tls.key", "private key of the SCIM endpoint, PEM")
+	flags.StringVar(&o.SelfMadeSecret, "tls-self-made-secret", "", "Secret in the operator's namespace with a certificate that the operator makes, and that signs "+
+		"itself, instead of the files; for trials")
+	flags.StringSliceVar(&o.SelfMadeHosts, "tls-self-made-hosts", []string{"localhost"}, "names and addresses for which the certificate is made, separated by commas")
 	flags.StringVar(&o.ExternalURL, "external-url", "", "URL under which identity providers reach the endpoint, such as https://scim.example.com; "+
 		"used in answers. The request's Host when empty")
 	flags.StringSliceVar(&allowed, "allowed-addresses", nil, "addresses or networks (10.0.0.0/8), separated by commas, that apps may have although they are "+
 		"loopback, link-local, or those of the cluster's own API")
 	flags.StringVar(&o.MetricsAddress, "metrics-bind-address", "127.0.0.1:8080", "address of the metrics, 0 for none")
+	flags.BoolVar(&o.MetricsAuthorization, "metrics-authorization", false, "serve metrics over HTTPS, to those whom the API server lets get the path /metrics")
+	flags.DurationVar(&o.DrainDelay, "drain-delay", 0, "how long to go on, saying not to be ready, when told to end: the time in which a Service notices")
 	flags.StringVar(&o.HealthAddress, "health-probe-bind-address", ":8081", "address of the probes /healthz and /readyz, 0 for none")
 	flags.BoolVar(&o.LeaderElection, "leader-elect", false, "let one of several replicas run the controllers; every replica serves SCIM")
 	flags.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", "", "namespace of the leader's Lease; the pod's own when empty")

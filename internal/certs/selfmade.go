@@ -6,7 +6,7 @@
 // It signs itself, so whoever connects has to be given it: it stands in the Secret under tls.crt and, for programs that look there, under ca.crt.
 package certs
 
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;update
+// +kubebuilder:rbac:groups="",namespace=scim-operator-system,resources=secrets,verbs=get;create;update
 
 import (
 	"bytes"

@@ -3,7 +3,7 @@
 
 package operator
 
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create
+// +kubebuilder:rbac:groups="",namespace=scim-operator-system,resources=secrets,verbs=get;create
 
 import (
 	"context"

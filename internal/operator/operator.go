@@ -5,10 +5,14 @@
 // flags for it; tests run it in process.
 package operator
 
+// The leader election, in the operator's own namespace.
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=scim-operator-system,resources=leases,verbs=get;create;update
+// +kubebuilder:rbac:groups=events.k8s.io,namespace=scim-operator-system,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups="",namespace=scim-operator-system,resources=events,verbs=create;patch
+
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -27,12 +31,10 @@ import (
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/controllers"
@@ -52,12 +54,19 @@ type Options struct {
 	Listener    net.Listener
 	// CertFile and KeyFile are the endpoint's certificate, read again whenever they change.
 	CertFile, KeyFile string
+	// SelfMadeSecret, if not empty, is the Secret in the operator's own namespace with a certificate that the operator makes, for SelfMadeHosts, instead.
+	SelfMadeSecret string
+	SelfMadeHosts  []string
 	// ExternalURL is the URL under which clients reach the endpoint.
 	ExternalURL string
 	// AllowedAddresses are those that apps and token issuers may have although they are loopback, link-local, or the cluster's own API.
 	AllowedAddresses []netip.Prefix
 	// MetricsAddress and HealthAddress are where metrics and probes are served; "0" switches them off.
 	MetricsAddress, HealthAddress string
+	// MetricsAuthorization serves metrics over HTTPS, to those alone whom the API server knows and allows to "get" the path /metrics.
+	MetricsAuthorization bool
+	// DrainDelay is how long the operator goes on when it is told to end, while it says that it is not ready: the time in which a Service notices.
+	DrainDelay time.Duration
 	// LeaderElection makes one of several replicas run the controllers. Its Lease stands in LeaderElectionNamespace.
 	LeaderElection          bool
 	LeaderElectionNamespace string
@@ -90,6 +99,8 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 	if o.Metrics == nil {
 		o.Metrics = metrics.Registry
 	}
+	stopping := drainAfter(ctx, o.DrainDelay)
+	ctx = stopping
 	mgr, err := newManager(cfg, o)
 	if err != nil {
 		return err
@@ -107,7 +118,7 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 	}
 	policy := egressPolicy(ctx, cfg, o.AllowedAddresses)
 	issuers := clients.NewIssuers(time.Now, policy)
-	if err := addEndpoint(ctx, mgr, live, store, issuers, o); err != nil {
+	if err := addEndpoint(ctx, mgr, live, store, issuers, stopping, o); err != nil {
 		return err
 	}
 	err = controllers.Setup(mgr, controllers.Options{
@@ -176,7 +187,7 @@ func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 	cfg.QPS = -1
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 		Scheme: Scheme(), Logger: o.Log, Cache: cached,
-		Metrics:                metricsserver.Options{BindAddress: o.MetricsAddress},
+		Metrics:                metricsOptions(o),
 		HealthProbeBindAddress: o.HealthAddress,
 		LeaderElection:         o.LeaderElection, LeaderElectionID: "scim-operator.io", LeaderElectionNamespace: o.LeaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true,
@@ -188,18 +199,13 @@ func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the manager: %w", err)
 	}
-	return mgr, errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("cache", func(req *http.Request) error {
-		probe, cancel := context.WithTimeout(req.Context(), time.Second)
-		defer cancel()
-		if !mgr.GetCache().WaitForCacheSync(probe) {
-			return errors.New("the cache is not warm yet")
-		}
-		return nil
-	}))
+	return mgr, mgr.AddHealthzCheck("ping", healthz.Ping)
 }
 
-// addEndpoint makes every replica serve SCIM.
-func addEndpoint(ctx context.Context, mgr ctrl.Manager, live client.Client, store *directory.Store, issuers *clients.Issuers, o Options) error {
+// addEndpoint makes every replica serve SCIM, and say that it is ready as long as it does.
+func addEndpoint(
+	ctx context.Context, mgr ctrl.Manager, live client.Client, store *directory.Store, issuers *clients.Issuers, stopping *drain, o Options,
+) error {
 	// What the endpoint reads is watched from the start, not from the first request on.
 	for _, kind := range []client.Object{&v1alpha1.ScimClient{}, &v1alpha1.ScimUser{}, &v1alpha1.ScimGroup{}, &corev1.Secret{}} {
 		if _, err := mgr.GetCache().GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
@@ -216,13 +222,15 @@ func addEndpoint(ctx context.Context, mgr ctrl.Manager, live client.Client, stor
 	if err != nil {
 		return fmt.Errorf("making the endpoint: %w", err)
 	}
-	certificates, err := certwatcher.New(o.CertFile, o.KeyFile)
+	certificates, err := endpointCertificate(ctx, live, o)
 	if err != nil {
-		return fmt.Errorf("reading the endpoint's certificate: %w", err)
+		return fmt.Errorf("the endpoint's certificate: %w", err)
 	}
 	endpoint := &server.Server{
-		Address: o.ScimAddress, Listener: o.Listener, Handler: handler, Log: o.Log.WithName("endpoint"),
-		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) { return certificates.GetCertificate(hello) },
+		Address: o.ScimAddress, Listener: o.Listener, Handler: stopping.handler(handler), Log: o.Log.WithName("endpoint"),
+		GetCertificate: certificates.GetCertificate,
 	}
-	return errors.Join(mgr.Add(certificates), mgr.Add(endpoint), mgr.Add(tolerances))
+	// The manager starts the endpoint when the caches are warm.
+	return errors.Join(mgr.Add(certificates), mgr.Add(endpoint), mgr.Add(tolerances),
+		mgr.AddReadyzCheck("endpoint", func(*http.Request) error { return endpoint.Serving() }), mgr.AddReadyzCheck("stopping", stopping.check))
 }

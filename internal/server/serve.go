@@ -11,6 +11,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -47,10 +48,19 @@ type Server struct {
 
 	// timeouts other than the default ones are for tests.
 	timeouts timeouts
+	serving  atomic.Bool
 }
 
 // NeedLeaderElection says that the endpoint does not wait for leadership: every replica serves.
 func (s *Server) NeedLeaderElection() bool { return false }
+
+// Serving is an error while no request is answered.
+func (s *Server) Serving() error {
+	if !s.serving.Load() {
+		return errors.New("the SCIM endpoint does not listen yet: the caches are being filled")
+	}
+	return nil
+}
 
 // Start serves until the context ends, and then until the requests under way are answered, 30 s at most.
 func (s *Server) Start(ctx context.Context) error {
@@ -78,6 +88,8 @@ func (s *Server) Start(ctx context.Context) error {
 	s.Log.Info("Serving the SCIM endpoint", "address", listener.Addr().String())
 	failed := make(chan error, 1)
 	go func() { failed <- hs.ServeTLS(listener, "", "") }()
+	s.serving.Store(true)
+	defer s.serving.Store(false)
 	select {
 	case err := <-failed:
 		return fmt.Errorf("SCIM endpoint: %w", err)

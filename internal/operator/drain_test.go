@@ -1,0 +1,52 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package operator
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+)
+
+// Between being told to end and ending, a replica answers, says that it is not ready, and has connections closed.
+func TestAReplicaGoesOnForAWhileWhenItIsToldToEnd(t *testing.T) {
+	told, tell := context.WithCancel(t.Context())
+	const delay = 200 * time.Millisecond
+	d := drainAfter(told, delay)
+	server := httptest.NewServer(d.handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "answer") })))
+	defer server.Close()
+	ask := func() *http.Response {
+		t.Helper()
+		resp, err := http.Get(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if body, err := io.ReadAll(resp.Body); err != nil || string(body) != "answer" {
+			t.Fatalf("answer %q, %v", body, err)
+		}
+		return resp
+	}
+	if err := d.check(nil); err != nil || ask().Close {
+		t.Errorf("before: not ready (%v), or connections are closed", err)
+	}
+	began := time.Now()
+	tell()
+	for d.check(nil) == nil {
+		<-time.After(time.Millisecond)
+	}
+	if !ask().Close {
+		t.Error("while it ends: the connection is kept")
+	}
+	<-d.Done()
+	if took := time.Since(began); took < delay {
+		t.Errorf("it ended after %s, want %s at least", took, delay)
+	}
+	if told.Err() == nil {
+		t.Error("it ended by itself")
+	}
+}

@@ -125,6 +125,8 @@ func (s *Store) For(scope Scope) *Directory { return &Directory{store: s, scope:
 
 // Query selects resources, and a page of them.
 type Query struct {
+	// Types are those that a query over several types goes through; users and groups where it is empty.
+	Types []*scim.ResourceType
 	// Filter, or nil for all.
 	Filter *scim.Filter
 	// Sort, or nil for the order of creation, which breaks ties, too.

@@ -16,10 +16,10 @@ import (
 // CursorLife is how long a cursor can be used.
 const CursorLife = time.Hour
 
-// storedTypes are the resource types that a query over all types goes through: those that identity providers write.
-var storedTypes = []*scim.ResourceType{scim.UserType, scim.GroupType}
+// StoredTypes are the resource types that identity providers write, in the order in which a query goes through them. It must not be changed.
+var StoredTypes = []*scim.ResourceType{scim.UserType, scim.GroupType}
 
-// List gives a page of the resources of the type that the query selects, or of all types where it is nil (RFC 7644 3.4.2.1): users come before groups then.
+// List gives a page of the resources of the type that the query selects, or of the query's types, one after the other, where it is nil (RFC 7644 3.4.2.1).
 //
 // A filter that asks for one id, userName or displayName is answered by the API server. All else comes from the cache and what this replica has written since. Without
 // filter and sort, a page costs the same wherever it is, and however many resources there are.
@@ -27,9 +27,12 @@ func (d *Directory) List(ctx context.Context, rt *scim.ResourceType, q Query) (*
 	if rt != nil && rt.InCatalogue() {
 		return d.listOffered(ctx, rt, q)
 	}
-	types := []*scim.ResourceType{rt}
-	if rt == nil {
-		types = storedTypes
+	types := q.Types
+	switch {
+	case rt != nil:
+		types = []*scim.ResourceType{rt}
+	case len(types) == 0:
+		types = StoredTypes
 	}
 	w, err := d.walk(ctx, types, q)
 	if err != nil {

@@ -13,8 +13,9 @@ type Projection struct {
 }
 
 // ParseProjection reads the parameters "attributes" and "excludedAttributes", each a list of names, split at commas or as an array. Both at once is 400
-// invalidValue. Names that the type does not have are ignored, as are requests for attributes that are never returned.
-func ParseProjection(attributes, excluded []string, rt *ResourceType) (*Projection, error) {
+// invalidValue. Names that the type does not have are ignored, as are requests for attributes that are never returned. Where others are given, the choice is one for
+// resources of any of the types.
+func ParseProjection(attributes, excluded []string, rt *ResourceType, others ...*ResourceType) (*Projection, error) {
 	wanted, unwanted := splitNames(attributes), splitNames(excluded)
 	if len(wanted) > 0 && len(unwanted) > 0 {
 		return nil, InvalidValue("\"attributes\" and \"excludedAttributes\" exclude each other (RFC 7644 3.9); send one of them")
@@ -24,8 +25,10 @@ func ParseProjection(attributes, excluded []string, rt *ResourceType) (*Projecti
 	}
 	p := &Projection{requested: len(wanted) > 0}
 	for _, name := range append(wanted, unwanted...) {
-		if ref, err := resolve(name, rt, Options{Dialect: anyAttribute}); err == nil {
-			p.names = append(p.names, ref)
+		for _, rt := range append([]*ResourceType{rt}, others...) {
+			if ref, err := resolve(name, rt, Options{Dialect: anyAttribute}); err == nil {
+				p.names = append(p.names, ref)
+			}
 		}
 	}
 	return p, nil

@@ -6,6 +6,8 @@ package server_test
 import (
 	"strings"
 	"testing"
+
+	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
 const patchHead = `{"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": `
@@ -96,9 +98,23 @@ func badRequests(user, group string) []badInput {
 		{"POST to discovery", "POST", "/Schemas", "{}", nil, 405, "", []string{"GET"}},
 		{"unheard-of method", "BREW", "/Users", "", nil, 405, "", nil},
 		{"me", "GET", "/Me", "", nil, 501, "", []string{"/Me"}},
-		{"search", "POST", "/Users/.search", "{}", nil, 501, "", []string{".search"}},
-		{"search over all types", "POST", "/.search", "{}", nil, 501, "", []string{".search"}},
-		get("query over all types", "?filter=id+pr", 501, ""),
+		{"search for one attribute", "POST", "/Users/.search", searchBody(`"attributes":"userName"`), nil, 400, "invalidSyntax", []string{"attributes", "array"}},
+		{"search from a text", "POST", "/.search", searchBody(`"startIndex":"1"`), nil, 400, "invalidSyntax", []string{"startIndex", "integer"}},
+		{"search by both choices", "POST", "/Users/.search", searchBody(`"attributes":["id"],"excludedAttributes":["name"]`), nil, 400, "invalidValue", nil},
+		{"search for no attribute", "POST", "/.search", searchBody(`"filter":"shoeSize eq 4"`), nil, 400, "invalidFilter", []string{"shoeSize"}},
+		get("query over all types for no attribute", "?filter=shoeSize+pr", 400, "invalidFilter", "shoeSize"),
+		get("an order of no attribute", "/Users?sortBy=shoeSize", 400, "invalidPath", "sortBy", "shoeSize"),
+		get("an order of a complex attribute", "/Users?sortBy=name", 400, "invalidPath", "sortBy", "name.formatted"),
+		{"an order of passwords", "POST", "/Users/.search", searchBody(`"sortBy":"password"`), nil, 400, "invalidPath", []string{"sortBy"}},
+		get("an order by a URL", "/Users?sortBy=meta.location", 400, "invalidPath", "sortBy", "meta.location"),
+		get("no direction", "/Users?sortBy=userName&sortOrder=up", 400, "invalidValue", "sortOrder", "descending"),
+		get("a filter by a URL", "/Groups?filter=members[%24ref+pr]", 400, "invalidFilter", "members.$ref"),
+		get("a long filter", "/Users?filter="+strings.Repeat("x", scim.MaxFilterLength+1), 400, "invalidFilter", "8192"),
+		get("a deep filter", "/Users?filter="+strings.Repeat("(", 40)+"active+pr"+strings.Repeat(")", 40), 400, "invalidFilter", "32"),
+		get("a made-up cursor", "/Users?cursor=x", 400, "invalidCursor", "empty cursor"),
+		get("a page of nothing by cursor", "/Users?cursor=&count=0", 400, "invalidCount", "1 to 1000"),
+		get("a page of x by cursor", "/Users?cursor=&count=x", 400, "invalidCount", "1 to 1000"),
+		get("a cursor and an index", "/Users?cursor=&startIndex=2", 400, "invalidValue", "startIndex"),
 	}
 }
 

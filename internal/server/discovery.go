@@ -11,6 +11,7 @@ import (
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/clients"
+	"github.com/scim-operator/scim-operator/internal/directory"
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
@@ -72,10 +73,11 @@ func serviceProviderConfig(limits Limits) map[string]any {
 		"bulk":           map[string]any{"supported": true, "maxOperations": limits.BulkOperations, "maxPayloadSize": limits.BulkBody},
 		"filter":         map[string]any{"supported": true, "maxResults": limits.MaxPage},
 		"changePassword": no,
-		"sort":           no,
+		"sort":           map[string]any{"supported": true},
 		"etag":           map[string]any{"supported": true},
 		"pagination": map[string]any{
-			"cursor": false, "index": true, "defaultPaginationMethod": "index", "defaultPageSize": limits.DefaultPage, "maxPageSize": limits.MaxPage,
+			"cursor": true, "index": true, "defaultPaginationMethod": "index", "defaultPageSize": limits.DefaultPage, "maxPageSize": limits.MaxPage,
+			"cursorTimeout": int(directory.CursorLife.Seconds()),
 		},
 	}
 }

@@ -23,10 +23,12 @@ import (
 func TestServiceProviderConfigTellsTheTruth(t *testing.T) {
 	e := start(t, "okta")
 	a := e.do("GET", "/ServiceProviderConfig", "").want(200)
-	for what, want := range map[string]bool{"patch": true, "bulk": true, "filter": true, "changePassword": false, "sort": false, "etag": true} {
+	for what, want := range map[string]bool{"patch": true, "bulk": true, "filter": true, "changePassword": false, "sort": true, "etag": true} {
 		a.has(want, what, "supported")
 	}
-	a.has(float64(1000), "filter", "maxResults").has("oauthbearertoken", "authenticationSchemes", 0, "type").has(false, "pagination", "cursor")
+	a.has(float64(1000), "filter", "maxResults").has("oauthbearertoken", "authenticationSchemes", 0, "type")
+	a.has(true, "pagination", "cursor").has(true, "pagination", "index").has("index", "pagination", "defaultPaginationMethod")
+	a.has(float64(3600), "pagination", "cursorTimeout").has(float64(100), "pagination", "defaultPageSize").has(float64(1000), "pagination", "maxPageSize")
 	a.has(e.base+"/ServiceProviderConfig", "meta", "location").has("urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig", "schemas", 0)
 	e.send("GET", e.base+"/ServiceProviderConfig", "").refused(401, "")
 }
@@ -95,7 +97,7 @@ func TestPagesAreCutNotRefused(t *testing.T) {
 
 func TestUnknownQueryParametersAreIgnored(t *testing.T) {
 	e := start(t, "entra")
-	e.do("GET", "/Users?aadOptscim062020&sortBy=userName&cursor=x", "").rows(0)
+	e.do("GET", "/Users?aadOptscim062020&cursors=x&SORTBY=y", "").rows(0)
 }
 
 func TestConditionalRequests(t *testing.T) {

@@ -20,6 +20,11 @@ func (h *handler) open(e *exchange) (Directory, *scim.Projection, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	return h.openShowing(e, shown), shown, nil
+}
+
+// openShowing gives the directory for an exchange whose answer is to show that.
+func (h *handler) openShowing(e *exchange, shown *scim.Projection) Directory {
 	id := e.identity
 	return h.directory(directory.Scope{
 		Namespace:  id.Namespace,
@@ -31,7 +36,7 @@ func (h *handler) open(e *exchange) (Directory, *scim.Projection, error) {
 		RequestID:  e.id,
 		Projection: shown,
 		IfMatch:    precondition(e.request.Header),
-	}), shown, nil
+	})
 }
 
 // options are for what reads the client's data.
@@ -69,31 +74,6 @@ func (h *handler) get(e *exchange) (*response, error) {
 		return answer, err
 	}
 	return h.resource(e, http.StatusOK, r, shown), nil
-}
-
-// list is GET of many resources (RFC 7644 3.4.2).
-func (h *handler) list(e *exchange) (*response, error) {
-	dir, shown, err := h.open(e)
-	if err != nil {
-		return nil, err
-	}
-	values, err := parameters(e)
-	if err != nil {
-		return nil, err
-	}
-	rt := e.target.resourceType()
-	q, err := h.query(values, rt, h.options(e))
-	if err != nil {
-		return nil, err
-	}
-	found, err := dir.List(e.context(), rt, q)
-	if err != nil {
-		return nil, err
-	}
-	for i, r := range found.Resources {
-		found.Resources[i] = h.present(e, r, shown)
-	}
-	return &response{status: http.StatusOK, body: found}, nil
 }
 
 // replace is PUT (RFC 7644 3.5.1).

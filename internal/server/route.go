@@ -132,14 +132,14 @@ func (t target) actions() map[string]action {
 	case t.more:
 		return nil
 	case t.id == endpointSearch && t.resourceType() != nil, t.endpoint == endpointSearch && t.id == "":
-		return map[string]action{http.MethodPost: notImplemented("queries by POST to /.search are not supported; /ServiceProviderConfig says what is")}
+		return map[string]action{http.MethodPost: (*handler).search}
 	case t.endpoint == endpointBulk && t.id == "":
 		return map[string]action{http.MethodPost: (*handler).bulk}
 	case t.endpoint == endpointMe:
 		all := notImplemented("/Me is not supported: a token stands for a ScimClient, not for a user; ask for /Users/<id>")
 		return map[string]action{http.MethodGet: all, http.MethodPost: all, http.MethodPut: all, http.MethodPatch: all, http.MethodDelete: all}
 	case t.endpoint == endpointRoot:
-		return map[string]action{http.MethodGet: notImplemented("queries over all resource types are not supported; /ServiceProviderConfig says what is")}
+		return map[string]action{http.MethodGet: (*handler).list}
 	case t.resourceType() != nil && t.resourceType().InCatalogue() && t.id == "":
 		return map[string]action{http.MethodGet: (*handler).list}
 	case t.resourceType() != nil && t.resourceType().InCatalogue():

@@ -72,13 +72,17 @@ type Limits struct {
 	BulkOperations int
 	// DefaultPage and MaxPage are the rows of a page of results when the client asks for none, and at most.
 	DefaultPage, MaxPage int
+	// Scan is how many resources a query may look at that no index serves. A page by cursor ends there; any other query is 400 tooMany.
+	Scan int
 	// Request is the time for one request. Okta gives up after 60 s.
 	Request time.Duration
 }
 
 // DefaultLimits suit the identity providers that are known. A PUT of a group of 10,000 members, with the $ref and display of each as a GET gave them, has 2.5 MB.
 func DefaultLimits() Limits {
-	return Limits{UserBody: 1 << 20, GroupBody: 4 << 20, BulkBody: 4 << 20, BulkOperations: 200, DefaultPage: 100, MaxPage: 1000, Request: 30 * time.Second}
+	return Limits{
+		UserBody: 1 << 20, GroupBody: 4 << 20, BulkBody: 4 << 20, BulkOperations: 200, DefaultPage: 100, MaxPage: 1000, Scan: 200000, Request: 30 * time.Second,
+	}
 }
 
 // Options configure the endpoint.

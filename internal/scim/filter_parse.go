@@ -187,7 +187,8 @@ func (p *filterParser) attributeExpression() (node, error) {
 func (p *filterParser) reference(name string, start int) (attrRef, error) {
 	if p.element != nil {
 		if sub := p.element.Sub(name); sub != nil {
-			return attrRef{name: sub.Name, attr: sub, inElement: true}, nil
+			ref := attrRef{name: sub.Name, attr: sub, inElement: true}
+			return ref, p.searchable(ref, start)
 		}
 		if p.element.Type != TypeComplex && equalName(name, "value") {
 			simple := *p.element
@@ -206,10 +207,21 @@ func (p *filterParser) reference(name string, start int) (attrRef, error) {
 	if ref.name == "" {
 		return attrRef{}, p.failAt(start+len(name), "expected an attribute after the schema URN")
 	}
-	if ref.leaf().Returned == ReturnedNever {
-		return attrRef{}, p.failAt(start, "%q cannot be used in a filter", ref)
+	if err := p.searchable(ref, start); err != nil {
+		return attrRef{}, err
 	}
 	return ref, nil
+}
+
+// searchable refuses what no resource has while it is searched: secrets, and URLs, which are worked out for the answer. An empty result would be a lie.
+func (p *filterParser) searchable(ref attrRef, start int) error {
+	switch leaf := ref.leaf(); {
+	case leaf.Returned == ReturnedNever:
+		return p.failAt(start, "%q cannot be used in a filter", ref)
+	case leaf.Type == TypeReference && leaf.Mutability == ReadOnly:
+		return p.failAt(start, "%q cannot be used in a filter: it is a URL that the server works out; use an id", ref)
+	}
+	return nil
 }
 
 // inFilter: a filter only reads, and Entra asks for "manager" without its URN whatever else it sends.

@@ -105,7 +105,7 @@ func TestMemberOperations(t *testing.T) {
 
 func TestMembersCannotBeChangedInPlace(t *testing.T) {
 	for _, op := range []string{
-		`{"op":"replace","path":"members[value eq \"u1\"].display","value":"x"}`,
+		`{"op":"replace","path":"members[value eq \"u1\"].type","value":"x"}`,
 		`{"op":"replace","path":"members[value eq \"u1\"].value","value":"u2"}`,
 		`{"op":"add","path":"members[value eq \"u1\"]","value":{"type":"Group"}}`,
 		`{"op":"replace","path":"members[value eq \"u1\"]","value":{"value":"u2"}}`,

@@ -119,11 +119,11 @@ func enterpriseUserAttributes() []*Attribute {
 func groupAttributes() []*Attribute {
 	return []*Attribute{
 		attribute("displayName", TypeString, "The name of the group.", required),
-		// RFC 7643 8.7.1 has value without caseExact; an id has it (3.1), so here it does. display and $ref are worked out by the server.
+		// RFC 7643 8.7.1 has value without caseExact and required; an id has the one (3.1), and an entry without an id names nobody. There is no display, as there:
+		// what a client sends along is ignored.
 		attribute("members", TypeComplex, "The members of the group.", multi, subs(
-			attribute("value", TypeString, "The id of the member.", exact, immutable),
+			attribute("value", TypeString, "The id of the member.", exact, immutable, required),
 			attribute("$ref", TypeReference, "The URI of the member.", readOnly, refersTo("User", "Group")),
-			attribute("display", TypeString, "The displayName of the member.", readOnly),
 			attribute("type", TypeString, "The resource type of the member.", immutable, canonical("User", "Group")),
 		)),
 	}

@@ -17,6 +17,9 @@ import (
 // errContention says that others kept changing the same objects for as long as it was worth trying.
 var errContention = errors.New("too many concurrent changes")
 
+// errIncomplete says that slices which a group names do not exist, and that it was not just changed.
+var errIncomplete = errors.New("a part of the members is missing")
+
 // errStale says that an object has changed since it was read.
 var errStale = errors.New("the object has changed")
 

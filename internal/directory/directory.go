@@ -16,6 +16,8 @@ package directory
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -74,7 +76,11 @@ func New(ctx context.Context, o Options) (*Store, error) {
 		sizes:       defaultSizes,
 		memberships: membership.NewReader(o.Cache, o.Client),
 	}
-	return s, s.recent.follow(ctx, o.Cache)
+	slices, err := o.Cache.GetInformer(ctx, &v1alpha1.ScimGroupSlice{}, cache.BlockUntilSynced(false))
+	if err != nil {
+		return nil, fmt.Errorf("watching the slices of groups: %w", err)
+	}
+	return s, errors.Join(membership.OnLoss(slices, s.memberships.Vanished), s.recent.follow(ctx, o.Cache))
 }
 
 // Synced returns when listings show all that the cache had when it was filled, or the context ends.

@@ -36,6 +36,8 @@ func answer(rt *scim.ResourceType, err error) error {
 		return err
 	case errors.As(err, &conflict):
 		return taken(rt)
+	case errors.Is(err, errIncomplete):
+		return unavailable(retryAfterOutage, "a part of the members of a group is missing: a restore is under way, or a ScimGroupSlice was deleted")
 	case errors.Is(err, errContention):
 		return unavailable(retryAfterContention, "others keep changing the same resources; try again")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

@@ -101,25 +101,62 @@ func (t groupResources) resource(ctx context.Context, obj client.Object, show fu
 	if !show("members") {
 		return t.shown(obj.(*v1alpha1.ScimGroup), show, nil), nil
 	}
-	for wait := range t.a.pace.patience() {
-		g := obj.(*v1alpha1.ScimGroup)
+	var r *scim.Resource
+	err := t.current(ctx, obj.(*v1alpha1.ScimGroup), func(g *v1alpha1.ScimGroup) error {
 		members, err := t.d.store.members(ctx, g)
-		if err == nil {
-			return t.shown(g, show, members), nil
-		}
+		r = t.shown(g, show, members)
+		return err
+	})
+	return r, err
+}
+
+// current reads something of a group, and the group again where a slice is gone that it names: it has been changed since.
+func (t groupResources) current(ctx context.Context, g *v1alpha1.ScimGroup, read func(*v1alpha1.ScimGroup) error) error {
+	for wait := range t.a.pace.patience() {
+		err := read(g)
 		if !errors.Is(err, errStale) {
-			return nil, err
+			return err
 		}
 		if wait != nil {
 			if err := wait(ctx); err != nil {
-				return nil, err
+				return err
 			}
 		}
-		if obj, err = t.d.find(ctx, t, g.SCIMID()); err != nil {
-			return nil, err
+		obj, err := t.d.find(ctx, t, g.SCIMID())
+		if err != nil {
+			return err
 		}
+		g = obj.(*v1alpha1.ScimGroup)
 	}
-	return nil, errContention
+	return errIncomplete
+}
+
+// membersAmong gives those of the ids that are members.
+func (t groupResources) membersAmong(ctx context.Context, obj client.Object, ids []string) ([]scim.Member, error) {
+	var members []scim.Member
+	err := t.current(ctx, obj.(*v1alpha1.ScimGroup), func(g *v1alpha1.ScimGroup) (err error) {
+		members, err = t.d.store.among(ctx, g, ids)
+		return err
+	})
+	return members, err
+}
+
+// having gives the groups that have the id as a member, and all groups that this replica has written since.
+func (t groupResources) having(ctx context.Context, id string) ([]client.Object, error) {
+	v, err := t.d.view(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	recent := v.recent()
+	groups, err := t.d.store.groupsOf(ctx, t.d.scope.Namespace, id)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]client.Object, len(groups))
+	for i, g := range groups {
+		found[i] = g
+	}
+	return recent.over(found), nil
 }
 
 func (t groupResources) shown(g *v1alpha1.ScimGroup, show func(string) bool, members []scim.Member) *scim.Resource {

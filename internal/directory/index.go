@@ -21,8 +21,6 @@ const (
 	IndexEmail = "directory.email"
 	// IndexDisplayName finds admitted ScimGroups by scim.Fold of their displayName.
 	IndexDisplayName = "directory.displayName"
-	// IndexMember finds ScimGroups by the SCIM ids of the members that stand in the group itself.
-	IndexMember = membership.IndexMember
 	// IndexExternalID finds ScimUsers and ScimGroups by ExternalIDKey.
 	IndexExternalID = "directory.externalID"
 	// IndexWaiting finds ScimUsers and ScimGroups that may wait for a name, by what stands for the name: NameHolder and GroupNameHolder. Users are there whose

@@ -117,7 +117,7 @@ func (t groupResources) lookUp(ctx context.Context, f *scim.Filter) (objects []c
 		return objects, true, err
 	}
 	if id, ok := asks(f, "members.value"); ok {
-		objects, err = t.d.indexed(ctx, t, &v1alpha1.ScimGroupList{}, IndexMember, id)
+		objects, err = t.having(ctx, id)
 		return objects, true, err
 	}
 	return nil, false, nil

@@ -26,7 +26,7 @@ func replaceMembers(r *scim.Resource) []scim.MemberOp {
 	return []scim.MemberOp{{Kind: scim.MembersReplace, Members: r.Members()}}
 }
 
-// members gives the members of a group as it was just read. errStale if the group is not what it was.
+// members gives the members of a group. errStale if the group is not what it was; errIncomplete if slices are missing.
 func (s *Store) members(ctx context.Context, g *v1alpha1.ScimGroup) ([]scim.Member, error) {
 	parts, err := s.parts(ctx, g)
 	if err != nil {
@@ -83,6 +83,11 @@ func (s *Store) changeMembers(ctx context.Context, g *v1alpha1.ScimGroup, ops []
 		return nil, false, nil
 	}
 	delta, at, err := s.delta(ctx, g, ops)
+	if net, ok := scim.NetMemberOps(ops); errors.Is(err, errIncomplete) && ok && net.All {
+		// Whom a missing slice had does not matter for one who says anew who is in the group.
+		g.Spec.Slices, g.Spec.MembersDigest = nil, ""
+		delta, err = scim.MembershipDelta{All: true, Add: net.Add}, nil
+	}
 	if err != nil || delta.Empty() {
 		return nil, false, err
 	}
@@ -139,6 +144,32 @@ func (s *Store) delta(ctx context.Context, g *v1alpha1.ScimGroup, ops []scim.Mem
 		}
 	}
 	return delta, at, nil
+}
+
+// among gives those of the ids that are members.
+func (s *Store) among(ctx context.Context, g *v1alpha1.ScimGroup, ids []string) ([]scim.Member, error) {
+	parts := membership.Members{g.Spec.Members}
+	if len(g.Spec.Slices) > 0 {
+		at, err := s.find(ctx, g, ids)
+		if err != nil {
+			return nil, err
+		}
+		parts = nil
+		for i := range distinct(at) {
+			part, err := s.loadSlice(ctx, g, g.Spec.Slices[i])
+			if err != nil {
+				return nil, err
+			}
+			parts = append(parts, part)
+		}
+	}
+	var members []scim.Member
+	for m := range parts.All() {
+		if slices.Contains(ids, m.Value) {
+			members = append(members, scim.Member{Value: m.Value, Type: string(m.Type)})
+		}
+	}
+	return members, nil
 }
 
 // effective is what is left of a delta for a group: without members to add that are there, and to remove that are not.
@@ -261,6 +292,23 @@ func (s *Store) RemoveMember(ctx context.Context, namespace, group, id string) e
 	return errContention
 }
 
+// groupsOf gives the groups that have the id as a direct member, as the cache has them. A group in it may be older than the slices; then it is waited for a little.
+func (s *Store) groupsOf(ctx context.Context, namespace, id string) ([]*v1alpha1.ScimGroup, error) {
+	for wait := range s.pace.patience() {
+		groups, err := s.memberships.GroupsOf(ctx, namespace, id)
+		if !errors.Is(err, membership.ErrIncomplete) {
+			return groups, err
+		}
+		if wait == nil {
+			break
+		}
+		if err := wait(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return nil, errIncomplete
+}
+
 // groupsOf gives the groups of a user (RFC 7643 4.1.2): direct ones, and indirect ones through groups that are members of groups.
 func (d *Directory) groupsOf(ctx context.Context, u *v1alpha1.ScimUser) ([]map[string]any, error) {
 	var groups []map[string]any
@@ -269,10 +317,7 @@ func (d *Directory) groupsOf(ctx context.Context, u *v1alpha1.ScimUser) ([]map[s
 	for level := []string{u.SCIMID()}; len(level) > 0; kind = "indirect" {
 		var next []string
 		for _, id := range level {
-			found, err := d.store.memberships.GroupsOf(ctx, u.Namespace, id)
-			if errors.Is(err, membership.ErrIncomplete) {
-				err = errStale
-			}
+			found, err := d.store.groupsOf(ctx, u.Namespace, id)
 			if err != nil {
 				return nil, err
 			}

@@ -20,6 +20,9 @@ type needs struct {
 	// whole says that a part of the resource is not enough: schemas and the version follow from all of it.
 	whole bool
 	users *resource.UserSelection
+	// members are the ids of the members that matter, if few says that no others do.
+	members []string
+	few     bool
 }
 
 func needsOf(q Query) needs {
@@ -27,8 +30,10 @@ func needsOf(q Query) needs {
 	var paths []string
 	if q.Filter != nil {
 		n.names, paths = q.Filter.Attributes(), q.Filter.Paths()
+		n.members, n.few = q.Filter.MemberIDs()
 	}
 	if q.Sort != nil {
+		n.few = n.few && q.Sort.Attribute() != "members"
 		n.names, paths = append(n.names, q.Sort.Attribute()), append(paths, q.Sort.Path())
 	}
 	for _, p := range paths {
@@ -68,10 +73,17 @@ func (t userResources) part(ctx context.Context, obj client.Object, n *needs) (*
 
 // part gives what is needed of a group.
 func (t groupResources) part(ctx context.Context, obj client.Object, n *needs) (*scim.Resource, error) {
-	if n.whole || n.has("members") {
+	if n.whole || n.has("members") && !n.few {
 		return t.resource(ctx, obj, n.has)
 	}
 	r := t.content(obj)
+	if n.has("members") {
+		members, err := t.membersAmong(ctx, obj, n.members)
+		if err != nil {
+			return nil, err
+		}
+		r.SetMembers(members)
+	}
 	if n.has("meta") {
 		r.Set("meta", timesOf(obj, scim.GroupType))
 	}

@@ -22,8 +22,17 @@ const sliceNameSize = 10
 // places say in which slice of a group a member is.
 type places map[string]int
 
-// loadSlice gives the members of a slice, only to be read. Slices never change, so any copy is right. errStale says that it is gone, so that the group that named
-// it is not the present one.
+// distinct are the slices in which they are.
+func distinct(at places) map[int]bool {
+	in := map[int]bool{}
+	for _, i := range at {
+		in[i] = true
+	}
+	return in
+}
+
+// loadSlice gives the members of a slice, only to be read. Slices never change, so any copy is right. errStale says that it is gone, for the group that named it is
+// not the present one; errIncomplete, that it is.
 func (s *Store) loadSlice(ctx context.Context, g *v1alpha1.ScimGroup, ref v1alpha1.GroupSlice) ([]v1alpha1.GroupMember, error) {
 	slice, err := s.nearSlice(ctx, g, ref)
 	if err != nil {
@@ -50,13 +59,26 @@ func (s *Store) farSlice(ctx context.Context, g *v1alpha1.ScimGroup, ref v1alpha
 	slice := &v1alpha1.ScimGroupSlice{}
 	err := s.api.Get(ctx, client.ObjectKey{Namespace: g.Namespace, Name: ref.Name}, slice)
 	if apierrors.IsNotFound(err) {
-		return nil, errStale
+		return nil, s.whyGone(ctx, g)
 	}
 	if err != nil {
 		return nil, err
 	}
 	s.fresh.put(slice)
 	return slice.Spec.Members, nil
+}
+
+// whyGone tells whether a slice is gone because the group has been changed since it was read, or missing.
+func (s *Store) whyGone(ctx context.Context, g *v1alpha1.ScimGroup) error {
+	now := &v1alpha1.ScimGroup{}
+	err := s.api.Get(ctx, client.ObjectKeyFromObject(g), now)
+	switch {
+	case apierrors.IsNotFound(err), err == nil && now.ResourceVersion != g.ResourceVersion:
+		return errStale
+	case err != nil:
+		return err
+	}
+	return errIncomplete
 }
 
 // find says in which slices of the group the ids are, of those that are members. Slices that the cache has are found by its index; the others are gone through.

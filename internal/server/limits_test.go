@@ -4,62 +4,139 @@
 package server_test
 
 import (
-	"net/url"
+	"encoding/base64"
+	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 )
 
-// TestEachLimitHasItsError has one request right above each limit of docs/endpoint.md, and one right at it. Those of bulk requests are in TestBulk....
-func TestEachLimitHasItsError(t *testing.T) {
-	e := start(t, "okta")
-	user := e.newUser("kim@corp.test")
-	operations := func(n int) string {
-		return patchHead + "[" + strings.TrimSuffix(strings.Repeat(`{"op": "replace", "path": "title", "value": "x"},`, n), ",") + "]}"
-	}
-	userOf := func(bytes int) string {
-		const body = `{"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "lou@corp.test"}`
-		return body + strings.Repeat(" ", bytes-len(body))
-	}
-	nested := func(levels int) string {
-		return `{"userName": "max@corp.test", "x": ` + strings.Repeat(`{"x":`, levels-2) + "{}" + strings.Repeat("}", levels-2) + "}"
-	}
-	long := func(length int) string {
-		const head, tail = `userName eq "`, `"`
-		return "/Users?filter=" + url.QueryEscape(head+strings.Repeat("x", length-len(head)-len(tail))+tail)
-	}
-	deep := func(levels int) string {
-		return "/Users?filter=" + url.QueryEscape(strings.Repeat("(", levels)+`active eq true`+strings.Repeat(")", levels))
-	}
-	before := e.written()
-	for name, tc := range map[string]struct {
-		method, path, over string
-		atPath, at         string
-		status, atStatus   int
-		scimType, detail   string
-	}{
-		"body":                    {"POST", "/Users", userOf(1<<20 + 1), "", "", 413, 0, "", "1048576"},
-		"body of a group":         {"POST", "/Groups", strings.Repeat(" ", 4<<20+1), "", "", 413, 0, "", "4194304"},
-		"depth of JSON":           {"POST", "/Users", nested(33), "", "", 400, 0, "invalidSyntax", "deeper"},
-		"operations of a PATCH":   {"PATCH", "/Users/" + user, operations(5001), "", "", 413, 0, "", "5000"},
-		"length of a filter":      {"GET", long(8193), "", long(8192), "", 400, 200, "invalidFilter", "8192"},
-		"parentheses of a filter": {"GET", deep(33), "", deep(32), "", 400, 200, "invalidFilter", "32"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			in := *e
-			in.t = t
-			in.do(tc.method, tc.path, tc.over).refused(tc.status, tc.scimType, tc.detail)
-			if tc.atStatus != 0 {
-				in.do(tc.method, tc.atPath, tc.at).want(tc.atStatus)
+// limitIn is the number that the detail of an error tells.
+var limitIn = regexp.MustCompile(`(?:longer|more) than (\d+) (?:characters|values)`)
+
+// TestLimitsOfTheStoreAreNamed sends more than the custom resources take, for every attribute that /Schemas publishes, and notes the limits that the answers tell.
+func TestLimitsOfTheStoreAreNamed(t *testing.T) {
+	e := start(t, "strict")
+	limits := map[string][]string{}
+	for _, w := range e.walks() {
+		if e.do("POST", w.path, "{}").status == 405 {
+			continue
+		}
+		note := func(what string, a *answer, name string) {
+			a.refused(400, "invalidValue", name)
+			limits[w.resource] = append(limits[w.resource], what+" "+told(a))
+		}
+		e.writesNothing("values beyond the limits", func() {
+			for _, leaf := range w.leaves() {
+				if !leaf.writable() || !leaf.top().writable() || leaf.Type == "boolean" || leaf.path() == "members.type" {
+					continue
+				}
+				long := strings.Repeat("Xx", 33_000)
+				if leaf.Type == "binary" {
+					long = base64.StdEncoding.EncodeToString([]byte(long))
+				}
+				note(leaf.path(), w.do("POST", w.path, w.body(leaf.top(), w.within(leaf, long))), leaf.Name)
 			}
 		})
+		for _, attribute := range w.attributes {
+			// The members of a group have no limit but that of the body.
+			if !attribute.MultiValued || !attribute.writable() || attribute.Name == "members" {
+				continue
+			}
+			var many []any
+			for range 1025 {
+				v, _ := w.value(attribute).(map[string]any)
+				delete(v, "primary")
+				many = append(many, v)
+			}
+			w.do("POST", w.path, w.body(attribute, many)).refused(400, "invalidValue", attribute.Name)
+			if a := w.do("POST", w.path, w.body(attribute, many[:1024])); a.status != 201 {
+				note("values of "+attribute.path(), a, attribute.Name)
+			}
+		}
 	}
-	if e.written() != before {
-		t.Error("a request above a limit has written something")
+	for resource, list := range limits {
+		t.Logf("%s: %s", resource, strings.Join(list, ", "))
 	}
-	e.do("POST", "/Users", userOf(1<<20)).want(201)
-	e.do("POST", "/Users", nested(32)).want(201)
-	e.do("PATCH", "/Users/"+user, operations(5000)).want(200)
-	// A page is cut, not refused (RFC 7644 3.4.2.4).
-	e.do("GET", "/Users?count=1000000", "").rows(3)
-	e.do("GET", "/ServiceProviderConfig", "").want(200).has(1000.0, "filter", "maxResults")
+}
+
+// told is the limit that an answer names.
+func told(a *answer) string {
+	a.t.Helper()
+	found := limitIn.FindStringSubmatch(fmt.Sprint(a.body["detail"]))
+	if found == nil {
+		a.t.Errorf("the detail names no limit: %v", a.body["detail"])
+		return ""
+	}
+	return found[1]
+}
+
+func TestLimitsOfOtherAttributesAreNamed(t *testing.T) {
+	e := start(t, "okta")
+	with := func(more string) string {
+		return strings.TrimSuffix(strictUser("kim@corp.test"), "}") + ", " + more + "}"
+	}
+	extensions := []string{}
+	for i := range 33 {
+		extensions = append(extensions, fmt.Sprintf(`"urn:example:%d": {"x": 1}`, i))
+	}
+	for name, body := range map[string]string{
+		"externalId":      with(`"externalId": "` + strings.Repeat("x", 1025) + `"`),
+		"32 schemas":      with(strings.Join(extensions, ", ")),
+		"512 names":       with(`"urn:example:1": {` + manyNames(513) + `}`),
+		"1024 characters": strictUser(strings.Repeat("x", 1025)),
+	} {
+		a := e.do("POST", "/Users", body)
+		if a.status != 400 {
+			t.Errorf("%s: status %d", name, a.status)
+			continue
+		}
+		a.refused(400, scimTypeOf(a), name)
+	}
+}
+
+func scimTypeOf(a *answer) string {
+	s, _ := a.body["scimType"].(string)
+	return s
+}
+
+func manyNames(n int) string {
+	var names []string
+	for i := range n {
+		names = append(names, fmt.Sprintf(`"x%d": 1`, i))
+	}
+	return strings.Join(names, ", ")
+}
+
+func TestWhatIsTooLargeForTheStoreIsSaidToBe(t *testing.T) {
+	e := start(t, "okta")
+	id := e.newUser("kim@corp.test")
+	add := func(name string) *answer {
+		return e.do("PATCH", "/Users/"+id+"?attributes=userName", patchHead+`[{"op": "add", "path": "urn:example:big:`+name+`", "value": "`+strings.Repeat("x", 900_000)+`"}]}`)
+	}
+	add("one").want(200)
+	e.writesNothing("what is too large for etcd", func() { add("two").refused(413, "", "user", "too large to be stored") })
+	e.do("GET", "/Users/"+id+"?attributes=userName", "").want(200)
+}
+
+func TestCommonAttributesAreWhatTheRFCSays(t *testing.T) {
+	e := start(t, "strict")
+	a := e.do("POST", "/Users", strings.Replace(strictUser("Kim@corp.test"), "{", `{"id": "chosen", "externalId": "Ab", "meta": {"version": "chosen", "resourceType": "Group"}, `, 1)).want(201)
+	if strings.Contains(a.raw, "chosen") || a.get("meta", "resourceType") != "User" {
+		t.Errorf("readOnly attributes were taken: %s", a.raw)
+	}
+	w := &schemaWalk{endpoint: e, path: "/Users"}
+	version, _ := a.get("meta", "version").(string)
+	created, _ := a.get("meta", "created").(string)
+	for expression, want := range map[string]bool{
+		`id eq "` + a.id() + `"`: true, `id eq "` + strings.ToUpper(a.id()) + `"`: false, `externalId eq "Ab"`: true, `externalId eq "ab"`: false,
+		`meta.resourceType eq "User"`: true, `meta.resourceType eq "user"`: false, `meta.created eq "` + created + `"`: true, `meta.created gt "` + created + `"`: false,
+		`meta.lastModified ge "` + strings.Replace(created, "Z", "+00:00", 1) + `"`: true, `meta.version eq ` + asJSON(t, version): true,
+		`schemas eq "urn:ietf:params:scim:schemas:core:2.0:User"`: true, `schemas eq "urn:ietf:params:scim:schemas:core:2.0:Group"`: false,
+	} {
+		if got := w.finds(a.id(), expression); got != want {
+			t.Errorf("%s finds it: %v", expression, got)
+		}
+	}
+	e.do("GET", "/Users"+filter(`meta.location eq "x"`), "").refused(400, "invalidFilter", "meta.location")
 }

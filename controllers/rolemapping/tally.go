@@ -24,7 +24,7 @@ import (
 // the reconciler's one worker looks; events of users only say who has changed.
 type tallies struct {
 	mu sync.Mutex
-	of map[types.NamespacedName]*tally // by mapping
+	of map[string]map[string]*tally // by namespace and name of the mapping
 }
 
 // tally is for whom one expression is true.
@@ -46,11 +46,9 @@ func (t *tallies) touch(namespace, user string) []reconcile.Request {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var requests []reconcile.Request
-	for key, tally := range t.of {
-		if key.Namespace == namespace {
-			tally.changed[user] = true
-			requests = append(requests, reconcile.Request{NamespacedName: key})
-		}
+	for name, tally := range t.of[namespace] {
+		tally.changed[user] = true
+		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: namespace, Name: name}})
 	}
 	return requests
 }
@@ -59,14 +57,17 @@ func (t *tallies) touch(namespace, user string) []reconcile.Request {
 func (t *tallies) take(key types.NamespacedName, expression string) (have *tally, changed map[string]bool, all bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	have = t.of[key]
+	have = t.of[key.Namespace][key.Name]
 	if have == nil || have.expression != expression {
 		have = &tally{expression: expression, all: true}
 		have.condition, have.invalid = mapping.CompileCondition(expression)
 		if t.of == nil {
-			t.of = map[types.NamespacedName]*tally{}
+			t.of = map[string]map[string]*tally{}
 		}
-		t.of[key] = have
+		if t.of[key.Namespace] == nil {
+			t.of[key.Namespace] = map[string]*tally{}
+		}
+		t.of[key.Namespace][key.Name] = have
 	}
 	changed, all = have.changed, have.all
 	have.changed, have.all = map[string]bool{}, false
@@ -85,7 +86,10 @@ func (t *tallies) back(tally *tally, changed map[string]bool, all bool) {
 func (t *tallies) forget(key types.NamespacedName) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.of, key)
+	delete(t.of[key.Namespace], key.Name)
+	if len(t.of[key.Namespace]) == 0 {
+		delete(t.of, key.Namespace)
+	}
 }
 
 // tally is the tally of a mapping's expression as the cache is now, nil if it has none.

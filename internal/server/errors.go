@@ -5,6 +5,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -106,11 +107,18 @@ func isUnavailable(err error) bool {
 		apierrors.IsServiceUnavailable(err) || apierrors.IsInternalError(err) || apierrors.IsConflict(err)
 }
 
-// loggable is the part of an error that may stand in a log: messages of the API server and URLs of requests to it can hold names and values of users.
+// loggable is the part of an error that may stand in a log: messages of the API server, URLs of requests to it and errors of encoding/json can hold names and values
+// of users.
 func loggable(err error) string {
 	var request *url.Error
 	var status apierrors.APIStatus
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	var marshaler *json.MarshalerError
+	var value *json.UnsupportedValueError
 	switch {
+	case errors.As(err, &syntax), errors.As(err, &kind), errors.As(err, &marshaler), errors.As(err, &value):
+		return "JSON that cannot be read or written"
 	case errors.As(err, &status):
 		return fmt.Sprintf("the API server answered %d %s", status.Status().Code, status.Status().Reason)
 	case errors.As(err, &request):

@@ -47,6 +47,14 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	e := &exchange{request: r.WithContext(ctx), writer: w, id: requestID(r)}
 
+	// What panics once the answer is made cannot be answered any more. net/http would log its value.
+	defer func() {
+		if p := recover(); p != nil {
+			h.logFailure(e, http.StatusInternalServerError, panicError(p))
+			panic(http.ErrAbortHandler)
+		}
+	}()
+
 	answer, err := h.answer(e)
 	if err != nil {
 		answer = errorResponse(err, e.id)

@@ -29,9 +29,22 @@ func serve(t *testing.T, handler http.Handler, certificate func(*tls.ClientHello
 	return serveWithin(t, timeouts{}, handler, certificate)
 }
 
+// serveLogged is serve, with a log of what goes wrong with connections.
+func serveLogged(
+	t *testing.T, handler http.Handler, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error), log logr.Logger,
+) (address string, stop func() error) {
+	t.Helper()
+	return serveServer(t, &Server{Handler: handler, GetCertificate: certificate, Log: log})
+}
+
 func serveWithin(
 	t *testing.T, limit timeouts, handler http.Handler, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error),
 ) (address string, stop func() error) {
+	t.Helper()
+	return serveServer(t, &Server{Handler: handler, GetCertificate: certificate, Log: logr.Discard(), timeouts: limit})
+}
+
+func serveServer(t *testing.T, s *Server) (address string, stop func() error) {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -39,7 +52,7 @@ func serveWithin(
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	s := &Server{Listener: listener, Handler: handler, GetCertificate: certificate, Log: logr.Discard(), timeouts: limit}
+	s.Listener = listener
 	go func() { done <- s.Start(ctx) }()
 	t.Cleanup(cancel)
 	return listener.Addr().String(), func() error { cancel(); return <-done }

@@ -314,7 +314,7 @@ var presetLists = map[string][]Tolerance{
 	"jumpcloud": {RemoveByValue},
 	"okta":      {EmptyStringClears, MissingSchemas, ReadOnlyInPatch, UnknownAttributes, UnknownSchemas},
 	"okta-aiw":  {EmptyStringClears, MissingSchemas, UnknownAttributes, UnknownSchemas},
-	"onelogin":  {EmptyStringClears, MissingSchemas, StringBooleans, UnknownAttributes, UnknownSchemas},
+	"onelogin":  {EmptyStringClears, MissingSchemas, RemoveByValue, StringBooleans, UnknownAttributes, UnknownSchemas},
 	"ping":      {UnknownSchemas},
 	"sailpoint": nil,
 	"strict":    nil,

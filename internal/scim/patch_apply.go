@@ -191,7 +191,10 @@ func (a *applier) changeList(op patchOp, current []any) ([]any, error) {
 func addValues(attr *Attribute, current, values []any) []any {
 	list := slices.Clone(current)
 	for _, v := range values {
-		at := slices.IndexFunc(list, func(e any) bool { return sameSlot(attr, e, v) })
+		at := slices.IndexFunc(list, func(e any) bool { return equalValues(attr, e, v) })
+		if at < 0 {
+			at = slices.IndexFunc(list, func(e any) bool { return sameSlot(attr, e, v) })
+		}
 		if at < 0 {
 			at = len(list)
 			list = append(list, v)
@@ -205,11 +208,8 @@ func addValues(attr *Attribute, current, values []any) []any {
 	return list
 }
 
-// sameSlot reports whether a new element is the same as an existing one, or has the same type and value, of which there should be one only (RFC 7643 2.4).
+// sameSlot reports whether a new element has the type and value of an existing one, of which there should be one only (RFC 7643 2.4).
 func sameSlot(attr *Attribute, existing, added any) bool {
-	if equalValues(attr, existing, added) {
-		return true
-	}
 	e, ok1 := existing.(*Object)
 	n, ok2 := added.(*Object)
 	if !ok1 || !ok2 {
@@ -259,7 +259,7 @@ func sameText(a *Attribute, x, y any) bool {
 func (a *applier) changeSelected(op patchOp, current []any) ([]any, error) {
 	ref := op.path.ref
 	var list []any
-	touched := map[int]bool{}
+	touched, changed := map[int]bool{}, map[int]bool{}
 	selected := 0
 	for _, e := range current {
 		if op.path.filter != nil && !matches(op.path.filter, scope{element: e}) {
@@ -271,11 +271,14 @@ func (a *applier) changeSelected(op patchOp, current []any) ([]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if next == nil || op.path.filter != nil && ref.subName == "" && containsValue(ref.attr, list, next) {
+		if next == nil {
 			continue
 		}
-		touched[len(list)] = true
+		touched[len(list)], changed[len(list)] = true, !equalValues(ref.attr, e, next)
 		list = append(list, next)
+	}
+	if op.path.filter != nil && ref.subName == "" {
+		list, touched = withoutCopies(ref.attr, list, touched, changed)
 	}
 	if selected == 0 && op.kind != opRemove && op.value != nil {
 		e, err := a.create(op)
@@ -286,6 +289,29 @@ func (a *applier) changeSelected(op patchOp, current []any) ([]any, error) {
 		list = append(list, e)
 	}
 	return list, a.settlePrimary(ref, list, touched)
+}
+
+// withoutCopies leaves out the elements that an operation made equal to another one. It gives the rest, and which of these were touched.
+func withoutCopies(attr *Attribute, list []any, touched, changed map[int]bool) (rest []any, stillTouched map[int]bool) {
+	stillTouched = map[int]bool{}
+	for i, e := range list {
+		if changed[i] && (containsValue(attr, rest, e) || unchangedCopy(attr, list, changed, i)) {
+			continue
+		}
+		stillTouched[len(rest)] = touched[i]
+		rest = append(rest, e)
+	}
+	return rest, stillTouched
+}
+
+// unchangedCopy reports whether an element after the one at i is equal to it, and was so before.
+func unchangedCopy(attr *Attribute, list []any, changed map[int]bool, i int) bool {
+	for j := i + 1; j < len(list); j++ {
+		if !changed[j] && equalValues(attr, list[i], list[j]) {
+			return true
+		}
+	}
+	return false
 }
 
 // settlePrimary makes the element that an operation made primary the only one.

@@ -276,3 +276,34 @@ func TestImmutableAttributesAreSetOnce(t *testing.T) {
 	}
 	patched(t, full, strictly(t), patchBody(`{"op":"replace","path":"parts[value eq \"p\"].note","value":"m"}`, `{"op":"remove","path":"parts[value eq \"p\"]"}`))
 }
+
+// TestPatchOfListsThatHaveLikeElements: what the comparison with another implementation brought to light.
+func TestPatchOfListsThatHaveLikeElements(t *testing.T) {
+	for _, test := range []struct{ name, before, op, want string }{
+		{
+			"an element that is there is not taken for another of its type and value",
+			`[{"type":"home","value":"a"},{"type":"work","value":"a"},{"primary":true,"type":"home","value":"a"}]`,
+			`{"op":"add","path":"emails","value":[{"primary":true,"type":"home","value":"a"}]}`,
+			`[{"type":"home","value":"a"},{"type":"work","value":"a"},{"primary":true,"type":"home","value":"a"}]`,
+		},
+		{
+			"an element that becomes equal to a later one goes",
+			`[{"value":"a","type":"other"},{"value":"b"},{"value":"b","type":"other"}]`,
+			`{"op":"add","path":"emails[value eq \"a\"]","value":{"value":"b"}}`,
+			`[{"value":"b"},{"value":"b","type":"other"}]`,
+		},
+		{
+			"elements that were equal before stay",
+			`[{"value":"a","type":"home"},{"value":"a","type":"home"},{"value":"b"}]`,
+			`{"op":"add","path":"emails[type pr]","value":{"value":"a"}}`,
+			`[{"value":"a","type":"home"},{"value":"a","type":"home"},{"value":"b"}]`,
+		},
+	} {
+		r := stored(t, UserType, `{"id":"u1","userName":"x","emails":`+test.before+`}`)
+		result, changed := patched(t, r, strictly(t), patchBody(test.op))
+		sameJSON(t, result, `{"id":"u1","userName":"x","emails":`+test.want+`}`)
+		if changed == (test.before == test.want) {
+			t.Errorf("%s: changed is %v", test.name, changed)
+		}
+	}
+}

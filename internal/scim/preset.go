@@ -13,8 +13,9 @@ var presets = presetsByName(
 	NewDialect("entra", entra...),
 	// Entra with the flag aadOptscim062020. The flag has no effect on provisioning on demand, which uses the same URL: the default form comes as well.
 	NewDialect("entra-compliant", append([]Tolerance{FlatKeys}, entra...)...),
-	// OneLogin fills in a JSON template that an administrator writes: all values are text, and those that a user lacks are empty.
-	NewDialect("onelogin", UnknownSchemas, MissingSchemas, UnknownAttributes, StringBooleans, EmptyStringClears),
+	// OneLogin fills in a JSON template that an administrator writes: all values are text, and those that a user lacks are empty. It removes members by a list
+	// of values.
+	NewDialect("onelogin", UnknownSchemas, MissingSchemas, UnknownAttributes, StringBooleans, EmptyStringClears, RemoveByValue),
 	// JumpCloud removes members by a list of values.
 	NewDialect("jumpcloud", RemoveByValue),
 	// Ping sends extensions of the customer's. Its filters, `username Eq "..."`, are the standard: names and operators have no letter case.

@@ -52,8 +52,8 @@ const (
 	// ReplaceCreatesTarget: add or replace on a value path that selects nothing creates the element, if its filter is made of eq and "and" alone. Without it:
 	// 400 noTarget. Entra writes the first value of emails[type eq "work"] so.
 	ReplaceCreatesTarget Tolerance = "ReplaceCreatesTarget"
-	// RemoveByValue: remove of a multi-valued attribute with a value removes the values listed. Without it: 400 invalidSyntax. Never: everything. Entra and
-	// JumpCloud remove members so.
+	// RemoveByValue: remove of a multi-valued attribute with a value removes the values listed. Without it: 400 invalidSyntax. Never: everything. Entra,
+	// JumpCloud and OneLogin (npm scim-patch knows it from there) remove members so.
 	RemoveByValue Tolerance = "RemoveByValue"
 	// UnquotedFilterValue: a text in the filter of a query without its quotes, up to the next space or bracket. Without it: 400 invalidFilter. Entra's
 	// documentation has a look-up by externalId so. In the path of a PATCH it is refused in any case: what is not read for certain removes nobody.

@@ -75,6 +75,11 @@ func TestOneLoginPushesAGroup(t *testing.T) {
 	p.send(oktaPushGroup, "id", id, "members", oktaMembers(users...)).want(204)
 	p.send("GET /Groups?startIndex=1&count=100").finds(id)
 	p.hasMembers(id, users...)
+	remove := strings.Replace(entraRemoveMembers, "Remove", "remove", 1)
+	p.send(remove, "id", id, "members", `[{"value": "`+users[0]+`"}]`).want(204)
+	p.storesGroup(id, `{"displayName": "eng", "members": [{"value": "{{lou}}"}]}`, "lou", users[1])
+	p.needed("RemoveByValue")
+	p.strictly(remove, "id", id, "members", `[{"value": "`+users[1]+`"}]`).refused(400, "invalidSyntax", "members[value eq")
 }
 
 // JumpCloud makes a test user and a test group while it is activated, and deletes both (JumpCloud, Identity Management using a Custom SCIM Integration).

@@ -188,7 +188,7 @@ func (p *filterParser) reference(name string, start int) (attrRef, error) {
 	if p.element != nil {
 		if sub := p.element.Sub(name); sub != nil {
 			ref := attrRef{name: sub.Name, attr: sub, inElement: true}
-			return ref, p.searchable(ref, start)
+			return ref, p.searchable(sub, p.element.Name+"."+sub.Name, start)
 		}
 		if p.element.Type != TypeComplex && equalName(name, "value") {
 			simple := *p.element
@@ -207,19 +207,17 @@ func (p *filterParser) reference(name string, start int) (attrRef, error) {
 	if ref.name == "" {
 		return attrRef{}, p.failAt(start+len(name), "expected an attribute after the schema URN")
 	}
-	if err := p.searchable(ref, start); err != nil {
-		return attrRef{}, err
-	}
-	return ref, nil
+	return ref, p.searchable(ref.leaf(), ref.String(), start)
 }
 
-// searchable refuses what no resource has while it is searched: secrets, and URLs, which are worked out for the answer. An empty result would be a lie.
-func (p *filterParser) searchable(ref attrRef, start int) error {
-	switch leaf := ref.leaf(); {
-	case leaf.Returned == ReturnedNever:
-		return p.failAt(start, "%q cannot be used in a filter", ref)
-	case leaf.Type == TypeReference && leaf.Mutability == ReadOnly:
-		return p.failAt(start, "%q cannot be used in a filter: it is a URL that the server works out; use an id", ref)
+// searchable refuses what no resource has while it is searched: secrets, and URLs, which depend on how the client reaches the endpoint. An empty result would be a
+// lie.
+func (p *filterParser) searchable(a *Attribute, label string, start int) error {
+	switch {
+	case a.Returned == ReturnedNever:
+		return p.failAt(start, "%q cannot be used in a filter", label)
+	case a.Type == TypeReference && a.Mutability == ReadOnly:
+		return p.failAt(start, "%q is worked out for each answer and cannot be used in a filter: use the id instead", label)
 	}
 	return nil
 }

@@ -36,6 +36,8 @@ func refusals(user, other, group string) []refusal {
 		get(scim.ScimTypeInvalidFilter, 400, "/Users"+filter(`shoeSize eq 41`), "shoeSize", "/Schemas"),
 		get(scim.ScimTypeInvalidFilter, 400, "/Users"+filter(`active gt true`), "gt", "boolean"),
 
+		get(scim.ScimTypeTooMany, 400, "/Users"+filter(`active eq true`), "more than 1", "userName", "cursor"),
+
 		{scim.ScimTypeUniqueness, 409, "POST", "/Users", strictUser("KIM@corp.test"), []string{"userName", "another user"}},
 		{scim.ScimTypeUniqueness, 409, "PUT", "/Users/" + other, strictUser("kim@corp.test"), []string{"userName", "another user"}},
 		{scim.ScimTypeUniqueness, 409, "POST", "/Groups", strictGroup("Eng"), []string{"displayName", "another group"}},
@@ -71,7 +73,10 @@ func refusals(user, other, group string) []refusal {
 }
 
 func TestEveryErrorTypeOfTheRFCSaysWhatToDo(t *testing.T) {
-	e := start(t, "strict")
+	e := start(t, "strict", func(o *server.Options) {
+		o.Limits = server.DefaultLimits()
+		o.Limits.Scan = 1
+	})
 	user := e.do("POST", "/Users", strictUser("kim@corp.test")).want(201).id()
 	other := e.do("POST", "/Users", strictUser("lou@corp.test")).want(201).id()
 	group := e.do("POST", "/Groups", strictGroup("eng", user)).want(201).id()
@@ -93,7 +98,7 @@ func TestEveryErrorTypeOfTheRFCSaysWhatToDo(t *testing.T) {
 		}
 	})
 	for _, all := range []scim.ScimType{
-		scim.ScimTypeInvalidFilter, scim.ScimTypeUniqueness, scim.ScimTypeMutability, scim.ScimTypeInvalidSyntax, scim.ScimTypeInvalidPath,
+		scim.ScimTypeInvalidFilter, scim.ScimTypeTooMany, scim.ScimTypeUniqueness, scim.ScimTypeMutability, scim.ScimTypeInvalidSyntax, scim.ScimTypeInvalidPath,
 		scim.ScimTypeNoTarget, scim.ScimTypeInvalidValue, scim.ScimTypeInvalidVers, scim.ScimTypeSensitive,
 	} {
 		if !produced[all] {

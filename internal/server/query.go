@@ -61,11 +61,6 @@ func (h *handler) query(r *scim.SearchRequest, types []*scim.ResourceType, o sci
 		if q.Filter, err = scim.ParseFilterOf(*r.Filter, types[0], o, types[1:]...); err != nil {
 			return q, err
 		}
-		for _, path := range q.Filter.Paths() {
-			if workedOut(path) {
-				return q, scim.InvalidFilter(0, "%q is worked out for each answer and cannot be used in a filter: use the id instead", path)
-			}
-		}
 	}
 	if q.Sort, err = scim.ParseSort(r.SortBy, r.SortOrder, types[0], types[1:]...); err != nil {
 		return q, err

@@ -323,7 +323,7 @@ func (w *schemaWalk) checkWorkedOut() {
 		}
 		expression := leaf.path() + " eq " + asJSON(w.t, value)
 		if leaf.Type == "reference" {
-			w.do("GET", w.path+filter(expression), "").refused(400, "invalidFilter", leaf.Name, "use an id")
+			w.do("GET", w.path+filter(expression), "").refused(400, "invalidFilter", leaf.Name, "use the id")
 			w.send("GET", fmt.Sprint(value), "", "Authorization", "Bearer "+w.token).want(200)
 		} else if !w.finds(a.id(), expression) {
 			w.t.Errorf("%s does not find it", expression)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
@@ -263,4 +264,38 @@ func TestBulkIsLoggedAndCountedWithoutWhatItCarries(t *testing.T) {
 	if all := metrics + e.logs.String(); strings.Contains(all, "kim") {
 		t.Errorf("log or metrics have a name: %s", all)
 	}
+}
+
+func TestBulkIsHeldToWhatTheClientMayDo(t *testing.T) {
+	e := start(t, "strict")
+	user := e.do("POST", "/Users", strictUser("kim@corp.test")).want(201).id()
+	e.change(func(sc *v1alpha1.ScimClient) {
+		sc.Spec.Resources = []v1alpha1.ClientResource{v1alpha1.ClientResourceUsers}
+	})
+	a := e.do("POST", "/Bulk", bulkOf(operation("POST", "g", "/Groups", strictGroup("eng", user)), operation("POST", "u", "/Users", strictUser("lou@corp.test")))).
+		wantStatuses("POST 403", "POST 201")
+	if detail := fmt.Sprint(a.get("Operations", 0, "response", "detail")); !strings.Contains(detail, "spec.resources") {
+		t.Errorf("the detail is %q", detail)
+	}
+	e.change(func(sc *v1alpha1.ScimClient) { sc.Spec.RateLimit = &v1alpha1.RateLimit{RequestsPerSecond: 1, Burst: 4} })
+	title := patchHead + `[{"op": "replace", "path": "title", "value": "Boss"}]}`
+	patch := operation("PATCH", "", "/Users/"+user, title)
+	// The request itself is one, too.
+	got := e.do("POST", "/Bulk", bulkOf(patch, patch, patch, patch, patch, patch, patch, patch, patch, patch)).want(200).statuses()
+	if fmt.Sprint(got[:3]) != "[PATCH 200 PATCH 200 PATCH 200]" || got[9] != "PATCH 429" {
+		t.Errorf("with a limit of 4 requests at once: %v", got)
+	}
+}
+
+func TestBulkKeepsToOwners(t *testing.T) {
+	e := start(t, "strict")
+	e.create(&v1alpha1.ScimUser{
+		ObjectMeta: metav1.ObjectMeta{Namespace: e.namespace, Name: "u-git", Finalizers: []string{v1alpha1.FinalizerDeprovision}},
+		Spec:       v1alpha1.ScimUserSpec{ID: "0123456789abc", UserName: "git@corp.test", ManagedBy: v1alpha1.ManagedByGit},
+	})
+	path := "/Users/u-git.0123456789abc"
+	e.writesNothing("changes of what is managed in Git", func() {
+		e.do("POST", "/Bulk", bulkOf(operation("PUT", "", path, strictUser("git@corp.test")), operation("PUT", "", path, strictUser("other@corp.test")),
+			operation("DELETE", "", path, ""))).wantStatuses("PUT 200", "PUT 403", "DELETE 403")
+	})
 }

@@ -86,7 +86,7 @@ func (d *Directory) write(ctx context.Context, t resourceType, current client.Ob
 	if err := a.commit(ctx, current, next.obj, nil); err != nil {
 		return err
 	}
-	d.store.recent.wrote(ctx, d.store.opts.Cache, next.obj)
+	d.wrote(ctx, next.obj)
 	if before != a.held(next.obj) {
 		// If this fails, the next one who wants the name does it.
 		_ = a.release(ctx, before, next.obj)

@@ -167,7 +167,7 @@ func (d *Directory) Create(ctx context.Context, r *scim.Resource) (*scim.Resourc
 	if err != nil {
 		return nil, answer(r.Type(), err)
 	}
-	d.store.recent.wrote(ctx, d.store.opts.Cache, obj)
+	d.wrote(ctx, obj)
 	return d.show(ctx, t, obj)
 }
 

@@ -36,7 +36,9 @@ type view struct {
 
 type ownWrite struct {
 	obj client.Object
-	at  time.Time
+	// name is its folded userName, "" for groups.
+	name string
+	at   time.Time
 	// checked is when the API server was last asked whether the object is still there.
 	checked time.Time
 }
@@ -73,10 +75,11 @@ func (v *view) shown(before, obj client.Object) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.advance(obj)
-	if w, ok := v.own[obj.GetName()]; ok {
-		if newer(w.obj.GetResourceVersion(), obj.GetResourceVersion()) {
-			return
-		}
+	w, own := v.own[obj.GetName()]
+	if own && newer(w.obj.GetResourceVersion(), obj.GetResourceVersion()) || v.outrun(obj) {
+		return
+	}
+	if own {
 		v.forget(w.obj)
 	}
 	if before != nil && !sameObject(before, obj) {
@@ -142,7 +145,7 @@ func (v *view) wrote(obj client.Object) {
 		}
 		v.forget(w.obj)
 	}
-	v.own[obj.GetName()] = ownWrite{obj: obj, at: v.clock.Now()}
+	v.own[obj.GetName()] = ownWrite{obj: obj, name: nameOf(obj), at: v.clock.Now()}
 	v.rows.put(obj)
 }
 
@@ -192,7 +195,7 @@ func (v *view) recent() recentWrites {
 // over lays the writes over objects that an index of the cache has found: all of them, whether the index would find them or not.
 func (r recentWrites) over(found []client.Object) []client.Object {
 	var objects []client.Object
-	for _, obj := range found {
+	for _, obj := range r.withoutOutrun(found) {
 		if r.gone[obj.GetUID()] || !alive(obj) {
 			continue
 		}

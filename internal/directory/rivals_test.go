@@ -1,0 +1,82 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package directory
+
+import (
+	"slices"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+)
+
+func stateOf(name, userName, version string) *v1alpha1.ScimUser {
+	u := &v1alpha1.ScimUser{Spec: v1alpha1.ScimUserSpec{ID: "12345678", UserName: userName}}
+	u.Name, u.UID, u.ResourceVersion = name, types.UID(name), version
+	return u
+}
+
+// shownBy are the userNames that a listing of the view shows.
+func shownBy(v *view) []string {
+	rows, _ := v.window(nil, 0, 100)
+	return userNames(rows)
+}
+
+func userNames(rows []client.Object) []string {
+	var names []string
+	for _, row := range rows {
+		names = append(names, row.(*v1alpha1.ScimUser).Spec.UserName)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func TestAStateFromBeforeItsNameWasTakenIsNotShown(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		// do happens to a replica; another one has renamed "old" from n to m, at version 20.
+		do   func(v *view)
+		want []string
+	}{
+		{"the watch shows it later than the own write", func(v *view) {
+			v.wrote(stateOf("new", "N@corp.test", "30"))
+			v.shown(nil, stateOf("old", "n@corp.test", "10"))
+		}, []string{"N@corp.test"}},
+		{"this replica has written it", func(v *view) {
+			v.wrote(stateOf("old", "k@corp.test", "5"))
+			v.wrote(stateOf("new", "n@corp.test", "30"))
+			v.shown(nil, stateOf("old", "n@corp.test", "10"))
+		}, []string{"k@corp.test", "n@corp.test"}},
+		{"the watch has come to the rename", func(v *view) {
+			v.wrote(stateOf("new", "n@corp.test", "30"))
+			v.shown(nil, stateOf("old", "n@corp.test", "10"))
+			v.shown(stateOf("old", "n@corp.test", "10"), stateOf("old", "m@corp.test", "20"))
+		}, []string{"m@corp.test", "n@corp.test"}},
+		{"the name has changed hands again", func(v *view) {
+			v.wrote(stateOf("new", "n@corp.test", "30"))
+			v.shown(nil, stateOf("new", "x@corp.test", "40"))
+			v.shown(stateOf("old", "m@corp.test", "20"), stateOf("old", "n@corp.test", "50"))
+		}, []string{"n@corp.test", "x@corp.test"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			v := newView(clock.RealClock{})
+			test.do(v)
+			if got := shownBy(v); !slices.Equal(got, test.want) {
+				t.Errorf("shown are %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestAnIndexThatIsBehindShowsNoNameTwice(t *testing.T) {
+	v := newView(clock.RealClock{})
+	v.wrote(stateOf("new", "n@corp.test", "30"))
+	found := []client.Object{stateOf("old", "N@corp.test", "10"), stateOf("other", "o@corp.test", "10")}
+	if got, want := userNames(v.recent().over(found)), []string{"n@corp.test", "o@corp.test"}; !slices.Equal(got, want) {
+		t.Errorf("shown are %v, want %v", got, want)
+	}
+}

@@ -20,16 +20,7 @@ var (
 
 // Every link of the documentation within the checkout leads somewhere, headings included.
 func TestLinksLeadSomewhere(t *testing.T) {
-	root := filepath.Join("..", "..")
-	var files []string
-	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md"} {
-		found, err := filepath.Glob(filepath.Join(root, pattern))
-		if err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, found...)
-	}
-	for _, file := range files {
+	for _, file := range documents(t, filepath.Join("..", "..")) {
 		for _, match := range link.FindAllStringSubmatch(code.ReplaceAllString(read(t, file), "code"), -1) {
 			target, anchor, _ := strings.Cut(match[1], "#")
 			if strings.Contains(target, "://") {
@@ -48,6 +39,20 @@ func TestLinksLeadSomewhere(t *testing.T) {
 			}
 		}
 	}
+}
+
+// documents are the files of the documentation.
+func documents(t *testing.T, root string) []string {
+	t.Helper()
+	var files []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md"} {
+		found, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, found...)
+	}
+	return files
 }
 
 // anchors are the headings of a text as GitHub names them.

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// The tests of this file are those of the failures that are about users, lists and errors. C21, paging while others delete, is
-// TestPagingWhileOthersDelete in internal/directory.
+// The tests of this file are those of the failures that are about users, lists and errors. C21, paging while others delete, is tested where paging is:
+// docs/complaints.md says by what.
 
 func TestC13ManagerInEveryFormIsAnObject(t *testing.T) {
 	t.Parallel()

@@ -119,7 +119,7 @@ func begin(t *testing.T, clock clock.PassiveClock, change func(*v1alpha1.Generat
 func TestTokenIsGeneratedOnce(t *testing.T) {
 	w := begin(t, clock.RealClock{}, nil)
 	secret := w.secret()
-	if len(secret.Data) != 1 || len(secret.Data["token"]) != 43 {
+	if len(secret.Data) != 1 || len(secret.Data["token"]) != 64 {
 		t.Errorf("the Secret has %d keys and a token of %d characters", len(secret.Data), len(secret.Data["token"]))
 	}
 	if _, labelled := secret.Labels[v1alpha1.LabelCredentials]; !labelled {

@@ -5,7 +5,7 @@ package clients
 
 import (
 	"crypto/rand"
-	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -45,12 +45,12 @@ type FormerToken struct {
 	Replaced time.Time `json:"replaced"`
 }
 
-// NewToken makes a token of 256 random bits that can stand in an Authorization header.
+// NewToken makes a token of 256 random bits. It is hexadecimal: a double click selects the whole of it.
 func NewToken() string {
 	random := make([]byte, tokenBytes)
 	// It never fails: see crypto/rand.
 	_, _ = rand.Read(random)
-	return base64.RawURLEncoding.EncodeToString(random)
+	return hex.EncodeToString(random)
 }
 
 // IsGenerated tells whether the operator made the Secret for the ScimClient. One that was restored from a backup still is; its owner reference names a ScimClient

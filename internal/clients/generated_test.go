@@ -4,7 +4,7 @@
 package clients
 
 import (
-	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -24,7 +24,7 @@ func hours(n int) *metav1.Duration { return &metav1.Duration{Duration: time.Dura
 
 func TestNewTokenHas256Bits(t *testing.T) {
 	one, other := NewToken(), NewToken()
-	raw, err := base64.RawURLEncoding.DecodeString(one)
+	raw, err := hex.DecodeString(one)
 	if err != nil || len(raw) != 32 || one == other || faultOf(one) != "" {
 		t.Errorf("%d bytes, error %v, fault %q", len(raw), err, faultOf(one))
 	}

@@ -40,6 +40,7 @@ import (
 	"github.com/scim-operator/scim-operator/controllers"
 	"github.com/scim-operator/scim-operator/internal/clients"
 	"github.com/scim-operator/scim-operator/internal/directory"
+	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/server"
 )
 
@@ -96,6 +97,7 @@ const (
 
 // Run runs an operator until ctx is done.
 func Run(ctx context.Context, cfg *rest.Config, o Options) error {
+	defer raiseHeapFloor()()
 	if o.Metrics == nil {
 		o.Metrics = metrics.Registry
 	}
@@ -108,7 +110,7 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 	if err := controllers.RegisterIndexes(ctx, mgr); err != nil {
 		return fmt.Errorf("registering the indexes: %w", err)
 	}
-	live, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), HTTPClient: mgr.GetHTTPClient()})
+	live, err := newClient(ctx, mgr)
 	if err != nil {
 		return fmt.Errorf("making the client: %w", err)
 	}
@@ -143,6 +145,19 @@ func newStore(ctx context.Context, mgr ctrl.Manager, live client.Client, o Optio
 	return directory.New(ctx, directory.Options{
 		Client: live, Cache: mgr.GetCache(), Cursors: shared, Clock: clock.RealClock{}, Random: rand.Reader,
 	})
+}
+
+// newClient makes the client that reads and writes at the API server.
+func newClient(ctx context.Context, mgr ctrl.Manager) (client.Client, error) {
+	live, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), HTTPClient: mgr.GetHTTPClient()})
+	if err != nil {
+		return nil, err
+	}
+	users, err := mgr.GetCache().GetInformer(ctx, &v1alpha1.ScimUser{}, cache.BlockUntilSynced(false))
+	if err != nil {
+		return nil, fmt.Errorf("watching: %w", err)
+	}
+	return kube.FastReads(live, mgr.GetCache(), users.HasSynced, mgr.GetConfig(), mgr.GetHTTPClient())
 }
 
 // stopTimeout is how long an orderly end may take: longer than the manager gives what it runs.
@@ -186,7 +201,7 @@ func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 	// The API server's priority and fairness paces us better than a limit of our own.
 	cfg.QPS = -1
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
-		Scheme: Scheme(), Logger: o.Log, Cache: cached,
+		Scheme: Scheme(), Logger: o.Log, Cache: cached, MapperProvider: newMapper,
 		Metrics:                metricsOptions(o),
 		HealthProbeBindAddress: o.HealthAddress,
 		LeaderElection:         o.LeaderElection, LeaderElectionID: "scim-operator.io", LeaderElectionNamespace: o.LeaderElectionNamespace,

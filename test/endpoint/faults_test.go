@@ -60,6 +60,80 @@ func TestReplicasAreOneServerWhenThingsBreak(t *testing.T) {
 	}
 }
 
+// A watch that is half a second behind: listings are still not behind what their replica acknowledged, and show no name twice.
+func TestListingsThroughASlowWatch(t *testing.T) {
+	p := startPair(t)
+	w := newWorkload(t, p)
+	w.focus = onUsers
+	meddle := meddler(slowWatch)
+	for _, r := range p.replicas {
+		r.meddle.Store(&meddle)
+		// The watches begin anew, and slow.
+		r.kill()
+		r.start(t)
+	}
+	w.d.awaitServing(t)
+	w.run(t.Context(), pushTime(t, 5*time.Second))
+	w.quiet(t)
+	w.report(t, w.verdict(false))
+}
+
+// slowWatch delays what a watch shows.
+func slowWatch(next http.RoundTripper, r *http.Request) (*http.Response, error) {
+	resp, err := next.RoundTrip(r)
+	if err == nil && r.URL.Query().Get("watch") != "" && strings.Contains(r.URL.Path, "/scim") {
+		resp.Body = newSlowBody(resp.Body)
+	}
+	return resp, err
+}
+
+// slowBody gives what it reads half a second later.
+type slowBody struct {
+	io.ReadCloser
+	chunks chan chunk
+	left   []byte
+	err    error
+}
+
+type chunk struct {
+	due  time.Time
+	data []byte
+	err  error
+}
+
+func newSlowBody(body io.ReadCloser) *slowBody {
+	b := &slowBody{ReadCloser: body, chunks: make(chan chunk, 10000)}
+	go func() {
+		defer close(b.chunks)
+		for buffer := make([]byte, 64<<10); ; {
+			n, err := body.Read(buffer)
+			b.chunks <- chunk{time.Now().Add(500 * time.Millisecond), bytes.Clone(buffer[:n]), err}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return b
+}
+
+// Read implements io.Reader.
+func (b *slowBody) Read(p []byte) (int, error) {
+	for len(b.left) == 0 {
+		if b.err != nil {
+			return 0, b.err
+		}
+		c, ok := <-b.chunks
+		if !ok {
+			return 0, io.EOF
+		}
+		time.Sleep(time.Until(c.due))
+		b.left, b.err = c.data, c.err
+	}
+	n := copy(p, b.left)
+	b.left = b.left[n:]
+	return n, nil
+}
+
 // faults meddles with some of the requests to the API server about users, groups and Leases of names.
 type faults struct {
 	on     atomic.Bool

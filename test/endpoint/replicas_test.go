@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -208,10 +209,15 @@ func (w *workload) quiet(t *testing.T) {
 	t.Helper()
 	for i := range w.d.replicas {
 		for _, what := range []string{"/Users", "/Groups"} {
-			if err := w.await(t, func() error { return w.caughtUp(t.Context(), i, what) }); err != nil {
+			if err := w.await(t, func() error { return w.caughtUp(t.Context(), func() int { return i }, what) }); err != nil {
 				w.violated(ruleCatchUp, "replica %d, %s: %v", i, what, err)
 			}
 		}
+	}
+	turn := 0
+	inTurns := func() int { turn++; return turn % 2 }
+	if err := w.caughtUp(t.Context(), inTurns, "/Users"); err != nil {
+		w.violated(ruleCatchUp, "pages of both replicas in turns: %v", err)
 	}
 	if err := w.await(t, func() error { return w.leftGroups(t.Context()) }); err != nil {
 		w.violated(ruleLeavers, "%v", err)
@@ -238,8 +244,8 @@ func (w *workload) await(t testing.TB, check func() error) error {
 	return err
 }
 
-// caughtUp compares what a replica lists, on pages of ten, with what is stored.
-func (w *workload) caughtUp(ctx context.Context, replica int, what string) error {
+// caughtUp compares what replicas list, on pages of ten, with what is stored. at gives the replica for the next page.
+func (w *workload) caughtUp(ctx context.Context, at func() int, what string) error {
 	users, groups, err := w.stored(ctx)
 	if err != nil {
 		return err
@@ -256,11 +262,11 @@ func (w *workload) caughtUp(ctx context.Context, replica int, what string) error
 		}
 	}
 	got := map[string]string{}
-	for start := 1; ; start += 10 {
-		path := fmt.Sprintf("%s?startIndex=%d&count=10&excludedAttributes=members,groups", what, start)
-		a, err := w.d.send(ctx, replica, idps[0], request{method: "GET", path: path})
+	for cursor, first := "", true; cursor != "" || first; first = false {
+		path := fmt.Sprintf("%s?count=10&excludedAttributes=members,groups&cursor=%s", what, url.QueryEscape(cursor))
+		a, err := w.d.send(ctx, at(), idps[0], request{method: "GET", path: path})
 		if err != nil || a.status != http.StatusOK {
-			return fmt.Errorf("status %d: %w", a.status, err)
+			return fmt.Errorf("status %d: %s %w", a.status, a.raw, err)
 		}
 		for _, row := range a.rows() {
 			id, _ := row["id"].(string)
@@ -273,9 +279,7 @@ func (w *workload) caughtUp(ctx context.Context, replica int, what string) error
 			}
 			got[id] = name
 		}
-		if len(a.rows()) < 10 {
-			break
-		}
+		cursor, _ = a.json["nextCursor"].(string)
 	}
 	for id, name := range want {
 		if got[id] != name {

@@ -89,5 +89,5 @@ func watchLosses(mgr ctrl.Manager, view *provision.View) error {
 	if err != nil {
 		return fmt.Errorf("watching the slices of groups: %w", err)
 	}
-	return membership.OnLoss(informer, view.SliceVanished)
+	return membership.Follow(informer, func(*v1alpha1.ScimGroupSlice) {}, view.SliceVanished)
 }

@@ -58,9 +58,10 @@ type Store struct {
 	recent *views
 	// bookmarks are where pages by index ended.
 	bookmarks *bookmarks
-	// sizes, fresh and memberships are for the members of groups.
+	// sizes, fresh, cached and memberships are for the members of groups.
 	sizes       sizes
 	fresh       freshSlices
+	cached      cachedSlices
 	memberships *membership.Reader
 }
 
@@ -80,7 +81,11 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watching the slices of groups: %w", err)
 	}
-	return s, errors.Join(membership.OnLoss(slices, s.memberships.Vanished), s.recent.follow(ctx, o.Cache))
+	lost := func(slice *v1alpha1.ScimGroupSlice) {
+		s.cached.remove(slice)
+		s.memberships.Vanished(slice)
+	}
+	return s, errors.Join(membership.Follow(slices, s.cached.add, lost), s.recent.follow(ctx, o.Cache))
 }
 
 // Synced returns when listings show all that the cache had when it was filled, or the context ends.

@@ -89,11 +89,9 @@ func (s *Store) find(ctx context.Context, g *v1alpha1.ScimGroup, ids []string) (
 		wanted[id] = true
 	}
 	named := make(map[string]int, len(g.Spec.Slices))
-	cached := &v1alpha1.ScimGroupSlice{}
 	for i, ref := range g.Spec.Slices {
 		named[ref.Name] = i
-		err := s.opts.Cache.Get(ctx, client.ObjectKey{Namespace: g.Namespace, Name: ref.Name}, cached, client.UnsafeDisableDeepCopy)
-		if err == nil {
+		if s.cached.has(client.ObjectKey{Namespace: g.Namespace, Name: ref.Name}) {
 			continue
 		}
 		members, err := s.loadSlice(ctx, g, ref)
@@ -192,4 +190,33 @@ func (f *freshSlices) put(slice *v1alpha1.ScimGroupSlice) {
 	delete(f.slices, f.ring[f.next])
 	f.slices[key], f.ring[f.next] = slice, key
 	f.next = (f.next + 1) % len(f.ring)
+}
+
+// cachedSlices are the names of the slices that the cache has. A name comes after the slice, so that what is named can be found by the indexes. It goes after the slice,
+// too; but a slice that a group names goes only when the group has been changed, and then the decision that this one was looked up for is void.
+type cachedSlices struct {
+	mu    sync.RWMutex
+	names map[client.ObjectKey]struct{}
+}
+
+func (c *cachedSlices) has(key client.ObjectKey) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	_, ok := c.names[key]
+	return ok
+}
+
+func (c *cachedSlices) add(slice *v1alpha1.ScimGroupSlice) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.names == nil {
+		c.names = map[client.ObjectKey]struct{}{}
+	}
+	c.names[client.ObjectKeyFromObject(slice)] = struct{}{}
+}
+
+func (c *cachedSlices) remove(slice *v1alpha1.ScimGroupSlice) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.names, client.ObjectKeyFromObject(slice))
 }

@@ -41,6 +41,8 @@ type replica struct {
 	client    client.Client
 	// reads and writes of the live client.
 	reads, writes atomic.Int32
+	// written counts the bytes of the bodies of writes.
+	written atomic.Int64
 }
 
 func testScheme(t *testing.T) *runtime.Scheme {
@@ -107,7 +109,7 @@ func testCursors(t *testing.T) *scim.Cursors {
 // warm lets the client discover the kinds, which is not counted.
 func (r *replica) warm() {
 	r.t.Helper()
-	for _, list := range []client.ObjectList{&v1alpha1.ScimUserList{}, &v1alpha1.ScimGroupList{}, &coordination.LeaseList{}} {
+	for _, list := range []client.ObjectList{&v1alpha1.ScimUserList{}, &v1alpha1.ScimGroupList{}, &v1alpha1.ScimGroupSliceList{}, &coordination.LeaseList{}} {
 		if err := r.client.List(r.t.Context(), list, client.InNamespace(r.namespace)); err != nil {
 			r.t.Fatal(err)
 		}
@@ -124,6 +126,7 @@ func (c *counting) RoundTrip(req *http.Request) (*http.Response, error) {
 		c.replica.reads.Add(1)
 	} else {
 		c.replica.writes.Add(1)
+		c.replica.written.Add(req.ContentLength)
 	}
 	return c.next.RoundTrip(req)
 }
@@ -132,6 +135,7 @@ func (c *counting) RoundTrip(req *http.Request) (*http.Response, error) {
 func (r *replica) requests(f func()) (reads, writes int32) {
 	r.reads.Store(0)
 	r.writes.Store(0)
+	r.written.Store(0)
 	f()
 	return r.reads.Load(), r.writes.Load()
 }

@@ -163,16 +163,23 @@ func version(group *v1alpha1.ScimGroup) string {
 	return string(group.UID) + "@" + group.ResourceVersion
 }
 
-// OnLoss calls a function for each slice that an informer loses.
-func OnLoss(informer cache.Informer, lost func(*v1alpha1.ScimGroupSlice)) error {
-	_, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{DeleteFunc: func(obj any) {
-		if unknown, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
-			obj = unknown.Obj
-		}
-		if slice, ok := obj.(*v1alpha1.ScimGroupSlice); ok {
-			lost(slice)
-		}
-	}})
+// Follow calls functions for each slice that an informer has got, and for each that it has lost.
+func Follow(informer cache.Informer, got, lost func(*v1alpha1.ScimGroupSlice)) error {
+	_, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc: func(obj any) {
+			if slice, ok := obj.(*v1alpha1.ScimGroupSlice); ok {
+				got(slice)
+			}
+		},
+		DeleteFunc: func(obj any) {
+			if unknown, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
+				obj = unknown.Obj
+			}
+			if slice, ok := obj.(*v1alpha1.ScimGroupSlice); ok {
+				lost(slice)
+			}
+		},
+	})
 	if err != nil {
 		return fmt.Errorf("following an informer: %w", err)
 	}

@@ -22,7 +22,8 @@ TESTFLAGS ?=
 
 # Where controller-gen finds markers for RBAC; what it writes.
 RBAC_ROOTS := $(wildcard controllers internal cmd)
-GENERATED := $(wildcard api/*/zz_generated.deepcopy.go) config/crd/bases config/rbac/role.yaml docs/reference
+CHART := charts/scim-operator
+GENERATED := $(wildcard api/*/zz_generated.deepcopy.go) config/crd/bases config/rbac/role.yaml docs/reference $(CHART)
 
 .PHONY: help
 help: ## Show this list.
@@ -75,14 +76,18 @@ verify-generate: ## Fail when the generated files are not what the sources say.
 ##@ Change
 
 .PHONY: generate
-generate: ## Write deepcopy functions, CRDs (config/crd/bases), RBAC (config/rbac) and the field reference (docs/reference).
+generate: ## Write deepcopy functions, CRDs (config/crd/bases), RBAC (config/rbac), the field reference (docs/reference) and the chart's parts.
 	@gen=$$(hack/tools/tool controller-gen); \
 	rm -f config/crd/bases/*.yaml; \
 	"$$gen" object:headerFile=hack/boilerplate.go.txt paths=./api/...; \
 	"$$gen" crd paths=./api/... output:crd:dir=config/crd/bases; \
 	"$$gen" rbac:roleName=scim-operator $(patsubst %,paths=./%/...,$(RBAC_ROOTS)) output:rbac:dir=config/rbac; \
 	rm -f docs/reference/*.md; \
-	go run ./hack/apidocs config/crd/bases docs/reference
+	go run ./hack/apidocs config/crd/bases docs/reference; \
+	rm -rf $(CHART)/files; mkdir -p $(CHART)/files/crds; \
+	cp config/crd/bases/*.yaml $(CHART)/files/crds; \
+	cp config/rbac/role.yaml $(CHART)/files; \
+	go run ./hack/chart $(CHART)
 
 .PHONY: fmt
 fmt: ## Format the sources.
@@ -100,4 +105,4 @@ clean: ## Remove bin/ and .run/ (the programs in the user's cache directory stay
 
 .PHONY: generated-sum
 generated-sum:
-	@find api config docs/reference -type f \( -name 'zz_generated.*' -o -path 'config/crd/bases/*' -o -path config/rbac/role.yaml -o -path 'docs/reference/*' \) | LC_ALL=C sort | xargs cksum
+	@find api config docs/reference $(CHART) -type f \( -name 'zz_generated.*' -o -path 'config/crd/bases/*' -o -path config/rbac/role.yaml -o -path 'docs/reference/*' -o -path '$(CHART)/*' \) | LC_ALL=C sort | xargs cksum

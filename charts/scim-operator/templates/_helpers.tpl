@@ -1,0 +1,90 @@
+{{/* Name of the chart. */}}
+{{- define "scim-operator.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* Name of most objects: a release called like the chart does not say it twice. */}}
+{{- define "scim-operator.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
+{{- else if contains (include "scim-operator.name" .) .Release.Name }}
+{{- .Release.Name | trunc 52 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name (include "scim-operator.name" .) | trunc 52 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{/* What selects the pods. It must never change: a Deployment refuses it. */}}
+{{- define "scim-operator.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "scim-operator.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "scim-operator.labels" -}}
+{{ include "scim-operator.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- with .Values.global.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "scim-operator.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "scim-operator.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- required "serviceAccount.name: name the ServiceAccount, or set serviceAccount.create" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- define "scim-operator.image" -}}
+{{- with .Values.image }}
+{{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{- define "scim-operator.tlsSecret" -}}
+{{- .Values.tls.secretName | default (printf "%s-tls" (include "scim-operator.fullname" .)) }}
+{{- end }}
+
+{{/* given, certManager or selfMade: who makes the certificate. */}}
+{{- define "scim-operator.tlsSource" -}}
+{{- if .Values.tls.certManager.enabled }}certManager
+{{- else if .Values.tls.secretName }}given
+{{- else if .Values.tls.selfMade }}selfMade
+{{- else }}{{ fail "tls: set secretName, certManager.enabled or selfMade" }}
+{{- end }}
+{{- end }}
+
+{{/* Names under which the endpoint is reached, as a YAML list. */}}
+{{- define "scim-operator.hosts" -}}
+{{- $service := include "scim-operator.fullname" . }}
+{{- $hosts := list (printf "%s.%s.svc" $service .Release.Namespace) (printf "%s.%s.svc.cluster.local" $service .Release.Namespace) (printf "%s.%s" $service .Release.Namespace) $service }}
+{{- with .Values.externalURL }}
+{{- $hosts = prepend $hosts ((urlParse .).host | splitList ":" | first) }}
+{{- end }}
+{{- range .Values.tls.certManager.dnsNames }}
+{{- $hosts = append $hosts . }}
+{{- end }}
+{{- $hosts | uniq | toYaml }}
+{{- end }}
+
+{{/* Namespaces to watch, as a YAML list; empty for all. */}}
+{{- define "scim-operator.namespaces" -}}
+{{- $all := list }}
+{{- range .Values.namespaces }}
+{{- $all = append $all (tpl . $) }}
+{{- end }}
+{{- $all | uniq | toYaml }}
+{{- end }}
+
+{{/* The rules of config/rbac, of kind ClusterRole (what is watched) or Role (the operator's own namespace). */}}
+{{- define "scim-operator.rules" -}}
+{{- range $text := splitList "---\n" (.root.Files.Get "files/role.yaml") }}
+{{- $role := fromYaml $text }}
+{{- if eq (default "" $role.kind) $.kind }}
+{{- toYaml $role.rules }}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // ParseFilter parses a filter on resources of the type. Errors are 400 invalidFilter with the position and what was expected there; an unknown attribute or
@@ -337,7 +339,11 @@ func (p *filterParser) literal() (any, error) {
 // unquoted reads a text that has lost its quotes.
 func (p *filterParser) unquoted(a *Attribute) (text string, ok bool) {
 	w := p.word()
-	if !p.query || w == "" || equalName(w, "null") || a.Type != TypeString && a.Type != TypeReference || !p.opts.tolerates(UnquotedFilterValue) {
+	if !p.query || w == "" || equalName(w, "null") || a.Type != TypeString && a.Type != TypeReference {
+		return "", false
+	}
+	// As in quotes: valid UTF-8 without control characters.
+	if !utf8.ValidString(w) || strings.ContainsFunc(w, unicode.IsControl) || !p.opts.tolerates(UnquotedFilterValue) {
 		return "", false
 	}
 	p.pos += len(w)

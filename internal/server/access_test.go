@@ -70,6 +70,11 @@ func TestClientOfUsersOrGroupsAlone(t *testing.T) {
 				}
 			})
 			e.do("GET", tc.may, "").rows(1)
+			// A query over all types is about those that the client may use.
+			all := e.do("GET", "/", "")
+			all.rows(1)
+			all.has(tc.types[0], "Resources", 0, "meta", "resourceType")
+			e.do("POST", "/.search", `{"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"]}`).rows(1)
 			types := e.do("GET", "/ResourceTypes", "").want(200)
 			list, _ := types.body["Resources"].([]any)
 			var names []string

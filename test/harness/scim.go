@@ -40,6 +40,9 @@ func (s *SCIM) As(scimClient string) *SCIM {
 	return &SCIM{base: strings.Replace(s.base, "/okta/scim/", "/"+scimClient+"/scim/", 1), token: s.token, http: s.http}
 }
 
+// With is the same way with another token.
+func (s *SCIM) With(token string) *SCIM { return &SCIM{base: s.base, token: token, http: s.http} }
+
 // Answer is what the endpoint said.
 type Answer struct {
 	Status int

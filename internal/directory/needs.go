@@ -19,7 +19,9 @@ type needs struct {
 	names []string
 	// whole says that a part of the resource is not enough: schemas and the version follow from all of it.
 	whole bool
-	users *resource.UserSelection
+	// id, active, groups, and the two of meta are read.
+	id, active, groups, created, modified bool
+	users                                 *resource.UserSelection
 	// members are the ids of the members that matter, if few says that no others do.
 	members []string
 	few     bool
@@ -39,6 +41,8 @@ func needsOf(q Query) needs {
 	for _, p := range paths {
 		n.whole = n.whole || p == "schemas" || p == "meta" || p == "meta.version"
 	}
+	n.id, n.active, n.groups = n.has("id"), n.has("active"), n.has("groups")
+	n.created, n.modified = slices.Contains(paths, "meta.created"), slices.Contains(paths, "meta.lastModified")
 	n.users = resource.SelectUser(n.names)
 	return n
 }
@@ -51,24 +55,25 @@ func (t userResources) part(ctx context.Context, obj client.Object, n *needs) (*
 		return t.resource(ctx, obj, n.has)
 	}
 	u := obj.(*v1alpha1.ScimUser)
-	m := n.users.JSON(u, t.d.scope.Client)
-	if n.has("id") {
-		m["id"] = u.SCIMID()
+	r := n.users.Resource(u, t.d.scope.Client)
+	if n.id {
+		r.Set("id", u.SCIMID())
 	}
-	if n.has("active") {
-		m["active"] = u.IsActive()
+	if n.active {
+		// An absent active is true.
+		r.Set("active", u.IsActive())
 	}
 	if n.has("meta") {
-		m["meta"] = timesOf(u, scim.UserType)
+		r.Set("meta", n.meta(u, scim.UserType))
 	}
-	if n.has("groups") {
+	if n.groups {
 		groups, err := t.d.groupsOf(ctx, u)
 		if err != nil {
 			return nil, err
 		}
-		m["groups"] = groups
+		r.Set("groups", groups)
 	}
-	return scim.ResourceFromMap(scim.UserType, m), nil
+	return r, nil
 }
 
 // part gives what is needed of a group.
@@ -85,16 +90,20 @@ func (t groupResources) part(ctx context.Context, obj client.Object, n *needs) (
 		r.SetMembers(members)
 	}
 	if n.has("meta") {
-		r.Set("meta", timesOf(obj, scim.GroupType))
+		r.Set("meta", n.meta(obj, scim.GroupType))
 	}
 	return r, nil
 }
 
-// timesOf is meta without the version.
-func timesOf(obj client.Object, rt *scim.ResourceType) map[string]any {
-	return map[string]any{
-		"resourceType": rt.Name,
-		"created":      obj.GetCreationTimestamp().UTC().Format(timeFormat),
-		"lastModified": Modified(obj).Format(timeFormat),
+// meta is without the version, and without dates that are not read: to write and to parse them costs more than all else.
+func (n *needs) meta(obj client.Object, rt *scim.ResourceType) *scim.Object {
+	meta := scim.NewObject(3)
+	meta.Append("resourceType", rt.Name)
+	if n.created {
+		meta.Append("created", obj.GetCreationTimestamp().UTC().Format(timeFormat))
 	}
+	if n.modified {
+		meta.Append("lastModified", Modified(obj).Format(timeFormat))
+	}
+	return meta
 }

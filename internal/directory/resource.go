@@ -68,9 +68,12 @@ func (d *Directory) options() scim.Options {
 
 // describe puts meta into a resource.
 func describe(r *scim.Resource, obj client.Object, version string) {
-	meta := timesOf(obj, r.Type())
-	meta["version"] = version
-	r.Set("meta", meta)
+	r.Set("meta", map[string]any{
+		"resourceType": r.Type().Name,
+		"created":      obj.GetCreationTimestamp().UTC().Format(timeFormat),
+		"lastModified": Modified(obj).Format(timeFormat),
+		"version":      version,
+	})
 }
 
 // shows is whether the attribute has to be loaded for the answer. The ETag is a header, too.

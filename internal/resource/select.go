@@ -56,33 +56,54 @@ func named[T any](attributes []attribute[T], name string) []attribute[T] {
 	return nil
 }
 
-// JSON gives the attributes in the form of UserJSON, and may give others besides.
-func (s *UserSelection) JSON(u *v1alpha1.ScimUser, client string) map[string]any {
+// Resource gives a resource of the attributes, and may give others besides.
+func (s *UserSelection) Resource(u *v1alpha1.ScimUser, client string) *scim.Resource {
 	spec := &u.Spec
-	kept := extensions{}
 	for i := range spec.Extensions {
 		if slices.Contains(s.urns, spec.Extensions[i].Schema) {
-			// Nearly all users have none of these.
-			kept = openExtensions(spec.Extensions, scim.UserSchemaID)
-			break
+			// Few users have any of these.
+			return scim.ResourceFromMap(scim.UserType, s.json(spec, client))
 		}
 	}
+	o := scim.NewObject(len(s.core) + 2)
+	for i := range s.core {
+		o.Append(s.core[i].name, s.core[i].read(spec))
+	}
+	if spec.Enterprise != nil && len(s.enterprise) > 0 {
+		o.Append(scim.EnterpriseUserSchemaID, readAll(s.enterprise, spec.Enterprise).Value())
+	}
+	if s.externalID {
+		o.Append("externalId", externalID(spec.ExternalIDs, client))
+	}
+	return scim.ResourceOf(scim.UserType, o)
+}
+
+// json is for users of whom spec.extensions has a part.
+func (s *UserSelection) json(spec *userSpec, client string) map[string]any {
+	kept := openExtensions(spec.Extensions, scim.UserSchemaID)
 	out := give(spec, s.core, kept.core)
-	if enterprise := spec.Enterprise; enterprise != nil || kept.others[scim.EnterpriseUserSchemaID] != nil {
-		if enterprise == nil {
-			enterprise = &entUser{}
-		}
-		if m := give(enterprise, s.enterprise, kept.others[scim.EnterpriseUserSchemaID]); len(m) > 0 {
-			out[scim.EnterpriseUserSchemaID] = m
-		}
+	var enterprise entUser
+	if spec.Enterprise != nil {
+		enterprise = *spec.Enterprise
+	}
+	if m := give(&enterprise, s.enterprise, kept.others[scim.EnterpriseUserSchemaID]); len(m) > 0 {
+		out[scim.EnterpriseUserSchemaID] = m
 	}
 	for urn, attributes := range kept.others {
 		if urn != scim.EnterpriseUserSchemaID {
 			out[urn] = attributes
 		}
 	}
-	if s.externalID {
-		putExternalID(out, spec.ExternalIDs, client)
-	}
+	putExternalID(out, spec.ExternalIDs, client)
 	return out
+}
+
+// externalID is nil where the client has given none.
+func externalID(ids []v1alpha1.ExternalID, client string) any {
+	for _, id := range ids {
+		if client != "" && id.Client == client {
+			return id.ID
+		}
+	}
+	return nil
 }

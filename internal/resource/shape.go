@@ -16,6 +16,8 @@ type attribute[T any] struct {
 	name string
 	// load gives the field as encoding/json would decode it, nil where it is empty.
 	load func(*T) any
+	// read gives the same as a scim.Object holds it.
+	read func(*T) any
 	// store fills the field with what of the value fits it, and clears it where nothing does.
 	store func(*T, any)
 	// check refuses what the CRD would refuse. path is how the client knows the attribute.
@@ -23,14 +25,16 @@ type attribute[T any] struct {
 }
 
 func text[T any](name string, maxLength int, at func(*T) *string) attribute[T] {
+	load := func(t *T) any {
+		if s := *at(t); s != "" {
+			return s
+		}
+		return nil
+	}
 	return attribute[T]{
-		name: name,
-		load: func(t *T) any {
-			if s := *at(t); s != "" {
-				return s
-			}
-			return nil
-		},
+		name:  name,
+		load:  load,
+		read:  load,
 		store: func(t *T, v any) { *at(t), _ = v.(string) },
 		check: func(path string, v any) error {
 			if s, ok := v.(string); ok {
@@ -42,14 +46,16 @@ func text[T any](name string, maxLength int, at func(*T) *string) attribute[T] {
 }
 
 func flag[T any](name string, at func(*T) **bool) attribute[T] {
+	load := func(t *T) any {
+		if b := *at(t); b != nil {
+			return *b
+		}
+		return nil
+	}
 	return attribute[T]{
 		name: name,
-		load: func(t *T) any {
-			if b := *at(t); b != nil {
-				return *b
-			}
-			return nil
-		},
+		load: load,
+		read: load,
 		store: func(t *T, v any) {
 			*at(t) = nil
 			if b, ok := v.(bool); ok {
@@ -67,6 +73,12 @@ func object[T, S any](name string, subs []attribute[S], at func(*T) **S) attribu
 		load: func(t *T) any {
 			if s := *at(t); s != nil {
 				return orNil(loadAll(subs, s))
+			}
+			return nil
+		},
+		read: func(t *T) any {
+			if s := *at(t); s != nil {
+				return readAll(subs, s).Value()
 			}
 			return nil
 		},
@@ -92,6 +104,19 @@ func list[T, S any](name string, maxItems int, subs []attribute[S], at func(*T) 
 				}
 			}
 			if values == nil {
+				return nil
+			}
+			return values
+		},
+		read: func(t *T) any {
+			list := *at(t)
+			values := make([]any, 0, len(list))
+			for i := range list {
+				if o := readAll(subs, &list[i]).Value(); o != nil {
+					values = append(values, o)
+				}
+			}
+			if len(values) == 0 {
 				return nil
 			}
 			return values
@@ -128,6 +153,14 @@ func loadAll[S any](subs []attribute[S], s *S) map[string]any {
 		}
 	}
 	return m
+}
+
+func readAll[S any](subs []attribute[S], s *S) *scim.Object {
+	o := scim.NewObject(len(subs))
+	for _, sub := range subs {
+		o.Append(sub.name, sub.read(s))
+	}
+	return o
 }
 
 // storeAll is false where nothing of the value fits.

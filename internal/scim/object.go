@@ -23,6 +23,20 @@ type field struct {
 	value any
 }
 
+// NewObject is an empty object with room for n fields.
+func NewObject(n int) *Object { return &Object{make([]field, 0, n)} }
+
+// Append adds a field to an object that is not part of anything yet. It is for trusted data: the name is canonical and not there yet, the value is of the types that an
+// Object holds. Nil is left out.
+func (o *Object) Append(name string, value any) {
+	if value != nil {
+		o.fields = append(o.fields, field{name, value})
+	}
+}
+
+// Value is the object, or nil where it is empty, as the value of a field has to be.
+func (o *Object) Value() any { return objectOrNil(o) }
+
 // Get gives the value of the field of that name, or nil.
 func (o *Object) Get(name string) any {
 	if i := o.index(name); i >= 0 {

@@ -34,6 +34,11 @@ func ResourceFromMap(rt *ResourceType, m map[string]any) *Resource {
 	return r
 }
 
+// ResourceOf is a resource of trusted data, with canonical names, without copying it: one that is only looked at, not shown.
+func ResourceOf(rt *ResourceType, attributes *Object) *Resource {
+	return &Resource{rt: rt, obj: attributes}
+}
+
 // Type gives the resource type.
 func (r *Resource) Type() *ResourceType { return r.rt }
 

@@ -52,7 +52,7 @@ func badBodies(user, group string) []badInput {
 			patchHead + `[{"op": "replace", "path": "title", "value": "Boss"}, {"op": "replace", "path": "active", "value": 3}]}`, nil, 400, "invalidValue", []string{"active"}},
 
 		{"body is too large", "POST", "/Users", `{"userName": "` + strings.Repeat("x", 1<<20) + `"}`, nil, 413, "", []string{"1048576"}},
-		{"group is too large", "PUT", "/Groups/" + group, `{"displayName": "` + strings.Repeat("x", 4<<20) + `"}`, nil, 413, "", []string{"4194304"}},
+		{"group is too large", "PUT", "/Groups/" + group, `{"displayName": "` + strings.Repeat("x", 32<<20) + `"}`, nil, 413, "", []string{"33554432"}},
 		{"text", "POST", "/Users", `{}`, []string{"Content-Type", "text/plain"}, 415, "", []string{"application/scim+json"}},
 		{"form", "POST", "/Users", `userName=kim`, []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, "", []string{"Content-Type"}},
 		{"JSON Patch", "PATCH", "/Users/" + user, `[]`, []string{"Content-Type", "application/json-patch+json"}, 415, "", []string{"Content-Type"}},

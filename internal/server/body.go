@@ -5,7 +5,6 @@ package server
 
 import (
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"os"
@@ -22,11 +21,14 @@ func (h *handler) readBody(e *exchange) ([]byte, error) {
 	if e.request.ContentLength > limit {
 		return nil, tooLarge
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(e.writer, e.request.Body, limit))
+	body, err := h.readAll(e, http.MaxBytesReader(e.writer, e.request.Body, limit), e.request.ContentLength, limit)
 	var over *http.MaxBytesError
+	var busy *unavailable
 	switch {
 	case err == nil:
 		return body, nil
+	case errors.As(err, &busy):
+		return nil, err
 	case errors.As(err, &over):
 		return nil, tooLarge
 	case errors.Is(err, os.ErrDeadlineExceeded):

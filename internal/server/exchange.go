@@ -27,6 +27,8 @@ type exchange struct {
 	identity Identity
 	// clientExists says that the target's namespace and client are names of ours, not something that a stranger made up.
 	clientExists bool
+	// release, if set, gives back what the request has reserved.
+	release func()
 	// loginFailure is the reason if the log-in failed.
 	loginFailure string
 }
@@ -46,6 +48,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), h.limits.Request)
 	defer cancel()
 	e := &exchange{request: r.WithContext(ctx), writer: w, id: requestID(r)}
+
+	defer func() {
+		if e.release != nil {
+			e.release()
+		}
+	}()
 
 	// What panics once the answer is made cannot be answered any more. net/http would log its value.
 	defer func() {

@@ -102,6 +102,11 @@ func (h *handler) patch(e *exchange) (*response, error) {
 		return nil, err
 	}
 	rt := e.target.resourceType()
+	quiet := rt == scim.GroupType && !e.request.URL.Query().Has("attributes") && !e.request.URL.Query().Has("excludedAttributes")
+	if quiet {
+		shown = withoutMembers
+		dir = h.openShowing(e, shown)
+	}
 	body, err := h.readBody(e)
 	if err != nil {
 		return nil, err
@@ -115,12 +120,21 @@ func (h *handler) patch(e *exchange) (*response, error) {
 		return nil, err
 	}
 	answer := h.resource(e, http.StatusOK, r, shown)
-	if rt == scim.GroupType && !e.request.URL.Query().Has("attributes") && !e.request.URL.Query().Has("excludedAttributes") {
+	if quiet {
 		answer.status, answer.body = http.StatusNoContent, nil
 		answer.header.Del("Content-Location")
 	}
 	return answer, nil
 }
+
+// withoutMembers leaves out what may be large and is not shown.
+var withoutMembers = func() *scim.Projection {
+	shown, err := scim.ParseProjection(nil, []string{"members"}, scim.GroupType)
+	if err != nil {
+		panic(err) // It is compiled in.
+	}
+	return shown
+}()
 
 // delete is DELETE (RFC 7644 3.6).
 func (h *handler) delete(e *exchange) (*response, error) {

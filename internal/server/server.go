@@ -18,6 +18,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/scim-operator/scim-operator/internal/clients"
@@ -67,6 +68,8 @@ func (i Identity) label() string {
 type Limits struct {
 	// UserBody and GroupBody are the largest request bodies, in bytes. A PUT of a group carries all of its members.
 	UserBody, GroupBody int64
+	// LargeBodies is how much the bodies of all requests that are larger than 1 MiB may have together, in bytes. More of them wait a little, then it is 503.
+	LargeBodies int64
 	// BulkBody is the largest body of a bulk request, in bytes, and BulkOperations the most operations in one.
 	BulkBody       int64
 	BulkOperations int
@@ -78,10 +81,10 @@ type Limits struct {
 	Request time.Duration
 }
 
-// DefaultLimits suit the identity providers that are known. A PUT of a group of 10,000 members, with the $ref and display of each as a GET gave them, has 2.5 MB.
+// DefaultLimits suit the identity providers that are known. A PUT of a group of 100,000 members, with the $ref and display of each as a GET gave them, has 25 MB.
 func DefaultLimits() Limits {
 	return Limits{
-		UserBody: 1 << 20, GroupBody: 4 << 20, BulkBody: 4 << 20, BulkOperations: 200, DefaultPage: 100, MaxPage: 1000, Scan: 200000, Request: 30 * time.Second,
+		UserBody: 1 << 20, GroupBody: 32 << 20, LargeBodies: 64 << 20, BulkBody: 4 << 20, BulkOperations: 200, DefaultPage: 100, MaxPage: 1000, Scan: 200000, Request: 30 * time.Second,
 	}
 }
 
@@ -133,7 +136,7 @@ func New(o Options) (http.Handler, error) {
 	}
 	return &handler{
 		directory: o.Directory, clients: o.Clients, external: external, limits: o.Limits, log: o.Log, metrics: m, now: o.Clock,
-		throttle: newThrottle(), limiters: newLimiters(), externalPath: externalURL.EscapedPath(),
+		throttle: newThrottle(), limiters: newLimiters(), largeBodies: semaphore.NewWeighted(o.Limits.LargeBodies), externalPath: externalURL.EscapedPath(),
 	}, nil
 }
 
@@ -148,6 +151,8 @@ type handler struct {
 	now      func() time.Time
 	throttle *throttle
 	limiters *limiters
+	// largeBodies counts the bytes of the large bodies of all requests.
+	largeBodies *semaphore.Weighted
 	// externalPath is the path in external.
 	externalPath string
 }

@@ -117,7 +117,7 @@ func (d *Directory) remove(ctx context.Context, t resourceType, id string) error
 		}
 		err = a.api.Delete(ctx, obj)
 		if err == nil {
-			d.store.recent.removed(ctx, d.store.opts.Cache, obj)
+			d.store.views.removed(obj)
 			return nil
 		}
 		if !lost(err) {

@@ -54,8 +54,8 @@ type Store struct {
 	opts Options
 	api  api
 	pace pace
-	// recent has what listings show, the recent writes of this replica with it.
-	recent *views
+	// views have what listings show, the recent writes of this replica with it.
+	views *views
 	// bookmarks are where pages by index ended.
 	bookmarks *bookmarks
 	// sizes, fresh, cached and memberships are for the members of groups.
@@ -68,10 +68,10 @@ type Store struct {
 // New makes a store, which follows the informers of the cache from now on. The cache need not have started.
 func New(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{
-		opts:   o,
-		api:    kubernetes{o.Client},
-		pace:   pace{clock: o.Clock, tries: tries, polls: polls},
-		recent: newViews(o.Clock),
+		opts:  o,
+		api:   kubernetes{o.Client},
+		pace:  pace{clock: o.Clock, tries: tries, polls: polls},
+		views: newViews(o.Clock),
 
 		bookmarks:   newBookmarks(o.Clock),
 		sizes:       defaultSizes,
@@ -85,11 +85,11 @@ func New(ctx context.Context, o Options) (*Store, error) {
 		s.cached.remove(slice)
 		s.memberships.Vanished(slice)
 	}
-	return s, errors.Join(membership.Follow(slices, s.cached.add, lost), s.recent.follow(ctx, o.Cache))
+	return s, errors.Join(membership.Follow(slices, s.cached.add, lost), s.views.follow(ctx, o.Cache))
 }
 
 // Synced returns when listings show all that the cache had when it was filled, or the context ends.
-func (s *Store) Synced(ctx context.Context) error { return s.recent.wait(ctx) }
+func (s *Store) Synced(ctx context.Context) error { return s.views.wait(ctx) }
 
 func (s *Store) users(namespace string) *arbiter {
 	return &arbiter{kind: userKind{api: s.api, namespace: namespace}, api: s.api, namespace: namespace, pace: s.pace}

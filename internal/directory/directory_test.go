@@ -134,11 +134,38 @@ func TestAcknowledgedWritesAreSeenByEveryReplica(t *testing.T) {
 	}
 	eventually(t, "the other replica lists all", func() bool { return len(ids(t, two.as("okta"), scim.UserType, all)) == 20 })
 	eventually(t, "the writes that the watch has shown are forgotten", func() bool {
-		v := one.recent.of(&v1alpha1.ScimUser{}, ns)
+		v := one.views.of(&v1alpha1.ScimUser{}, ns)
 		v.mu.RLock()
 		defer v.mu.RUnlock()
 		return len(v.own)+len(v.gone) == 0
 	})
+}
+
+// What this replica has just written is listed and found without asking the API server, however much it is.
+func TestListingsCostNoRequests(t *testing.T) {
+	r := newReplica(t, cptest.New(t).Namespace(t))
+	d := r.as("okta")
+	for i := range 30 {
+		made := must[*scim.Resource](t)(d.Create(t.Context(), user(t, fmt.Sprintf("u%d@corp.test", i), fmt.Sprintf(`,"externalId":"x%d"`, i))))
+		if i%3 == 0 {
+			if err := d.Delete(t.Context(), scim.UserType, made.ID()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		reads, writes := r.requests(func() {
+			if found := ids(t, d, scim.UserType, Query{Page: scim.Page{StartIndex: 1, Count: 1000}}); len(found) != i-i/3 {
+				t.Fatalf("%d users after %d writes", len(found), i+1)
+			}
+			for _, f := range []string{`externalId eq "x%d"`, `active eq true and externalId eq "x%d"`, `externalId sw "x%d"`} {
+				if found := ids(t, d, scim.UserType, filter(t, scim.UserType, f, i)); len(found) == 0 != (i%3 == 0) {
+					t.Fatalf("%s: %v after write %d", f, found, i)
+				}
+			}
+		})
+		if reads+writes > 0 {
+			t.Errorf("%d reads and %d writes for listings", reads, writes)
+		}
+	}
 }
 
 func TestListingHasAStableOrderAndPages(t *testing.T) {

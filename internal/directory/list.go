@@ -47,7 +47,7 @@ func (d *Directory) List(ctx context.Context, rt *scim.ResourceType, q Query) (*
 
 // walk finds out what the query goes through, and where it begins.
 func (d *Directory) walk(ctx context.Context, types []*scim.ResourceType, q Query) (*walk, error) {
-	if err := d.store.recent.wait(ctx); err != nil {
+	if err := d.store.views.wait(ctx); err != nil {
 		return nil, err
 	}
 	w := &walk{d: d, q: q, needs: needsOf(q)}

@@ -60,7 +60,7 @@ func excludes(f *scim.Filter, rt *scim.ResourceType) bool {
 
 // view gives all objects of the type.
 func (d *Directory) view(ctx context.Context, t resourceType) (*view, error) {
-	v := d.store.recent.of(t.arbiter().empty(), d.scope.Namespace)
+	v := d.store.views.of(t.arbiter().empty(), d.scope.Namespace)
 	return v, v.verify(ctx, d.store.api)
 }
 

@@ -279,7 +279,7 @@ func (s *Store) RemoveMember(ctx context.Context, namespace, group, id string) e
 			err = s.api.Update(ctx, next)
 		}
 		if err == nil {
-			s.recent.wrote(ctx, s.opts.Cache, next)
+			s.views.wrote(next)
 			return nil
 		}
 		if !lost(err) {

@@ -33,14 +33,14 @@ func syntheticDirectory(tb testing.TB, n int) *Directory {
 		tb.Fatal(err)
 	}
 	s := &Store{
-		opts: Options{Clock: clock.RealClock{}, Cache: groupless{}, Cursors: cursors}, recent: newViews(clock.RealClock{}), bookmarks: newBookmarks(clock.RealClock{}),
+		opts: Options{Clock: clock.RealClock{}, Cache: groupless{}, Cursors: cursors}, views: newViews(clock.RealClock{}), bookmarks: newBookmarks(clock.RealClock{}),
 		memberships: membership.NewReader(groupless{}, nil),
 	}
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for i := range n {
 		u := syntheticUser(i)
 		u.CreationTimestamp = metav1.NewTime(start.Add(time.Duration(i/50) * time.Second))
-		s.recent.of(u, u.Namespace).shown(nil, u)
+		s.views.of(u, u.Namespace).shown(nil, u)
 	}
 	return s.For(Scope{Namespace: "default", Client: "okta"})
 }
@@ -92,7 +92,7 @@ func BenchmarkPage(b *testing.B) {
 func BenchmarkRows(b *testing.B) {
 	for _, n := range []int{1000, 100000} {
 		d := syntheticDirectory(b, n)
-		v := d.store.recent.of(&v1alpha1.ScimUser{}, "default")
+		v := d.store.views.of(&v1alpha1.ScimUser{}, "default")
 		for name, skip := range map[string]int{"first": 0, "last": n - 100} {
 			b.Run(fmt.Sprintf("%s/users=%d", name, n), func(b *testing.B) {
 				b.ReportAllocs()
@@ -142,7 +142,7 @@ func BenchmarkScan(b *testing.B) {
 // BenchmarkFeed is what an event of the watch costs.
 func BenchmarkFeed(b *testing.B) {
 	d := syntheticDirectory(b, 100000)
-	v := d.store.recent.of(&v1alpha1.ScimUser{}, "default")
+	v := d.store.views.of(&v1alpha1.ScimUser{}, "default")
 	u := syntheticUser(50000)
 	u.CreationTimestamp = metav1.NewTime(time.Date(2026, 1, 1, 0, 0, 1, 0, time.UTC))
 	b.ReportAllocs()

@@ -29,7 +29,7 @@ func nameOf(obj client.Object) string {
 // wrote shows a write of this replica in its listings. Rivals of a user are read from the API server and shown first, and their rivals in turn, for they may have been
 // renamed, too. Where that fails, the listing trails the watch.
 func (d *Directory) wrote(ctx context.Context, obj client.Object) {
-	recent := d.store.recent
+	recent := d.store.views
 	newest := []client.Object{obj}
 	known := map[types.UID]bool{obj.GetUID(): true}
 	for i := 0; i < len(newest); i++ {
@@ -43,14 +43,14 @@ func (d *Directory) wrote(ctx context.Context, obj client.Object) {
 			switch {
 			case err != nil:
 			case !sameObject(current, rival) || !alive(current):
-				recent.removed(ctx, d.store.opts.Cache, rival)
+				recent.removed(rival)
 			default:
 				newest = append(newest, current)
 			}
 		}
 	}
 	for _, state := range slices.Backward(newest) {
-		recent.wrote(ctx, d.store.opts.Cache, state)
+		recent.wrote(state)
 	}
 }
 
@@ -60,7 +60,7 @@ func (d *Directory) rivals(ctx context.Context, obj client.Object) []client.Obje
 	if !ok {
 		return nil
 	}
-	return append(d.store.recent.of(u, u.Namespace).rivals(u), d.cachedRivals(ctx, u)...)
+	return append(d.store.views.of(u, u.Namespace).rivals(u), d.cachedRivals(ctx, u)...)
 }
 
 // cachedRivals are the users that the watch has shown to have the user's name.

@@ -102,12 +102,12 @@ func (s *views) of(like client.Object, namespace string) *view {
 }
 
 // wrote takes a write of this replica.
-func (s *views) wrote(_ context.Context, _ client.Reader, obj client.Object) {
+func (s *views) wrote(obj client.Object) {
 	s.of(obj, obj.GetNamespace()).wrote(obj)
 }
 
 // removed takes a deletion by this replica.
-func (s *views) removed(_ context.Context, _ client.Reader, obj client.Object) {
+func (s *views) removed(obj client.Object) {
 	s.of(obj, obj.GetNamespace()).removed(obj)
 }
 

@@ -63,10 +63,10 @@ var modelTries = 2
 // store is a replica of its own, with random numbers of its own.
 func (w *world) store(name string, turn func(access)) *Store {
 	return &Store{
-		opts:   Options{Clock: instant{}, Cache: empty{}, Random: &stream{seed: name}},
-		api:    gated{etcd: w.etcd, turn: turn},
-		pace:   pace{clock: instant{}, tries: modelTries, polls: 0},
-		recent: newViews(instant{}),
+		opts:  Options{Clock: instant{}, Cache: empty{}, Random: &stream{seed: name}},
+		api:   gated{etcd: w.etcd, turn: turn},
+		pace:  pace{clock: instant{}, tries: modelTries, polls: 0},
+		views: newViews(instant{}),
 	}
 }
 

@@ -142,8 +142,19 @@ func newStore(ctx context.Context, mgr ctrl.Manager, live client.Client, o Optio
 	if err != nil {
 		return nil, err
 	}
-	return directory.New(ctx, directory.Options{
+	store, err := directory.New(ctx, directory.Options{
 		Client: live, Cache: mgr.GetCache(), Cursors: shared, Clock: clock.RealClock{}, Random: rand.Reader,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return store, mgr.AddReadyzCheck("directory", func(req *http.Request) error {
+		probe, cancel := context.WithTimeout(req.Context(), time.Second)
+		defer cancel()
+		if store.Synced(probe) != nil {
+			return errors.New("the users and groups are not all listed yet")
+		}
+		return nil
 	})
 }
 

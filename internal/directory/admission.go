@@ -164,12 +164,17 @@ func (s *Store) discardRemains(ctx context.Context, a *arbiter, obj client.Objec
 // Entitled reports, from the cache, whether an admitted user has its userName by right. Where it says no, because a person changed the userName, or because the
 // cache is behind, Admit finds out and sets it right.
 func (s *Store) Entitled(ctx context.Context, u *v1alpha1.ScimUser) (bool, error) {
+	return Entitled(ctx, s.opts.Cache, u)
+}
+
+// Entitled is Store.Entitled for who has only a cache.
+func Entitled(ctx context.Context, cache client.Reader, u *v1alpha1.ScimUser) (bool, error) {
 	name := userSlot(u.Spec.UserName)
 	if name == u.Name {
 		return u.Spec.Reservation == nil, nil
 	}
 	slot := &v1alpha1.ScimUser{}
-	if err := s.opts.Cache.Get(ctx, client.ObjectKey{Namespace: u.Namespace, Name: name}, slot); err != nil {
+	if err := cache.Get(ctx, client.ObjectKey{Namespace: u.Namespace, Name: name}, slot); err != nil {
 		return false, client.IgnoreNotFound(err)
 	}
 	r := slot.Spec.Reservation

@@ -138,7 +138,7 @@ func (c *GuardCensus) add(app *App, user *v1alpha1.ScimUser, entry *v1alpha1.Acc
 	if revokedLately(entry, now) {
 		c.Revoked = append(c.Revoked, user.Name)
 	}
-	if !app.mayRevoke(user, entry, given) {
+	if refused(user) || !app.mayRevoke(user, entry, given) {
 		return
 	}
 	account := decide(user, app.Object.Name, &compiledApp{app: app}, given)

@@ -174,11 +174,15 @@ func (v *View) User(ctx context.Context, key types.NamespacedName) (*UserView, e
 	return view, nil
 }
 
-// Account looks at one account of a user. It returns nil if there is nothing to look at.
+// Account looks at one account of a user. It returns nil if there is nothing to look at, and for a user whose userName is not its own: nothing is done for that
+// one until it is admitted.
 func (v *View) Account(ctx context.Context, user types.NamespacedName, app string) (*UserView, *AccountView, error) {
 	view, err := v.load(ctx, user)
 	if view == nil || err != nil {
 		return nil, nil, err
+	}
+	if own, err := v.ownsName(ctx, view.User); err != nil || !own {
+		return view, nil, err
 	}
 	given, err := v.assignments(ctx, view.User)
 	if err != nil {

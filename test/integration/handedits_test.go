@@ -140,3 +140,52 @@ func TestIDIsSetOnce(t *testing.T) {
 		return nil
 	})
 }
+
+// TestRefusedUserNameReachesNoApp: not with what was due before either. lee, whose name it is, has no account that would be in the way.
+func TestRefusedUserNameReachesNoApp(t *testing.T) {
+	t.Parallel()
+	d := harness.NewDirectory(t)
+	fake := d.App(t, "crm", fakeapp.Generic, nil)
+	d.Mapping(t, "team", "crm", inGroups("Team"))
+	op := d.Run(t)
+	d.AwaitReady(t, "crm")
+	kim := op.CreateUser(t, "kim@corp.test")
+	op.CreateUser(t, "lee@corp.test")
+	team := op.CreateGroup(t, "Team", kim)
+	d.AwaitAccount(t, kim, "crm", v1alpha1.AccountActive)
+	// A change of the userName is due, and waits in the app's queue.
+	if err := fake.Refuse(true); err != nil {
+		t.Fatal(err)
+	}
+	op.Want(t, 200, "PUT", "/Users/"+kim, harness.UserBody("kimberly@corp.test", "Kimberly", "Tester"))
+	harness.Eventually(t, "the change is planned", func() error {
+		if entry := d.User(t, kim).Status.Account("crm"); entry.Planned != v1alpha1.ActionUpdate {
+			return fmt.Errorf("the entry is %+v", entry)
+		}
+		return nil
+	})
+	awaitCondition(t, d, &v1alpha1.ScimApp{}, "crm", v1alpha1.ConditionReady, "False", v1alpha1.ReasonUnreachable)
+	renameByHand(t, d, kim, "lee@corp.test")
+	name := d.User(t, kim).Name
+	awaitCondition(t, d, &v1alpha1.ScimUser{}, name, v1alpha1.ConditionReady, "False", v1alpha1.ReasonUserNameConflict)
+	fake.ResetCalls()
+	if err := fake.Refuse(false); err != nil {
+		t.Fatal(err)
+	}
+	pat := op.CreateUser(t, "pat@corp.test")
+	op.Want(t, 204, "PATCH", "/Groups/"+team, harness.PatchBody(harness.AddMembers(pat)))
+	d.AwaitAccount(t, pat, "crm", v1alpha1.AccountActive)
+	holdsFor(t, watched, func() error {
+		if n := fake.Counts()[fakeapp.UsersPatch]; n > 0 {
+			return fmt.Errorf("the app was written to: %v", fake.Counts())
+		}
+		return nil
+	})
+
+	renameByHand(t, d, kim, "kimberly@corp.test")
+	awaitActive(t, fake, "kimberly@corp.test", true)
+	awaitCondition(t, d, &v1alpha1.ScimUser{}, name, v1alpha1.ConditionReady, "True", v1alpha1.ReasonSucceeded)
+	if user, _ := fake.User("kimberly@corp.test"); user.Attributes["displayName"] != "Kimberly Tester" {
+		t.Errorf("what was due is not in the app: %v", user.Attributes)
+	}
+}

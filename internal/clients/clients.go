@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -34,10 +35,10 @@ type Config struct {
 	JWT *JWT
 	// ReadOnly clients are answered with 403 when they write.
 	ReadOnly bool
-	// Resources are those that the client may use. All when empty.
-	Resources []v1alpha1.ClientResource
-	// RateLimit bounds the client's requests. Nil for none.
-	RateLimit *v1alpha1.RateLimit
+	// WithoutUsers and WithoutGroups say what the client may not use.
+	WithoutUsers, WithoutGroups bool
+	// RateLimit bounds the client's requests.
+	RateLimit RateLimit
 	// Tolerances are those of which the ScimClient's status says that the client needs them.
 	Tolerances []string
 	// Suspended clients are answered with 403.
@@ -46,6 +47,12 @@ type Config struct {
 	GroupNames v1alpha1.GroupNames
 	// TakeOver says whether the client may change what another client made.
 	TakeOver v1alpha1.TakeOver
+}
+
+// RateLimit is a token bucket. The zero RateLimit is none.
+type RateLimit struct {
+	// PerSecond is how many requests there is room for in the long run, Burst at once.
+	PerSecond, Burst int
 }
 
 // Source reads clients and their tokens.
@@ -83,13 +90,12 @@ func (s *Source) Client(ctx context.Context, namespace, name string) (Config, er
 		Dialect:     dialect,
 		TokenHashes: tokens,
 		ReadOnly:    sc.Spec.Access == v1alpha1.AccessReadOnly,
-		Resources:   sc.Spec.Resources,
-		RateLimit:   sc.Spec.RateLimit,
 		Tolerances:  sc.Status.Tolerances,
 		Suspended:   sc.Spec.Suspend,
 		GroupNames:  sc.Spec.GroupNames,
 		TakeOver:    sc.Spec.TakeOver,
 	}
+	config.restrict(&sc.Spec)
 	if err := s.addGenerated(ctx, &sc, &config); err != nil {
 		return Config{}, err
 	}
@@ -97,6 +103,20 @@ func (s *Source) Client(ctx context.Context, namespace, name string) (Config, er
 		config.JWT, err = s.Issuers.jwt(ctx, s.Reader, &sc)
 	}
 	return config, err
+}
+
+// restrict takes over what the spec does not let the client do.
+func (c *Config) restrict(spec *v1alpha1.ScimClientSpec) {
+	if len(spec.Resources) > 0 {
+		c.WithoutUsers = !slices.Contains(spec.Resources, v1alpha1.ClientResourceUsers)
+		c.WithoutGroups = !slices.Contains(spec.Resources, v1alpha1.ClientResourceGroups)
+	}
+	if limit := spec.RateLimit; limit != nil {
+		c.RateLimit = RateLimit{PerSecond: int(limit.RequestsPerSecond), Burst: int(limit.Burst)}
+		if c.RateLimit.Burst == 0 {
+			c.RateLimit.Burst = c.RateLimit.PerSecond
+		}
+	}
 }
 
 // addGenerated adds the generated token and its former ones, if they can be used.

@@ -97,12 +97,11 @@ func (i *Issuers) Check(ctx context.Context, reader client.Reader, sc *v1alpha1.
 		i.Forget(client.ObjectKeyFromObject(sc))
 		return nil, nil
 	}
-	if j.problem != nil {
+	if j.issuer == nil {
 		return &IssuerReport{Problem: j.problem, Next: checkInterval}, nil
 	}
-	j.issuer.check(ctx)
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
+	if err := j.issuer.check(ctx); err != nil {
+		return nil, err
 	}
 	s := j.issuer.state()
 	report := &IssuerReport{Usable: len(s.keys) > 0, Next: checkInterval}
@@ -113,11 +112,11 @@ func (i *Issuers) Check(ctx context.Context, reader client.Reader, sc *v1alpha1.
 	return report, nil
 }
 
-// check asks for the keys, unless they are fresh and the last try went well.
-func (i *issuer) check(ctx context.Context) {
+// check asks for the keys, unless they are fresh and the last try went well. What came of it is in the state; the error is the context's.
+func (i *issuer) check(ctx context.Context) error {
 	if s := i.state(); s.failure == nil && s.fresh {
-		return
+		return nil
 	}
-	// What came of it is in the state.
 	_, _ = i.newer(ctx)
+	return ctx.Err()
 }

@@ -96,14 +96,14 @@ func (c *jwtClient) wantRefused(token, reason string) {
 	}
 }
 
-func (c *jwtClient) wantAway(token, reason string) *IssuerError {
+func (c *jwtClient) wantAway(token, reason string) IssuerError {
 	c.t.Helper()
 	err := c.verify(token)
 	var away *IssuerError
 	if !errors.As(err, &away) || away.Reason != reason {
 		c.t.Fatalf("got %v, want the issuer to be away for %s", err, reason)
 	}
-	return away
+	return *away
 }
 
 func (c *jwtClient) wantAccepted(token string) {
@@ -364,17 +364,17 @@ func TestWithdrawnKeyEnds(t *testing.T) {
 func TestIssuerThatCannotBeUsed(t *testing.T) {
 	weak := `{"keys":[{"kty":"oct","k":"c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0","kid":"first","alg":"HS256"},{"kty":"RSA","kid":"first","n":"sXchTQ","e":"AQAB"},{"kty":"new-kind"}]}`
 	for name, tc := range map[string]struct {
-		break_ func(*jwtClient)
+		spoil  func(*jwtClient)
 		spec   func(*v1alpha1.JWTLogin)
 		reason string
 		say    string
 	}{
-		"another name in the discovery document": {break_: func(c *jwtClient) { c.issuer.CallItself("https://elsewhere.example.com/secret") }, reason: v1alpha1.ReasonIssuerInvalid, say: "to the letter"},
-		"no keys":                                {break_: func(c *jwtClient) { c.issuer.Publish() }, reason: v1alpha1.ReasonIssuerInvalid, say: "JSON Web Key Set"},
-		"keys of other algorithms":               {break_: func(c *jwtClient) { c.issuer.Answer(weak) }, reason: v1alpha1.ReasonIssuerInvalid, say: "2048"},
-		"no JSON":                                {break_: func(c *jwtClient) { c.issuer.Answer("<html>secret</html>") }, reason: v1alpha1.ReasonIssuerInvalid, say: "JSON Web Key Set"},
+		"another name in the discovery document": {spoil: func(c *jwtClient) { c.issuer.CallItself("https://elsewhere.example.com/secret") }, reason: v1alpha1.ReasonIssuerInvalid, say: "to the letter"},
+		"no keys":                                {spoil: func(c *jwtClient) { c.issuer.Publish() }, reason: v1alpha1.ReasonIssuerInvalid, say: "JSON Web Key Set"},
+		"keys of other algorithms":               {spoil: func(c *jwtClient) { c.issuer.Answer(weak) }, reason: v1alpha1.ReasonIssuerInvalid, say: "2048"},
+		"no JSON":                                {spoil: func(c *jwtClient) { c.issuer.Answer("<html>secret</html>") }, reason: v1alpha1.ReasonIssuerInvalid, say: "JSON Web Key Set"},
 		"too much": {
-			break_: func(c *jwtClient) { c.issuer.Answer(`{"keys":[],"x":"` + strings.Repeat("x", 2*maxIssuerBody) + `"}`) },
+			spoil:  func(c *jwtClient) { c.issuer.Answer(`{"keys":[],"x":"` + strings.Repeat("x", 2*maxIssuerBody) + `"}`) },
 			reason: v1alpha1.ReasonIssuerInvalid, say: "JSON Web Key Set",
 		},
 		"no discovery":                  {spec: func(s *v1alpha1.JWTLogin) { s.Issuer += "elsewhere" }, reason: v1alpha1.ReasonIssuerUnreachable, say: "spec.jwt.jwksURL"},
@@ -388,8 +388,8 @@ func TestIssuerThatCannotBeUsed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newJWTClient(t, tc.spec)
-			if tc.break_ != nil {
-				tc.break_(c)
+			if tc.spoil != nil {
+				tc.spoil(c)
 			}
 			claims := c.claims(map[string]any{"iss": c.reader.client.Spec.JWT.Issuer})
 			away := c.wantAway(c.issuer.Sign(claims), tc.reason)

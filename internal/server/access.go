@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
@@ -35,14 +34,11 @@ func (e *exchange) writes() bool {
 
 // mayUse tells whether the client may use resources of the type. What is neither users nor groups may be read by everybody.
 func (i Identity) mayUse(rt *scim.ResourceType) bool {
-	resources := i.Config.Resources
-	switch {
-	case len(resources) == 0:
-		return true
-	case rt == scim.UserType:
-		return slices.Contains(resources, v1alpha1.ClientResourceUsers)
-	case rt == scim.GroupType:
-		return slices.Contains(resources, v1alpha1.ClientResourceGroups)
+	switch rt {
+	case scim.UserType:
+		return !i.Config.WithoutUsers
+	case scim.GroupType:
+		return !i.Config.WithoutGroups
 	}
 	return true
 }

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/clients"
 )
 
 // limiters bound the requests of each client (spec.rateLimit) on this replica.
@@ -22,28 +22,25 @@ type limiters struct {
 func newLimiters() *limiters { return &limiters{byClient: map[string]*rate.Limiter{}} }
 
 // take asks for one request of the client. It gives 0, or the whole seconds after which there is room for one.
-func (l *limiters) take(client string, spec *v1alpha1.RateLimit, now time.Time) int {
+func (l *limiters) take(client string, spec clients.RateLimit, now time.Time) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if spec == nil {
+	if spec == (clients.RateLimit{}) {
 		// Only clients that exist come here, so the table is no larger than their number.
 		delete(l.byClient, client)
 		return 0
 	}
-	limit, burst := rate.Limit(spec.RequestsPerSecond), int(spec.Burst)
-	if burst == 0 {
-		burst = int(spec.RequestsPerSecond)
-	}
+	limit := rate.Limit(spec.PerSecond)
 	bucket := l.byClient[client]
 	if bucket == nil {
-		bucket = rate.NewLimiter(limit, burst)
+		bucket = rate.NewLimiter(limit, spec.Burst)
 		l.byClient[client] = bucket
 	}
 	if bucket.Limit() != limit {
 		bucket.SetLimitAt(now, limit)
 	}
-	if bucket.Burst() != burst {
-		bucket.SetBurstAt(now, burst)
+	if bucket.Burst() != spec.Burst {
+		bucket.SetBurstAt(now, spec.Burst)
 	}
 	if bucket.AllowN(now, 1) {
 		return 0

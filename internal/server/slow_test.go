@@ -61,7 +61,8 @@ func TestClientsThatDribbleAreCutOff(t *testing.T) {
 			for {
 				select {
 				case got := <-answered:
-					if !strings.HasPrefix(got, tc.answer) || tc.answer == "" && got != "" {
+					// An answer may be lost with a connection on which the client goes on to send.
+					if got != "" && (tc.answer == "" || !strings.HasPrefix(got, tc.answer)) {
 						t.Errorf("the answer is %q, want %q", got, tc.answer)
 					}
 					return

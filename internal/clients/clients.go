@@ -141,3 +141,6 @@ func (s *Source) addGenerated(ctx context.Context, sc *v1alpha1.ScimClient, conf
 
 // BasePath is the path of a client's SCIM base URL.
 func BasePath(namespace, name string) string { return "/" + namespace + "/" + name + "/scim/v2" }
+
+// UniqueGroups is whether no two groups of the client may have one name.
+func (c Config) UniqueGroups() bool { return c.GroupNames != v1alpha1.GroupNamesShared }

@@ -5,6 +5,7 @@ package directory
 
 import (
 	"context"
+	"regexp"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -65,6 +66,12 @@ func (d *Directory) of(rt *scim.ResourceType) resourceType {
 func (d *Directory) options() scim.Options {
 	return scim.Options{Dialect: d.scope.Dialect, Used: d.scope.Used}
 }
+
+// madeID is the form of the ids that randomID gives.
+var madeID = regexp.MustCompile(`^[a-z0-9][-a-z0-9.]*\.[a-z2-7]{13}$`)
+
+// IsID tells whether a text has the form of the ids that are given here. There need not be a resource with it.
+func IsID(text string) bool { return madeID.MatchString(text) }
 
 // describe puts meta into a resource.
 func describe(r *scim.Resource, obj client.Object, version string) {

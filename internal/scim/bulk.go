@@ -19,6 +19,14 @@ const (
 	BulkResponseSchema = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
 )
 
+// The methods of operations (RFC 7644 3.7).
+const (
+	methodPost   = "POST"
+	methodPut    = "PUT"
+	methodPatch  = "PATCH"
+	methodDelete = "DELETE"
+)
+
 // Bulk is a parsed bulk request: a list of operations, each of which stands for a single request (RFC 7644 3.7).
 type Bulk struct {
 	// failOnErrors is the number of errors after which nothing more is begun; 0 is no such number.
@@ -75,7 +83,7 @@ func ParseBulk(body []byte, maxOperations int, o Options) (*Bulk, error) {
 		if op.bulkID != "" {
 			seen[op.bulkID] = true
 		}
-		if op.method == http.MethodPost {
+		if op.method == methodPost {
 			b.made[op.bulkID] = i
 		}
 		b.ops = append(b.ops, op)
@@ -119,15 +127,15 @@ func parseBulkOp(v any) (*bulkOp, error) {
 		}
 	}
 	switch op.method {
-	case http.MethodPost, http.MethodPut, http.MethodPatch:
+	case methodPost, methodPut, methodPatch:
 		if op.data = in.Get("data"); op.data == nil {
 			return nil, InvalidSyntax("%s has to have \"data\", the body of the request that it stands for", op.method)
 		}
-	case http.MethodDelete:
+	case methodDelete:
 	default:
 		return nil, InvalidSyntax("\"method\" has to be \"POST\", \"PUT\", \"PATCH\" or \"DELETE\"")
 	}
-	if op.method == http.MethodPost && op.bulkID == "" {
+	if op.method == methodPost && op.bulkID == "" {
 		return nil, InvalidSyntax("a POST has to have a \"bulkId\", by which its result is told from others")
 	}
 	if !strings.HasPrefix(op.path, "/") || strings.ContainsAny(op.path, "?#") {

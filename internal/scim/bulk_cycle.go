@@ -47,7 +47,7 @@ func (r *bulkRun) findCycles() {
 		}
 	}
 	for i, op := range r.ops {
-		if op.method == http.MethodPost && order[i] == 0 {
+		if op.method == methodPost && order[i] == 0 {
 			visit(i)
 		}
 	}
@@ -98,7 +98,7 @@ func (r *bulkRun) joinCycle(i int, reply BulkReply, incomplete bool) {
 func (r *bulkRun) complete(i int) *Error {
 	op, made := r.ops[i], r.replies[i]
 	body := (&resolver{ids: r.ids}).resource(op.data)
-	reply := r.x.Do(BulkStep{Method: http.MethodPut, Path: op.path + "/" + made.ID, IfMatch: made.Version, Body: appendJSON(nil, body)})
+	reply := r.x.Do(BulkStep{Method: methodPut, Path: op.path + "/" + made.ID, IfMatch: made.Version, Body: appendJSON(nil, body)})
 	if reply.Err == nil {
 		r.replies[i].Version = reply.Version
 	}
@@ -115,7 +115,7 @@ func (r *bulkRun) undo(c *bulkCycle, reason string) {
 		}
 		op, made := r.ops[m], r.replies[m]
 		err := conflict("it was made, and removed again: %s", reason)
-		reply := r.x.Do(BulkStep{Method: http.MethodDelete, Path: op.path + "/" + made.ID, IfMatch: made.Version, Undo: true})
+		reply := r.x.Do(BulkStep{Method: methodDelete, Path: op.path + "/" + made.ID, IfMatch: made.Version, Undo: true})
 		if reply.Err != nil && reply.Err.Status != http.StatusNotFound {
 			err = conflict("it was made as %s, is not complete, and could not be removed again (%s): %s", made.Location, reply.Err.Detail, reason)
 		}

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"strings"
 	"testing"
 )
@@ -68,7 +67,7 @@ func checkBulkResults(t *testing.T, b *Bulk, s *bulkServer, answer *BulkResponse
 		if r.Response != nil {
 			errors++
 		}
-		if r.Method != http.MethodPost {
+		if r.Method != methodPost {
 			continue
 		}
 		if (r.Location == "") != (r.Response != nil) {

@@ -4,7 +4,6 @@
 package scim
 
 import (
-	"net/http"
 	"strconv"
 )
 
@@ -86,7 +85,7 @@ func newBulkRun(b *Bulk, x BulkExecutor) *bulkRun {
 				r.first[i] = append(r.first[i], j)
 			}
 		}
-		if op.method != http.MethodPost {
+		if op.method != methodPost {
 			if j, ok := onResource[op.path]; ok {
 				r.first[i] = append(r.first[i], j)
 			}
@@ -145,10 +144,10 @@ func (r *bulkRun) run(i int) {
 
 func (op *bulkOp) step(path, version string, body any) BulkStep {
 	s := BulkStep{Method: op.method, Path: path}
-	if op.method != http.MethodPost {
+	if op.method != methodPost {
 		s.IfMatch = version
 	}
-	if op.method != http.MethodDelete {
+	if op.method != methodDelete {
 		s.Body = appendJSON(nil, body)
 	}
 	return s
@@ -156,7 +155,7 @@ func (op *bulkOp) step(path, version string, body any) BulkStep {
 
 func (r *bulkRun) succeed(i int, reply BulkReply) {
 	op := r.ops[i]
-	if op.method == http.MethodPost {
+	if op.method == methodPost {
 		r.ids[op.bulkID] = reply.ID
 	}
 	r.settle(i, BulkResult{Location: reply.Location, Version: reply.Version, Status: strconv.Itoa(reply.Status)})
@@ -166,7 +165,7 @@ func (r *bulkRun) succeed(i int, reply BulkReply) {
 func (r *bulkRun) fail(i int, err *Error, location string) {
 	op := r.ops[i]
 	switch {
-	case op.method == http.MethodPost:
+	case op.method == methodPost:
 		location = ""
 	case location == "" && r.resolvable(op):
 		location = r.x.Location(op.resolvedPath(r.ids))

@@ -5,7 +5,6 @@ package scim
 
 import (
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -46,12 +45,12 @@ func (s *bulkServer) Do(step BulkStep) BulkReply {
 		s.there = map[string]bool{}
 	}
 	switch step.Method {
-	case http.MethodPost:
+	case methodPost:
 		s.last++
 		reply.ID = fmt.Sprintf("id%d", s.last)
 		reply.Status, reply.Location = 201, s.Location(step.Path+"/"+reply.ID)
 		s.there[reply.Location] = true
-	case http.MethodDelete:
+	case methodDelete:
 		if step.Undo {
 			delete(s.there, reply.Location)
 		}
@@ -280,7 +279,7 @@ func TestBulkCircleThatCannotBeClosedLeavesNothing(t *testing.T) {
 		},
 		{
 			"and cannot be removed either", func(s BulkStep) *Error {
-				if s.Method != "POST" {
+				if s.Method != methodPost {
 					return NewError(503, "away")
 				}
 				return nil

@@ -137,8 +137,10 @@ func TestURLsBehindAProxyAreThoseOfTheExternalURL(t *testing.T) {
 
 func TestManagerThatIsNoUserOfOursHasNoReference(t *testing.T) {
 	e := start(t, "okta")
-	e.do("POST", "/Users", `{"userName": "kim@corp.test", "`+enterpriseURN+`": {"manager": {"value": "E-4711", "displayName": "Boss"}}}`).want(201).
-		has(nil, enterpriseURN, "manager", "$ref").has("E-4711", enterpriseURN, "manager", "value").has("Boss", enterpriseURN, "manager", "displayName")
+	for i, other := range []string{"E-4711", "boss@corp.test", "kim.lee", "CN=Boss,OU=x.corporation123"} {
+		e.do("POST", "/Users", fmt.Sprintf(`{"userName": "kim%d@corp.test", %q: {"manager": {"value": %q, "displayName": "Boss"}}}`, i, enterpriseURN, other)).want(201).
+			has(nil, enterpriseURN, "manager", "$ref").has(other, enterpriseURN, "manager", "value").has("Boss", enterpriseURN, "manager", "displayName")
+	}
 }
 
 func TestAttributesAreChosenOnEveryMethod(t *testing.T) {

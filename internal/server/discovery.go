@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/clients"
 	"github.com/scim-operator/scim-operator/internal/directory"
 	"github.com/scim-operator/scim-operator/internal/scim"
@@ -30,7 +29,7 @@ func publishedSchemas(id Identity) []published {
 		if !id.mayUseSchema(s.ID) {
 			continue
 		}
-		if s == scim.GroupSchema && id.Config.GroupNames != v1alpha1.GroupNamesShared {
+		if s == scim.GroupSchema && id.Config.UniqueGroups() {
 			s = uniqueGroups
 		}
 		all = append(all, published{s.ID, s.Document})

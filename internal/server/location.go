@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/directory"
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
@@ -120,7 +120,7 @@ func (h *handler) setManagerRef(e *exchange, r *scim.Resource) {
 	extension, _ := r.Get(scim.EnterpriseUserSchemaID).(*scim.Object)
 	manager, _ := extension.Get("manager").(*scim.Object)
 	id, _ := manager.Get("value").(string)
-	if _, _, ok := v1alpha1.SplitSCIMID(id); !ok {
+	if !directory.IsID(id) {
 		return
 	}
 	shown := fieldsOf(extension)

@@ -140,16 +140,8 @@ func (t target) actions() map[string]action {
 		return map[string]action{http.MethodGet: all, http.MethodPost: all, http.MethodPut: all, http.MethodPatch: all, http.MethodDelete: all}
 	case t.endpoint == endpointRoot:
 		return map[string]action{http.MethodGet: (*handler).list}
-	case t.resourceType() != nil && t.resourceType().InCatalogue() && t.id == "":
-		return map[string]action{http.MethodGet: (*handler).list}
-	case t.resourceType() != nil && t.resourceType().InCatalogue():
-		return map[string]action{http.MethodGet: (*handler).get}
-	case t.resourceType() != nil && t.id == "":
-		return map[string]action{http.MethodGet: (*handler).list, http.MethodPost: (*handler).create}
 	case t.resourceType() != nil:
-		return map[string]action{
-			http.MethodGet: (*handler).get, http.MethodPut: (*handler).replace, http.MethodPatch: (*handler).patch, http.MethodDelete: (*handler).delete,
-		}
+		return t.resourceActions()
 	case t.endpoint == endpointServiceProviderConfig && t.id == "":
 		return map[string]action{http.MethodGet: (*handler).serviceProviderConfig}
 	case t.endpoint == endpointSchemas:
@@ -158,6 +150,22 @@ func (t target) actions() map[string]action {
 		return map[string]action{http.MethodGet: (*handler).resourceTypes}
 	}
 	return nil
+}
+
+// resourceActions are those on resources of a type, or on one of them.
+func (t target) resourceActions() map[string]action {
+	readOnly := t.resourceType().InCatalogue()
+	switch {
+	case readOnly && t.id == "":
+		return map[string]action{http.MethodGet: (*handler).list}
+	case readOnly:
+		return map[string]action{http.MethodGet: (*handler).get}
+	case t.id == "":
+		return map[string]action{http.MethodGet: (*handler).list, http.MethodPost: (*handler).create}
+	}
+	return map[string]action{
+		http.MethodGet: (*handler).get, http.MethodPut: (*handler).replace, http.MethodPatch: (*handler).patch, http.MethodDelete: (*handler).delete,
+	}
 }
 
 // notImplemented is the action of what the standard has and this server does not (RFC 7644 3.12: 501).

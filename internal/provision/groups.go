@@ -13,6 +13,7 @@ import (
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector/profiles"
+	"github.com/scim-operator/scim-operator/internal/directory"
 	"github.com/scim-operator/scim-operator/internal/membership"
 	"github.com/scim-operator/scim-operator/internal/plan"
 )
@@ -85,11 +86,15 @@ func (v *View) loadGroup(ctx context.Context, key types.NamespacedName) (*GroupV
 	return view, nil
 }
 
-// Pushed looks at one group in one app; nil if there is nothing to look at.
+// Pushed looks at one group in one app; nil if there is nothing to look at, and for a group whose displayName a person changed: nothing is done for that one until
+// it is admitted by that name.
 func (v *View) Pushed(ctx context.Context, group types.NamespacedName, app string) (*GroupView, *PushedGroupView, error) {
 	view, err := v.Group(ctx, group)
 	if view == nil || err != nil {
 		return nil, nil, err
+	}
+	if view.Group.DeletionTimestamp.IsZero() && !directory.EntitledGroup(view.Group) {
+		return view, nil, nil
 	}
 	for i := range view.Apps {
 		if view.Apps[i].AppName == app {

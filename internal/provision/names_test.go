@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/directory"
 	"github.com/scim-operator/scim-operator/internal/provision"
 	pt "github.com/scim-operator/scim-operator/internal/provision/provisiontest"
 )
@@ -53,5 +54,32 @@ func TestNothingIsDoneUnderAnothersName(t *testing.T) {
 				t.Errorf("account %+v, error %v", account, err)
 			}
 		})
+	}
+}
+
+// A person renamed a group. It is pushed by that name once the group's reconciler has found it to be the group's.
+func TestNothingIsPushedUnderANameThatIsNotAdmitted(t *testing.T) {
+	cache := pt.NewCache()
+	view := provision.NewView(cache)
+	group := pt.Group("Team")
+	app := pt.App("crm")
+	app.Spec.Features = append(app.Spec.Features, v1alpha1.FeaturePushGroups)
+	app.Spec.Groups = []v1alpha1.PushedGroup{{DisplayName: "Team"}}
+	app.Status.Groups = []v1alpha1.ResolvedGroup{{DisplayName: "Team", ID: group.SCIMID(), Generation: 1}}
+	cache.Put(app)
+	for _, step := range []struct {
+		change func()
+		acts   bool
+	}{
+		{func() {}, true},
+		{func() { group.Spec.DisplayName = "Other team" }, false},
+		{func() { group.Labels[v1alpha1.LabelDisplayName] = directory.DisplayNameLabel("Other team") }, true},
+	} {
+		step.change()
+		cache.Put(group)
+		_, pushed, err := view.Pushed(t.Context(), pt.Key("Team"), "crm")
+		if err != nil || (pushed != nil) != step.acts {
+			t.Errorf("%s: %+v, error %v", group.Spec.DisplayName, pushed, err)
+		}
 	}
 }

@@ -197,6 +197,7 @@ func User(name string, accounts ...v1alpha1.Account) *v1alpha1.ScimUser {
 func Group(name string, members ...client.Object) *v1alpha1.ScimGroup {
 	group := &v1alpha1.ScimGroup{ObjectMeta: Meta(name)}
 	group.Spec.ID, group.Spec.DisplayName = "id-of-"+name, name
+	group.Labels = map[string]string{v1alpha1.LabelDisplayName: directory.DisplayNameLabel(name)}
 	for _, member := range members {
 		switch m := member.(type) {
 		case *v1alpha1.ScimUser:

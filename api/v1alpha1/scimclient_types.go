@@ -101,7 +101,7 @@ type ScimClientSpec struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.expiresAfter) || !has(self.overlap) || duration(self.overlap) <= duration(self.expiresAfter)",message="overlap is longer than expiresAfter"
 type GenerateToken struct {
 	// secretName is the Secret that holds the token, in its key "token". "<name of the ScimClient>-token" when absent. A Secret of that name
-	// that somebody else made is left alone.
+	// that somebody else made is left alone. Another name means another token, without overlap.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253

@@ -43,13 +43,16 @@ type Reconciler struct {
 	Clock clock.PassiveClock
 }
 
+// concurrency: an issuer that does not answer holds one worker up for ten seconds, and not the other ScimClients.
+const concurrency = 8
+
 // SetupWithManager starts the controller with the manager.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("scimclient").
 		For(&v1alpha1.ScimClient{}).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.clientsOf)).
-		WithOptions(controller.Options{RateLimiter: kube.RateLimiter()}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}).
 		Complete(r)
 }
 

@@ -74,6 +74,36 @@ func TestClientsThatDribbleAreCutOff(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a body over HTTP/2", func(t *testing.T) {
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}, Timeout: 20 * time.Second}
+		t.Cleanup(client.CloseIdleConnections)
+		body, dribble := io.Pipe()
+		go func() {
+			tick := time.NewTicker(20 * time.Millisecond)
+			defer tick.Stop()
+			for range tick.C {
+				if _, err := io.WriteString(dribble, "x"); err != nil {
+					return
+				}
+			}
+		}()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+address, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		resp, err := client.Do(req)
+		if err == nil {
+			defer resp.Body.Close()
+			if resp.ProtoMajor != 2 || resp.StatusCode != http.StatusRequestTimeout {
+				t.Errorf("%s %s", resp.Proto, resp.Status)
+			}
+		}
+		if took := time.Since(start); took > 15*time.Second {
+			t.Errorf("the stream was open for %s", took)
+		}
+		_ = body.Close()
+	})
 	t.Run("an answer", func(t *testing.T) {
 		conn := dial(t)
 		if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {

@@ -16,6 +16,9 @@ FUZZTIME ?= 30s
 FUZZ ?=
 # The longest that the tests of one package may take.
 TEST_TIMEOUT ?= 30m
+# Flags for `make bench-endpoint`, and how many users its large directory has.
+BENCH ?=
+BENCH_USERS ?= 100000
 # What `make test` tests, and further flags for `go test`, for example TESTFLAGS="-run TestPatch -v".
 PKG ?= ./...
 TESTFLAGS ?=
@@ -54,6 +57,10 @@ test-unit: ## Run the tests that need no API server, in seconds.
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (30s) and sum up what each has done (FUZZ=Patch for some of them).
 	@hack/fuzz $(FUZZTIME) '$(FUZZ)'
+
+.PHONY: bench-endpoint
+bench-endpoint: controlplane ## Measure the endpoint, as docs/performance.md says: a quarter of an hour (BENCH=quick to see that it works, BENCH="-only=rates" for a part).
+	go run ./test/bench $(if $(filter quick,$(BENCH)),-quick,-users=$(BENCH_USERS) $(BENCH))
 
 .PHONY: lint
 lint: ## Run golangci-lint: style, mistakes, and the walls between packages.

@@ -1,0 +1,163 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+)
+
+// The directories of the comparisons: the endpoint serves and watches the first, the bare client writes to the second. Their names are of one length, as all
+// that is stored is.
+const (
+	scimNamespace = "bench-scim"
+	bareNamespace = "bench-bare"
+)
+
+// rates are the comparisons with the bare client.
+type rates struct {
+	w         *world
+	scim      *scim
+	bare      *bare
+	processes processes
+	o         options
+}
+
+// newRates needs an endpoint that serves scimNamespace.
+func newRates(ctx context.Context, w *world, e *endpoint, o options) (*rates, error) {
+	r := &rates{w: w, scim: newSCIM(e.base(scimNamespace), token, w.roots, o.workers), processes: w.processes(e), o: o}
+	p := newPerson()
+	posted, err := r.scim.post(ctx, p.userName, p.body())
+	if err != nil {
+		return nil, err
+	}
+	sample := &v1alpha1.ScimUser{}
+	if err := w.admin.Get(ctx, types.NamespacedName{Namespace: scimNamespace, Name: nameOf(posted.ID)}, sample); err != nil {
+		return nil, err
+	}
+	if r.bare, err = newBare(w.config, bareNamespace, sample, o.workers); err != nil {
+		return nil, err
+	}
+	created, err := r.bare.create(ctx, r.bare.object(newPerson()))
+	if err != nil {
+		return nil, err
+	}
+	ours, err := r.bare.raw(ctx, scimNamespace, sample.Name)
+	if err != nil {
+		return nil, err
+	}
+	theirs, err := r.bare.raw(ctx, bareNamespace, created.Name)
+	if err != nil {
+		return nil, err
+	}
+	return r, sameBytes(ours, theirs)
+}
+
+func (r *rates) all(ctx context.Context) ([]result, error) {
+	var results []result
+	for _, c := range []comparison{
+		{figure: "POST", least: 0.85, ops: r.o.ops(2000), workers: r.o.workers,
+			baseline: side{"bare", r.bareCreates}, ours: side{"endpoint", r.posts}},
+		{figure: "Okta's cycle", least: 0.80, ops: r.o.ops(2000), workers: r.o.workers,
+			baseline: side{"bare", r.bareCycles}, ours: side{"endpoint", r.cycles}},
+		{figure: "GET by id", least: 0.85, ops: r.o.ops(8000), workers: r.o.workers,
+			baseline: side{"bare", r.bareGets}, ours: side{"endpoint", r.gets}},
+	} {
+		result, err := r.w.compare(ctx, c, r.processes)
+		if err != nil {
+			return results, err
+		}
+		results = append(results, result)
+	}
+	return results, nil
+}
+
+type operation = func(ctx context.Context, i int) error
+
+func (r *rates) bareCreates(n int) (operation, error) {
+	objects := r.objects(n)
+	return func(ctx context.Context, i int) error {
+		_, err := r.bare.create(ctx, objects[i])
+		return err
+	}, nil
+}
+
+func (r *rates) posts(n int) (operation, error) {
+	persons, bodies := bodies(n)
+	return func(ctx context.Context, i int) error {
+		_, err := r.scim.post(ctx, persons[i].userName, bodies[i])
+		return err
+	}, nil
+}
+
+// bareCycles gets what is not there, and creates it.
+func (r *rates) bareCycles(n int) (operation, error) {
+	objects := r.objects(n)
+	return func(ctx context.Context, i int) error {
+		if err := r.bare.absent(ctx, objects[i].Name); err != nil {
+			return err
+		}
+		_, err := r.bare.create(ctx, objects[i])
+		return err
+	}, nil
+}
+
+func (r *rates) cycles(n int) (operation, error) {
+	persons, bodies := bodies(n)
+	return func(ctx context.Context, i int) error {
+		if err := r.scim.lookup(ctx, persons[i].userName, 0); err != nil {
+			return err
+		}
+		_, err := r.scim.post(ctx, persons[i].userName, bodies[i])
+		return err
+	}, nil
+}
+
+func (r *rates) objects(n int) []*v1alpha1.ScimUser {
+	objects := make([]*v1alpha1.ScimUser, n)
+	for i, p := range newPersons(n) {
+		objects[i] = r.bare.object(p)
+	}
+	return objects
+}
+
+func bodies(n int) ([]person, [][]byte) {
+	persons, bodies := newPersons(n), make([][]byte, n)
+	for i, p := range persons {
+		bodies[i] = p.body()
+	}
+	return persons, bodies
+}
+
+// read is how many users the GETs go round.
+const read = 500
+
+func (r *rates) bareGets(int) (operation, error) {
+	objects := r.objects(read)
+	err := concurrently(context.Background(), read, r.o.workers, func(ctx context.Context, i int) error {
+		_, err := r.bare.create(ctx, objects[i])
+		return err
+	})
+	return func(ctx context.Context, i int) error {
+		u := objects[i%read]
+		return r.bare.get(ctx, u.Name, u.Spec.UserName)
+	}, err
+}
+
+func (r *rates) gets(int) (operation, error) {
+	persons, bodies := bodies(read)
+	ids := make([]string, read)
+	err := concurrently(context.Background(), read, r.o.workers, func(ctx context.Context, i int) error {
+		posted, err := r.scim.post(ctx, persons[i].userName, bodies[i])
+		ids[i] = posted.ID
+		return err
+	})
+	return func(ctx context.Context, i int) error {
+		i %= read
+		return r.scim.get(ctx, ids[i], persons[i].userName)
+	}, err
+}

@@ -4,6 +4,7 @@
 package server_test
 
 import (
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
 )
 
 // publishedAttribute is an attribute as /Schemas publishes it (RFC 7643 7).
@@ -72,7 +75,7 @@ func (w *schemaWalk) at(t *testing.T) *schemaWalk {
 
 func (e *endpoint) walks() []*schemaWalk {
 	e.t.Helper()
-	user := e.do("POST", "/Users", strictUser("referred-to@corp.test")).want(201).id()
+	user := e.do("POST", "/Users", strictUser("referred-to-"+rand.Text()+"@corp.test")).want(201).id()
 	var types struct {
 		Resources []struct {
 			Name, Endpoint, Schema string
@@ -81,8 +84,9 @@ func (e *endpoint) walks() []*schemaWalk {
 	}
 	decodeInto(e.t, e.do("GET", "/ResourceTypes", "").want(200).raw, &types)
 	var all []*schemaWalk
+	n := new(int)
 	for _, rt := range types.Resources {
-		w := &schemaWalk{endpoint: e, resource: rt.Name, path: rt.Endpoint, core: rt.Schema, user: user, n: new(int)}
+		w := &schemaWalk{endpoint: e, resource: rt.Name, path: rt.Endpoint, core: rt.Schema, user: user, n: n}
 		w.add(rt.Schema, "")
 		for _, extension := range rt.SchemaExtensions {
 			w.add(extension.Schema, extension.Schema)
@@ -128,7 +132,7 @@ func (w *schemaWalk) leaves() []*publishedAttribute {
 // value is one of the attribute's type, without the array of a multi-valued one. No two calls give the same text.
 func (w *schemaWalk) value(a *publishedAttribute) any {
 	*w.n++
-	text := fmt.Sprintf("Value-%s-%d", a.Name, *w.n)
+	text := fmt.Sprintf("Value-%s-%d-%s", a.Name, *w.n, w.user)
 	switch a.Type {
 	case "boolean":
 		return true
@@ -247,45 +251,65 @@ func swapCase(s string) string {
 
 func TestWhatSchemasPublishIsWhatHappens(t *testing.T) {
 	e := start(t, "strict")
+	e.change(func(sc *v1alpha1.ScimClient) { sc.Spec.GroupNames = v1alpha1.GroupNamesShared })
 	for _, w := range e.walks() {
-		t.Run(w.resource+"/what the server works out", func(t *testing.T) { w.at(t).checkWorkedOut() })
-		if a := e.do("POST", w.path, "{}"); a.status == 405 {
-			// Roles and entitlements are there to be read.
-			for _, leaf := range w.leaves() {
-				if leaf.Mutability != "readOnly" {
-					t.Errorf("%s of %s is published as %s, and %s takes no POST", leaf.path(), w.resource, leaf.Mutability, w.path)
-				}
+		t.Run(w.resource, w.check)
+	}
+	// /Schemas says something else of a client whose groups have unique names.
+	e.change(func(sc *v1alpha1.ScimClient) { sc.Spec.GroupNames = v1alpha1.GroupNamesUnique })
+	unique := 0
+	for _, w := range e.walks() {
+		for _, leaf := range w.leaves() {
+			if leaf.Uniqueness != "none" && leaf.writable() {
+				unique++
+				w.at(t).checkUniqueness(leaf)
 			}
+		}
+	}
+	if unique != 2 {
+		t.Errorf("%d attributes are unique, want userName and a group's displayName", unique)
+	}
+}
+
+// check sends requests for every attribute of the resource type.
+func (w *schemaWalk) check(t *testing.T) {
+	t.Run("what the server works out", func(t *testing.T) { w.at(t).checkWorkedOut() })
+	if a := w.do("POST", w.path, "{}"); a.status == 405 {
+		// Roles and entitlements are there to be read.
+		for _, leaf := range w.leaves() {
+			if leaf.Mutability != "readOnly" {
+				t.Errorf("%s is published as %s, and %s takes no POST", leaf.path(), leaf.Mutability, w.path)
+			}
+		}
+		return
+	}
+	for _, a := range w.attributes {
+		t.Run(a.path(), func(t *testing.T) {
+			w := w.at(t)
+			switch a.Mutability {
+			case "readOnly":
+				w.checkReadOnly(a)
+			case "writeOnly":
+				w.checkWriteOnly(a)
+			default:
+				w.checkWritable(a)
+				w.checkReturned(a)
+				w.checkCardinality(a)
+			}
+		})
+	}
+	for _, leaf := range w.leaves() {
+		if !leaf.writable() || !leaf.top().writable() {
 			continue
 		}
-		for _, a := range w.attributes {
-			t.Run(w.resource+"/"+a.path(), func(t *testing.T) {
-				w := w.at(t)
-				switch a.Mutability {
-				case "readOnly":
-					w.checkReadOnly(a)
-				case "writeOnly":
-					w.checkWriteOnly(a)
-				default:
-					w.checkWritable(a)
-					w.checkReturned(a)
-					w.checkCardinality(a)
-				}
-			})
-		}
-		for _, leaf := range w.leaves() {
-			if !leaf.writable() || !leaf.top().writable() {
-				continue
-			}
-			t.Run(w.resource+"/"+leaf.path()+" as a value", func(t *testing.T) {
-				w := w.at(t)
-				w.checkType(leaf)
-				w.checkCase(leaf)
-				w.checkUniqueness(leaf)
-				w.checkRequired(leaf)
-				w.checkCanonicalValues(leaf)
-			})
-		}
+		t.Run(leaf.path()+" as a value", func(t *testing.T) {
+			w := w.at(t)
+			w.checkType(leaf)
+			w.checkCase(leaf)
+			w.checkUniqueness(leaf)
+			w.checkRequired(leaf)
+			w.checkCanonicalValues(leaf)
+		})
 	}
 }
 

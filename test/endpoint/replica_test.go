@@ -256,14 +256,17 @@ type pair struct {
 	replicas [2]*replica
 }
 
-// startPair starts two replicas and waits until both answer.
-func startPair(t testing.TB) *pair {
+// startPair starts two replicas.
+func startPair(t testing.TB, change ...func(*replica)) *pair {
 	t.Helper()
 	env := cptest.New(t)
 	leases := env.Namespace(t)
 	p := &pair{env: env}
 	for i := range p.replicas {
 		p.replicas[i] = newReplica(t, env, fmt.Sprintf("replica-%d", i), leases)
+		for _, f := range change {
+			f(p.replicas[i])
+		}
 		p.replicas[i].start(t)
 	}
 	return p

@@ -99,7 +99,8 @@ func (r *Reconciler) tally(ctx context.Context, key types.NamespacedName, expres
 		return nil, nil
 	}
 	have, changed, all := r.tallies.take(key, expression)
-	if have.invalid != nil {
+	if have.condition == nil {
+		// What is wrong with it stands in the status.
 		return have, nil
 	}
 	err := r.count(ctx, key.Namespace, have, changed, all)

@@ -16,11 +16,12 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
@@ -43,6 +44,14 @@ func start(t *testing.T) (client.Client, string) {
 // run runs the reconciler for the namespace until stop is called, or the test ends. change, if given, changes the reconciler before it starts.
 func run(t *testing.T, namespace string, clock clock.PassiveClock, change func(*Reconciler)) (admin client.Client, stop func()) {
 	t.Helper()
+	return runAs(t, cptest.New(t).Config, namespace, clock, change)
+}
+
+// runAs is run with other rights than those of an administrator.
+func runAs(
+	t *testing.T, config *rest.Config, namespace string, clock clock.PassiveClock, change func(*Reconciler),
+) (admin client.Client, stop func()) {
+	t.Helper()
 	env := cptest.New(t)
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
@@ -55,11 +64,11 @@ func run(t *testing.T, namespace string, clock clock.PassiveClock, change func(*
 		t.Fatal(err)
 	}
 	skip := true
-	mgr, err := ctrl.NewManager(env.Config, ctrl.Options{
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:  scheme,
 		Metrics: metricsserver.Options{BindAddress: "0"},
 		// Each test has a manager of its own, and controllers a name of their own.
-		Controller: config.Controller{SkipNameValidation: &skip},
+		Controller: ctrlconfig.Controller{SkipNameValidation: &skip},
 		Cache: cache.Options{
 			DefaultNamespaces: map[string]cache.Config{namespace: {}},
 			ByObject:          map[client.Object]cache.ByObject{&corev1.Secret{}: {Label: labelled}},

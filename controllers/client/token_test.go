@@ -9,17 +9,23 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/clients"
@@ -340,6 +346,62 @@ func TestLookComesAgainWhenTheTimeIsThere(t *testing.T) {
 	if got := f.next(); got != time.Minute {
 		t.Errorf("looks again in %s", got)
 	}
+}
+
+// TestRightsOfTheRoleSuffice makes and rotates a token with the rights of config/rbac/role.yaml and no others.
+func TestRightsOfTheRoleSuffice(t *testing.T) {
+	env := cptest.New(t)
+	namespace := env.Namespace(t)
+	config, err := env.AddUser("operator-of-" + namespace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin, err := client.New(env.Config, client.Options{Scheme: clientgoscheme.Scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join("..", "..", "config", "rbac", "role.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	role := &rbacv1.ClusterRole{}
+	// The first document is the ClusterRole; what follows is for the operator's own namespace.
+	first, _, _ := strings.Cut(strings.TrimPrefix(string(text), "---\n"), "\n---\n")
+	if err := yaml.UnmarshalStrict([]byte(first), role); err != nil {
+		t.Fatal(err)
+	}
+	role.Name = namespace
+	binding := &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "operator"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: namespace},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "operator-of-" + namespace}},
+	}
+	create(t, admin, role, binding)
+	w := &world{t: t, namespace: namespace, sc: generating(namespace, func(g *v1alpha1.GenerateToken) { g.Overlap = &metav1.Duration{Duration: time.Second} })}
+	w.admin, _ = runAs(t, config, namespace, clock.RealClock{}, nil)
+	create(t, w.admin, w.sc)
+	awaitReady(t, w.admin, w.sc, v1alpha1.ReasonSucceeded)
+	w.rotate("now")
+	await(t, "the former token is gone", func() bool { _, former := w.stored(); return len(former) == 0 })
+
+	// Without the right to write Secrets, the condition says so, and the cure works.
+	role.Rules = slices.DeleteFunc(role.Rules, func(r rbacv1.PolicyRule) bool { return slices.Contains(r.Resources, "secrets") })
+	role.Rules = append(role.Rules, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get", "list", "watch"}})
+	rules := role.Rules
+	if err := admin.Update(t.Context(), role); err != nil {
+		t.Fatal(err)
+	}
+	second := newScimClient(namespace, "second")
+	second.Spec.GenerateToken = &v1alpha1.GenerateToken{}
+	create(t, w.admin, second)
+	if cond := awaitReady(t, w.admin, second, v1alpha1.ReasonSecretNotWritable); !strings.Contains(cond.Message, "create and update on secrets") {
+		t.Errorf("the message %q does not say what is missing", cond.Message)
+	}
+	role.Rules = append(rules, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"create", "update"}})
+	if err := admin.Update(t.Context(), role); err != nil {
+		t.Fatal(err)
+	}
+	awaitReady(t, w.admin, second, v1alpha1.ReasonSucceeded)
 }
 
 // TestTwoOperatorsRotateOnce has two that both believe to lead.

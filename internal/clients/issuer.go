@@ -88,16 +88,16 @@ type state struct {
 	// fresh keys need no other try, and failure is that of the last try.
 	fresh   bool
 	failure error
-	// next is when another try may be made.
-	next time.Time
-	now  time.Time
+	// tried is when the last try was made, next when another one may be.
+	tried, next time.Time
+	now         time.Time
 }
 
 func (i *issuer) state() state {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	now := i.now()
-	s := state{failure: i.failure, now: now, next: i.tried.Add(refreshInterval)}
+	s := state{failure: i.failure, now: now, tried: i.tried, next: i.tried.Add(refreshInterval)}
 	if i.failures > 0 {
 		s.next = i.tried.Add(min(retryFirst<<min(i.failures-1, 8), retryMost))
 	}

@@ -84,10 +84,10 @@ type IssuerReport struct {
 	Next time.Duration
 }
 
-// checkInterval is how often a controller looks after an issuer that is well.
+// checkInterval is how often a controller looks after an issuer that is well: other replicas may need keys that this one has already.
 const checkInterval = 5 * time.Minute
 
-// Check asks the issuer for its keys, if they are not fresh, and tells how it went; nil for a ScimClient without spec.jwt.
+// Check asks the issuer for its keys, unless that was done a moment ago, and tells how it went; nil for a ScimClient without spec.jwt.
 func (i *Issuers) Check(ctx context.Context, reader client.Reader, sc *v1alpha1.ScimClient) (*IssuerReport, error) {
 	j, err := i.jwt(ctx, reader, sc)
 	if err != nil {
@@ -112,9 +112,9 @@ func (i *Issuers) Check(ctx context.Context, reader client.Reader, sc *v1alpha1.
 	return report, nil
 }
 
-// check asks for the keys, unless they are fresh and the last try went well. What came of it is in the state; the error is the context's.
+// check asks for the keys, unless that went well within checkInterval. What came of it is in the state; the error is the context's.
 func (i *issuer) check(ctx context.Context) error {
-	if s := i.state(); s.failure == nil && s.fresh {
+	if s := i.state(); s.failure == nil && s.fresh && s.now.Sub(s.tried) < checkInterval {
 		return nil
 	}
 	_, _ = i.newer(ctx)

@@ -382,6 +382,7 @@ func TestIssuerThatCannotBeUsed(t *testing.T) {
 		"no CA":                         {spec: func(s *v1alpha1.JWTLogin) { s.CA.Name = "none" }, reason: v1alpha1.ReasonSecretNotFound, say: `"none"`},
 		"a CA without key":              {spec: func(s *v1alpha1.JWTLogin) { s.CA.Key = "none" }, reason: v1alpha1.ReasonSecretKeyMissing, say: `"none"`},
 		"a keys' URL that is not there": {spec: func(s *v1alpha1.JWTLogin) { s.JWKSURL = strings.TrimSuffix(s.Issuer, "/") + "/nothing" }, reason: v1alpha1.ReasonIssuerUnreachable, say: "404"},
+		"nobody there":                  {spec: func(s *v1alpha1.JWTLogin) { s.JWKSURL = "https://127.0.0.1:1/keys" }, reason: v1alpha1.ReasonIssuerUnreachable, say: "no connection"},
 		"an address that is not reached": {
 			spec: func(s *v1alpha1.JWTLogin) { s.JWKSURL = "https://169.254.169.254/latest/meta-data" }, reason: v1alpha1.ReasonIssuerInvalid, say: "link-local",
 		},
@@ -442,7 +443,7 @@ func TestCheckTellsOfAnIssuerThatIsWell(t *testing.T) {
 		t.Errorf("%d fetches of the keys", n)
 	}
 	c.issuer.Down(true)
-	c.clock.Advance(keysFresh)
+	c.clock.Advance(checkInterval)
 	report, err := c.issuers.Check(t.Context(), c.reader, c.reader.client)
 	if err != nil || report.Problem == nil || report.Problem.Reason != v1alpha1.ReasonIssuerUnreachable || !report.Usable {
 		t.Errorf("report %+v, error %v", report, err)

@@ -5,6 +5,7 @@ package peers
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 
@@ -99,8 +100,8 @@ var patchDifferences = []patchDifference{
 }
 
 func refusedWith(c comparison, scimType scim.ScimType) bool {
-	e, ok := c.ourError.(*scim.Error)
-	return ok && e.ScimType == scimType
+	var e *scim.Error
+	return errors.As(c.ourError, &e) && e.ScimType == scimType
 }
 
 // explain gives the names of the classes that a difference belongs to, empty for none.

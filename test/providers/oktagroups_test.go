@@ -6,6 +6,7 @@ package providers
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 )
@@ -91,7 +92,7 @@ func TestOktaPushesMembersInBatches(t *testing.T) {
 	if took := time.Since(start); took > 60*time.Second {
 		t.Errorf("the batch took %s, Okta closes after 60 s", took)
 	}
-	p.hasMembers(id, append(batch, kim)...)
+	p.hasMembers(id, slices.Concat(batch, []string{kim})...)
 	// A remove of as many is one operation for each.
 	operations := make([]map[string]string, len(batch))
 	for i, member := range batch {

@@ -203,3 +203,11 @@ func BenchmarkEncodingJSON(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkResourceFromMap(b *testing.B) {
+	m := stored(b, UserType, typicalUser).Map()
+	b.ReportAllocs()
+	for b.Loop() {
+		ResourceFromMap(UserType, m)
+	}
+}

@@ -113,6 +113,15 @@ func (o *Object) with(name string, value any) *Object {
 	return &Object{fields}
 }
 
+// put sets a field in place: only for an object that nobody else has.
+func (o *Object) put(name string, value any) {
+	if i := o.index(name); i >= 0 {
+		o.fields[i].value = value
+		return
+	}
+	o.fields = append(o.fields, field{name, value})
+}
+
 // objectOrNil avoids an interface that holds a nil *Object.
 func objectOrNil(o *Object) any {
 	if o.Len() == 0 {

@@ -27,10 +27,19 @@ func NewResource(rt *ResourceType) *Resource { return &Resource{rt: rt} }
 func ResourceFromMap(rt *ResourceType, m map[string]any) *Resource {
 	r := NewResource(rt)
 	o, _ := fromGo(m).(*Object)
-	o.Range(func(name string, value any) bool {
-		r.Set(name, value)
-		return true
-	})
+	// Nobody else has the new object yet: it is filled in place.
+	obj := &Object{fields: make([]field, 0, o.Len())}
+	for _, f := range o.all() {
+		if equalName(f.name, "schemas") {
+			r.setForeign(f.value)
+			continue
+		}
+		name, subs := r.canonicalTop(f.name)
+		obj.put(name, canonicalNames(subs, f.value))
+	}
+	if obj.Len() > 0 {
+		r.obj = obj
+	}
 	return r
 }
 

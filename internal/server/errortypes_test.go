@@ -114,7 +114,7 @@ func (panicking) Get(context.Context, *scim.ResourceType, string) (*scim.Resourc
 	panic("kim@corp.test")
 }
 
-func TestC22EveryErrorHasASCIMBody(t *testing.T) {
+func TestEveryStatusOfTheRFCHasASCIMBody(t *testing.T) {
 	plain := start(t, "okta")
 	id := plain.newUser("kim@corp.test")
 	broken := start(t, "okta", func(o *server.Options) { o.Directory = func(directory.Scope) server.Directory { return panicking{} } })

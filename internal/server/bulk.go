@@ -18,7 +18,7 @@ import (
 const (
 	// bulkReserve is the time before the end of the request in which no further operation is begun, so that those under way can be finished and reported.
 	bulkReserve = 2 * time.Second
-	// undoTime is how long the removal of something half-made may take, when the time for the request is over.
+	// undoTime is what is left, after the end of the request, for the removal of all that is half-made.
 	undoTime = 5 * time.Second
 )
 
@@ -75,10 +75,14 @@ func (b *bulkOperations) Do(step scim.BulkStep) scim.BulkReply {
 }
 
 func (b *bulkOperations) context(step scim.BulkStep) (context.Context, context.CancelFunc) {
-	if step.Undo {
-		return context.WithTimeout(context.WithoutCancel(b.e.context()), undoTime)
+	if !step.Undo {
+		return context.WithCancel(b.e.context())
 	}
-	return context.WithCancel(b.e.context())
+	end, limited := b.e.context().Deadline()
+	if !limited {
+		end = b.h.now()
+	}
+	return context.WithDeadline(context.WithoutCancel(b.e.context()), end.Add(undoTime))
 }
 
 // exchange makes the single request that the step is.

@@ -112,3 +112,51 @@ func TestBulkOperationThatPanicsFailsAlone(t *testing.T) {
 		t.Errorf("%v", statuses)
 	}
 }
+
+// halfMaking is a directory that makes one resource, and then the client has gone.
+type halfMaking struct {
+	Directory
+	leave func()
+	// deletes are the times that there were to delete something.
+	deletes *[]time.Duration
+}
+
+func (d halfMaking) Create(ctx context.Context, r *scim.Resource) (*scim.Resource, error) {
+	if r.String("displayName") != "first" {
+		d.leave()
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	r.Set("id", "g-1.aaaaaaaaaaaaa")
+	return r, nil
+}
+
+func (d halfMaking) Delete(ctx context.Context, _ *scim.ResourceType, _ string) error {
+	end, _ := ctx.Deadline()
+	*d.deletes = append(*d.deletes, time.Until(end))
+	return ctx.Err()
+}
+
+func TestBulkRemovesWhatIsHalfMadeThoughTheClientHasGone(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var deletes []time.Duration
+	handler, err := New(Options{
+		Directory: func(directory.Scope) Directory { return halfMaking{leave: cancel, deletes: &deletes} }, Clients: sources{}, Metrics: prometheus.NewRegistry(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	group := func(name, other string) string {
+		return fmt.Sprintf(`{"method": "POST", "bulkId": %q, "path": "/Groups", "data": {"schemas": [%q], "displayName": %q, "members": [{"value": "bulkId:%s"}]}}`,
+			name, scim.GroupSchemaID, name, other)
+	}
+	body := `{"schemas": ["` + scim.BulkRequestSchema + `"], "Operations": [` + group("first", "second") + "," + group("second", "first") + `]}`
+	req := httptest.NewRequestWithContext(ctx, http.MethodPost, "/team/okta/scim/v2/Bulk", strings.NewReader(body))
+	req.Header.Set("Authorization", "Bearer 0123456789abcdef")
+	recorder := httptest.NewRecorder()
+	handler.ServeHTTP(recorder, req)
+	if len(deletes) != 1 || deletes[0] > DefaultLimits().Request+undoTime || !strings.Contains(recorder.Body.String(), "removed again") {
+		t.Errorf("deletes with %v left: %s", deletes, recorder.Body)
+	}
+}

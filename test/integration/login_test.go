@@ -11,6 +11,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -89,6 +90,17 @@ func TestGeneratedTokenOnTheWholeWay(t *testing.T) {
 		}
 		return nil
 	})
+
+	d.Delete(t, &v1alpha1.ScimClient{ObjectMeta: d.Meta("entra")})
+	harness.Eventually(t, "the Secret goes with the ScimClient", func() error {
+		if _, err := token(t, d, "entra-token"); !apierrors.IsNotFound(err) {
+			return fmt.Errorf("it is there, or %w", err)
+		}
+		return nil
+	})
+	if err := logsIn(t, o, "entra", second); err == nil {
+		t.Error("the token of a client that is gone logs in")
+	}
 }
 
 // TestJWTOnTheWholeWay has an issuer that comes up only after the operator.

@@ -18,10 +18,10 @@ import (
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// Waits of a handler that cannot tell yet whom a change concerns, mostly because another cache is behind: 12 s in all.
+// Waits of a handler that cannot tell yet whom a change concerns, mostly because another cache is behind: 3 s in all.
 const (
 	tellAgain = 50 * time.Millisecond
-	tellTries = 8
+	tellTries = 6
 )
 
 // Handle makes a handler of one function that gets an object before and after a change, and tells which objects the change concerns. before is

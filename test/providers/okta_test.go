@@ -261,7 +261,13 @@ func TestOktaUpdatesAProfileByGetAndPut(t *testing.T) {
 
 func TestOktaPushesEmptyAndCustomAttributes(t *testing.T) {
 	t.Parallel()
-	p := connect(t, "okta")
+	for _, dialect := range []v1alpha1.Dialect{"okta", "okta-aiw"} {
+		emptyAndCustomAttributes(connect(t, dialect))
+	}
+}
+
+func emptyAndCustomAttributes(p *provider) {
+	t := p.t
 	const post = `POST /Users
 
 {

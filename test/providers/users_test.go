@@ -124,7 +124,7 @@ func TestC18FilterOnAnUnknownAttributeIsNeverASilentEmptyAnswer(t *testing.T) {
 func TestC19WhatWasWrittenIsRead(t *testing.T) {
 	t.Parallel()
 	p := connect(t, "okta")
-	for i := range 20 {
+	for i := range 10 {
 		name := fmt.Sprintf("user%d@corp.test", i)
 		id := p.newUser(name)
 		p.send(oktaLookup, "userName", name).finds(id)
@@ -140,7 +140,7 @@ func TestC19WhatWasWrittenIsRead(t *testing.T) {
 func TestC20LookupsAreIndexed(t *testing.T) {
 	t.Parallel()
 	p := connect(t, "okta")
-	const users, lookups = 300, 50
+	const users, lookups = 100, 50
 	for i := range users {
 		p.newUser(fmt.Sprintf("user%d@corp.test", i))
 	}

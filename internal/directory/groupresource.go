@@ -143,11 +143,7 @@ func (t groupResources) membersAmong(ctx context.Context, obj client.Object, ids
 
 // having gives the groups that have the id as a member, and all groups that this replica has written since.
 func (t groupResources) having(ctx context.Context, id string) ([]client.Object, error) {
-	v, err := t.d.view(ctx, t)
-	if err != nil {
-		return nil, err
-	}
-	recent := v.recent()
+	recent := t.d.view(ctx, t).recent()
 	groups, err := t.d.store.groupsOf(ctx, t.d.scope.Namespace, id)
 	if err != nil {
 		return nil, err

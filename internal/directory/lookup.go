@@ -41,8 +41,7 @@ func (d *Directory) part(ctx context.Context, t resourceType, f *scim.Filter) (p
 		}
 		return part{t: t, rows: rows, found: true}, nil
 	}
-	v, err := d.view(ctx, t)
-	return part{t: t, rows: v}, err
+	return part{t: t, rows: d.view(ctx, t)}, nil
 }
 
 // excludes is whether no resource of the type can satisfy the filter, which is about other types, too.
@@ -59,9 +58,10 @@ func excludes(f *scim.Filter, rt *scim.ResourceType) bool {
 }
 
 // view gives all objects of the type.
-func (d *Directory) view(ctx context.Context, t resourceType) (*view, error) {
+func (d *Directory) view(ctx context.Context, t resourceType) *view {
 	v := d.store.views.of(t.arbiter().empty(), d.scope.Namespace)
-	return v, v.verify(ctx, d.store.api)
+	v.verify(ctx, d.store.api)
+	return v
 }
 
 // asks gives the value that a filter asks of an attribute.
@@ -139,12 +139,8 @@ func (d *Directory) byID(ctx context.Context, t resourceType, id string) ([]clie
 // shared with the cache: read only.
 func (d *Directory) indexed(ctx context.Context, t resourceType, list client.ObjectList, index, value string) ([]client.Object, error) {
 	// The view comes first: what it no longer takes for a recent write, the cache has by then.
-	v, err := d.view(ctx, t)
-	if err != nil {
-		return nil, err
-	}
-	recent := v.recent()
-	err = d.store.opts.Cache.List(ctx, list, client.InNamespace(d.scope.Namespace), client.MatchingFields{index: value}, client.UnsafeDisableDeepCopy)
+	recent := d.view(ctx, t).recent()
+	err := d.store.opts.Cache.List(ctx, list, client.InNamespace(d.scope.Namespace), client.MatchingFields{index: value}, client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return nil, err
 	}

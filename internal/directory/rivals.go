@@ -85,8 +85,8 @@ func (v *view) rivals(u *v1alpha1.ScimUser) []client.Object {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	var rivals []client.Object
-	for _, w := range v.own {
-		if w.name == name && !sameObject(w.obj, u) {
+	for _, key := range v.named[name] {
+		if w := v.own[key]; !sameObject(w.obj, u) {
 			rivals = append(rivals, w.obj)
 		}
 	}
@@ -96,12 +96,11 @@ func (v *view) rivals(u *v1alpha1.ScimUser) []client.Object {
 // outrun is whether an own write of another user has taken the name that obj has, after the state that obj is. What the watch shows next of obj is another name, or its
 // end.
 func (v *view) outrun(obj client.Object) bool {
-	if len(v.own) == 0 {
+	if len(v.named) == 0 {
 		return false
 	}
-	name := nameOf(obj)
-	for _, w := range v.own {
-		if name != "" && w.name == name && outruns(w.obj, obj) {
+	for _, key := range v.named[nameOf(obj)] {
+		if outruns(v.own[key].obj, obj) {
 			return true
 		}
 	}

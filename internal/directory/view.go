@@ -5,6 +5,7 @@ package directory
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +27,8 @@ type view struct {
 	rows ordered
 	// own are writes of this replica that the watch has not shown, by metadata.name. Their objects are in rows.
 	own map[string]ownWrite
+	// named are the keys of own by the folded userName of the users.
+	named map[string][]string
 	// gone are the objects that this replica has deleted, until the watch shows it, by UID.
 	gone map[types.UID]ownWrite
 	// seen is the highest resourceVersion that the watch has shown.
@@ -49,10 +52,12 @@ const (
 	oldWrite = time.Minute
 	// recheck is how long the API server's answer about a write is believed.
 	recheck = time.Second
+	// maxChecks is how many writes a listing asks about: should the watch have stopped, all of them are doubtful.
+	maxChecks = 16
 )
 
 func newView(clock Clock) *view {
-	return &view{clock: clock, own: map[string]ownWrite{}, gone: map[types.UID]ownWrite{}, sweepAt: minSweep}
+	return &view{clock: clock, own: map[string]ownWrite{}, named: map[string][]string{}, gone: map[types.UID]ownWrite{}, sweepAt: minSweep}
 }
 
 // newer is whether a is a later state than b. What is no resourceVersion of Kubernetes counts as old.
@@ -105,7 +110,7 @@ func (v *view) vanished(obj client.Object) {
 	v.advance(obj)
 	delete(v.gone, obj.GetUID())
 	if w, ok := v.own[obj.GetName()]; ok && sameObject(w.obj, obj) {
-		delete(v.own, obj.GetName())
+		v.forget(w.obj)
 	}
 	v.hide(obj)
 }
@@ -123,9 +128,24 @@ func (v *view) hide(obj client.Object) {
 	}
 }
 
+// remember puts an own write in, and its object.
+func (v *view) remember(obj client.Object) {
+	name := nameOf(obj)
+	v.own[obj.GetName()] = ownWrite{obj: obj, name: name, at: v.clock.Now()}
+	if name != "" {
+		v.named[name] = append(v.named[name], obj.GetName())
+	}
+	v.rows.put(obj)
+}
+
 // forget takes an own write out, and its object.
 func (v *view) forget(obj client.Object) {
+	name := v.own[obj.GetName()].name
 	delete(v.own, obj.GetName())
+	rest := slices.DeleteFunc(v.named[name], func(n string) bool { return n == obj.GetName() })
+	if v.named[name] = rest; len(rest) == 0 {
+		delete(v.named, name)
+	}
 	v.hide(obj)
 }
 
@@ -145,8 +165,7 @@ func (v *view) wrote(obj client.Object) {
 		}
 		v.forget(w.obj)
 	}
-	v.own[obj.GetName()] = ownWrite{obj: obj, name: nameOf(obj), at: v.clock.Now()}
-	v.rows.put(obj)
+	v.remember(obj)
 }
 
 // removed takes a deletion by this replica.
@@ -154,7 +173,7 @@ func (v *view) removed(obj client.Object) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if w, ok := v.own[obj.GetName()]; ok && sameObject(w.obj, obj) {
-		delete(v.own, obj.GetName())
+		v.forget(w.obj)
 	}
 	v.hide(obj)
 	v.gone[obj.GetUID()] = ownWrite{obj: obj, at: v.clock.Now()}
@@ -223,7 +242,7 @@ func (v *view) doubtful() []client.Object {
 	v.mu.RLock()
 	var objects []client.Object
 	for _, w := range v.own {
-		if doubt(w) {
+		if doubt(w) && len(objects) < maxChecks {
 			objects = append(objects, w.obj)
 		}
 	}
@@ -245,19 +264,15 @@ func (v *view) doubtful() []client.Object {
 	return mine
 }
 
-// verify asks the API server about the doubtful writes.
-func (v *view) verify(ctx context.Context, live api) error {
+// verify asks the API server about the doubtful writes. One that it says nothing about is shown on.
+func (v *view) verify(ctx context.Context, live api) {
 	for _, obj := range v.doubtful() {
 		current := obj.DeepCopyObject().(client.Object)
 		err := live.Get(ctx, client.ObjectKeyFromObject(obj), current)
-		switch {
-		case err != nil && !apierrors.IsNotFound(err):
-			return err
-		case err != nil, !sameObject(current, obj), !alive(current):
+		if apierrors.IsNotFound(err) || err == nil && (!sameObject(current, obj) || !alive(current)) {
 			v.drop(obj)
 		}
 	}
-	return nil
 }
 
 // drop forgets an own write, unless there is a newer one.

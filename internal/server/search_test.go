@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/server"
 )
 
@@ -135,6 +138,27 @@ func TestQueriesOverAllTypes(t *testing.T) {
 		t.Errorf("%v", row)
 	}
 	a.has(e.base+"/Groups/"+group, "Resources", 0, "meta", "location")
+}
+
+// A client that may use one type only finds nothing of the other at the root.
+func TestQueriesOverAllTypesShowWhatTheClientMayUse(t *testing.T) {
+	e := start(t, "strict")
+	user := e.newUser("dee@corp.test")
+	e.newGroup("Bears", user)
+	c := &v1alpha1.ScimClient{}
+	key := client.ObjectKey{Namespace: e.namespace, Name: "idp"}
+	if err := e.admin.Get(t.Context(), key, c); err != nil {
+		t.Fatal(err)
+	}
+	c.Spec.Resources = []v1alpha1.ClientResource{v1alpha1.ClientResourceUsers}
+	if err := e.admin.Update(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the client is held back", func() bool { return e.do("GET", "/Groups", "").status == 403 })
+	e.do("GET", "/", "").wantColumn([]string{user}, "id")
+	e.do("POST", "/.search", searchBody(`"filter":"userName pr"`)).wantColumn([]string{user}, "id")
+	// To this client there are no groups, nor what only groups have.
+	e.do("GET", "/?filter=members+pr", "").refused(400, "invalidFilter", "members")
 }
 
 // walk follows a walk to its end and gives the ids.

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/membership"
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
@@ -17,21 +18,22 @@ import (
 const (
 	// IndexUserName finds admitted ScimUsers by scim.Fold of their userName.
 	IndexUserName = "directory.userName"
-	// IndexEmail finds ScimUsers by scim.Fold of their e-mail addresses.
+	// IndexEmail finds ScimUsers by EmailKey of their e-mail addresses, and some that have others.
 	IndexEmail = "directory.email"
 	// IndexDisplayName finds admitted ScimGroups by scim.Fold of their displayName.
 	IndexDisplayName = "directory.displayName"
-	// IndexExternalID finds ScimUsers and ScimGroups by ExternalIDKey.
+	// IndexExternalID finds ScimUsers and ScimGroups by ExternalIDKey, and some that have another externalId.
 	IndexExternalID = "directory.externalID"
 	// IndexWaiting finds ScimUsers and ScimGroups that may wait for a name, by what stands for the name: NameHolder and GroupNameHolder. Users are there whose
 	// name another object stands for, groups that are not admitted.
 	IndexWaiting = "directory.waiting"
-	// IndexSCIMID finds admitted ScimUsers and ScimGroups by their SCIM id.
-	IndexSCIMID = "directory.scimID"
 )
 
 // ExternalIDKey is the value of IndexExternalID for a client's externalId.
-func ExternalIDKey(client, id string) string { return client + "/" + id }
+func ExternalIDKey(client, id string) string { return kube.Bucket(client + "/" + id) }
+
+// EmailKey is the value of IndexEmail for an e-mail address.
+func EmailKey(address string) string { return kube.Bucket(scim.Fold(address)) }
 
 // RegisterIndexes adds to the cache the indexes that Options.Cache needs.
 func RegisterIndexes(ctx context.Context, indexer client.FieldIndexer) error {
@@ -45,7 +47,6 @@ func RegisterIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		})},
 		{&v1alpha1.ScimUser{}, IndexEmail, userIndex(emails)},
 		{&v1alpha1.ScimUser{}, IndexExternalID, userIndex(func(u *v1alpha1.ScimUser) []string { return externalIDs(u.Spec.ExternalIDs) })},
-		{&v1alpha1.ScimUser{}, IndexSCIMID, userIndex(func(u *v1alpha1.ScimUser) []string { return present(u.Admitted(), u.SCIMID()) })},
 		{&v1alpha1.ScimUser{}, IndexWaiting, userIndex(func(u *v1alpha1.ScimUser) []string {
 			holder := NameHolder(u)
 			return present(holder != "" && holder != u.Name, holder)
@@ -57,7 +58,6 @@ func RegisterIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 			return present(g.Admitted(), scim.Fold(g.Spec.DisplayName))
 		})},
 		{&v1alpha1.ScimGroup{}, IndexExternalID, groupIndex(func(g *v1alpha1.ScimGroup) []string { return externalIDs(g.Spec.ExternalIDs) })},
-		{&v1alpha1.ScimGroup{}, IndexSCIMID, groupIndex(func(g *v1alpha1.ScimGroup) []string { return present(g.Admitted(), g.SCIMID()) })},
 	} {
 		if err := indexer.IndexField(ctx, index.obj, index.field, index.values); err != nil {
 			return err
@@ -84,7 +84,7 @@ func present(ok bool, value string) []string {
 func emails(u *v1alpha1.ScimUser) []string {
 	var values []string
 	for _, e := range u.Spec.Emails {
-		values = append(values, scim.Fold(e.Value))
+		values = append(values, EmailKey(e.Value))
 	}
 	return values
 }

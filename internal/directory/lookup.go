@@ -94,7 +94,7 @@ func (t userResources) lookUp(ctx context.Context, f *scim.Filter) (objects []cl
 		return objects, true, err
 	}
 	if email, ok := asks(f, "emails.value"); ok {
-		objects, err = t.d.indexed(ctx, t, &v1alpha1.ScimUserList{}, IndexEmail, scim.Fold(email))
+		objects, err = t.d.indexed(ctx, t, &v1alpha1.ScimUserList{}, IndexEmail, EmailKey(email))
 		return objects, true, err
 	}
 	return nil, false, nil

@@ -207,7 +207,10 @@ func (v *View) Owner(ctx context.Context, app types.NamespacedName, remoteID, ex
 	for i := range list.Items {
 		user := &list.Items[i]
 		entry := user.Status.Account(app.Name)
-		if user.Name != except && user.DeletionTimestamp.IsZero() && entry != nil && entry.State != v1alpha1.AccountOrphaned {
+		if entry == nil || entry.RemoteID != remoteID {
+			continue
+		}
+		if user.Name != except && user.DeletionTimestamp.IsZero() && entry.State != v1alpha1.AccountOrphaned {
 			return user.Name, nil
 		}
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/assignment"
+	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/membership"
 	"github.com/scim-operator/scim-operator/internal/plan"
 )
@@ -27,14 +28,14 @@ import (
 const (
 	// IndexUserApp finds the ScimUsers that have an account entry of an app, by the app's name.
 	IndexUserApp = "status.accounts.app"
-	// IndexUserRemote finds the ScimUsers that hold an account, by RemoteKey.
+	// IndexUserRemote finds the ScimUsers that hold an account, by RemoteKey, and some that hold others.
 	IndexUserRemote = "status.accounts.remoteID"
 	// IndexGroupApp finds the ScimGroups that have an entry of an app, by the app's name.
 	IndexGroupApp = "status.apps.app"
 )
 
 // RemoteKey is an account of an app as IndexUserRemote has it.
-func RemoteKey(app, remoteID string) string { return app + "/" + remoteID }
+func RemoteKey(app, remoteID string) string { return kube.Bucket(app + "/" + remoteID) }
 
 // RegisterIndexes adds the indexes of this package to the cache.
 func RegisterIndexes(ctx context.Context, indexer client.FieldIndexer) error {

@@ -202,17 +202,40 @@ func (r *Reconciler) namedUsers(ctx context.Context, m *v1alpha1.ScimRoleMapping
 		if err != nil {
 			return nil, nil, fmt.Errorf("looking for a subject user: %w", err)
 		}
-		exists := false
-		for j := range list.Items {
-			if list.Items[j].DeletionTimestamp.IsZero() {
-				named[list.Items[j].Name], exists = true, true
-			}
+		users, err := r.owners(ctx, list.Items)
+		if err != nil {
+			return nil, nil, err
 		}
-		if !exists {
+		for _, user := range users {
+			named[user] = true
+		}
+		if len(users) == 0 {
 			missing = append(missing, i)
 		}
 	}
 	return named, missing, nil
+}
+
+// owners are the object names of the users who have their userName by right. A person may have written it into another one, too.
+func (r *Reconciler) owners(ctx context.Context, users []v1alpha1.ScimUser) ([]string, error) {
+	var owners []string
+	for i := range users {
+		user := &users[i]
+		if !user.DeletionTimestamp.IsZero() {
+			continue
+		}
+		if len(users) > 1 {
+			entitled, err := directory.Entitled(ctx, r.Client, user)
+			if err != nil {
+				return nil, fmt.Errorf("looking for the owner of a userName: %w", err)
+			}
+			if !entitled {
+				continue
+			}
+		}
+		owners = append(owners, user.Name)
+	}
+	return owners, nil
 }
 
 // conflicts are the mappings that tie and disagree with this one: over a subject that both name, or over a user whom both give the app without naming it.

@@ -180,6 +180,21 @@ func TestMappingFollowsItsSubjects(t *testing.T) {
 	f.await(m, "True/Succeeded, False/SubjectNotFound 1")
 }
 
+// A person wrote a userName into a user that belongs to another one.
+func TestMappingCountsTheOwnerOfAUserNameAlone(t *testing.T) {
+	f := start(t, quick)
+	f.app("crm", "common-room")
+	native := &v1alpha1.ScimUser{}
+	native.Spec.UserName = "ada@corp.test"
+	f.user(directory.NameHolder(native), "ada@corp.test")
+	other := f.user("other", "ADA@corp.test")
+	m := f.mapping("m", nil, []string{"ada@corp.test"}, nil)
+	f.await(m, "True/Succeeded, True/Succeeded 1")
+	f.change(m, func() { m.Spec.Subjects.Users = append(m.Spec.Subjects.Users, "bob@corp.test") })
+	f.change(other, func() { other.Spec.UserName = "bob@corp.test" })
+	f.await(m, "True/Succeeded, True/Succeeded 2")
+}
+
 func TestMappingFollowsAGroupByItsID(t *testing.T) {
 	f := start(t, quick)
 	f.app("crm", "common-room")

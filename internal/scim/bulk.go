@@ -131,6 +131,10 @@ func parseBulkOp(v any) (*bulkOp, error) {
 		if op.data = in.Get("data"); op.data == nil {
 			return nil, InvalidSyntax("%s has to have \"data\", the body of the request that it stands for", op.method)
 		}
+		// An example of RFC 7644 3.7.3 has the operations of a PATCH without what is around them.
+		if list, ok := op.data.([]any); ok && op.method == methodPatch {
+			op.data = &Object{[]field{{"schemas", []any{PatchSchema}}, {"Operations", list}}}
+		}
 	case methodDelete:
 	default:
 		return nil, InvalidSyntax("\"method\" has to be \"POST\", \"PUT\", \"PATCH\" or \"DELETE\"")

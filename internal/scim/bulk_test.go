@@ -136,6 +136,12 @@ func TestBulkReferencesAreResolvedInAnyOrder(t *testing.T) {
 			[]string{"https://x/Groups/g: 200", "https://x/Groups/g: 200", "a: 201"},
 		},
 		{
+			"operations of a PATCH without what is around them",
+			bulkBody(`{"method": "PATCH", "path": "/Users/u", "data": [{"op": "remove", "path": "nickName"}]}`, `{"method": "PUT", "path": "/Users/v", "data": [1]}`),
+			[]string{`PATCH /Users/u {"schemas":["` + PatchSchema + `"],"Operations":[{"op":"remove","path":"nickName"}]}`, `PUT /Users/v [1]`},
+			[]string{"https://x/Users/u: 200", "https://x/Users/v: 200"},
+		},
+		{
 			"to nothing",
 			bulkBody(post("g", "/Groups", `{"members": [{"value": "bulkId:nobody"}]}`), `{"method": "DELETE", "path": "/Users/bulkId:nobody"}`,
 				`{"method": "PUT", "bulkId": "p", "path": "/Users/u", "data": {"manager": "bulkId:p"}}`),

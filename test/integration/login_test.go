@@ -43,7 +43,7 @@ func TestGeneratedTokenOnTheWholeWay(t *testing.T) {
 	d := harness.NewDirectory(t)
 	d.Create(t, &v1alpha1.ScimClient{
 		ObjectMeta: d.Meta("entra"),
-		Spec:       v1alpha1.ScimClientSpec{Dialect: "entra", GenerateToken: &v1alpha1.GenerateToken{Overlap: &metav1.Duration{Duration: 5 * time.Second}}},
+		Spec:       v1alpha1.ScimClientSpec{Dialect: "entra", GenerateToken: &v1alpha1.GenerateToken{}},
 	})
 	o := d.Run(t)
 	var first, second string
@@ -65,7 +65,8 @@ func TestGeneratedTokenOnTheWholeWay(t *testing.T) {
 	if err := logsIn(t, o, "entra", first); err != nil {
 		t.Errorf("the former token within the overlap: %v", err)
 	}
-	harness.Eventually(t, "the former token ends", func() error {
+	harness.Change(t, d, "entra", &v1alpha1.ScimClient{}, func(sc *v1alpha1.ScimClient) { sc.Spec.GenerateToken.Overlap = &metav1.Duration{} })
+	harness.Eventually(t, "the former token ends with the overlap", func() error {
 		if err := logsIn(t, o, "entra", first); err == nil {
 			return fmt.Errorf("it still works")
 		}

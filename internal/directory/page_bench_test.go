@@ -34,7 +34,7 @@ func syntheticDirectory(tb testing.TB, n int) *Directory {
 	}
 	s := &Store{
 		opts: Options{Clock: clock.RealClock{}, Cache: groupless{}, Cursors: cursors}, views: newViews(clock.RealClock{}), bookmarks: newBookmarks(clock.RealClock{}),
-		memberships: membership.NewReader(groupless{}, nil),
+		memberships: membership.NewReader(groupless{}, nil), sizes: defaultSizes, pace: pace{clock: clock.RealClock{}, tries: 1, polls: 1},
 	}
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for i := range n {

@@ -12,8 +12,11 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/controlplane/cptest"
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
@@ -330,4 +333,77 @@ func asError(err error) *scim.Error {
 	var e *scim.Error
 	errors.As(err, &e)
 	return e
+}
+
+// Walks over both types pass from one to the other, whatever the size of the page, and give what one page of everything gives.
+func TestWalksPassFromTypeToType(t *testing.T) {
+	d := syntheticDirectory(t, 23)
+	for i := range 14 {
+		g := &v1alpha1.ScimGroup{}
+		g.Namespace, g.Name, g.UID, g.ResourceVersion = "default", fmt.Sprint("g-", i*5%14), types.UID(fmt.Sprint("g", i)), fmt.Sprint(i+1)
+		g.CreationTimestamp = metav1.NewTime(time.Date(2025, 12, 31, 0, 0, i/5, 0, time.UTC))
+		g.Spec.ID, g.Spec.Client, g.Spec.DisplayName = "x", "okta", fmt.Sprint("Kim Lee ", i+1000)
+		d.store.views.of(g, g.Namespace).shown(nil, g)
+	}
+	parse := func(text string) *scim.Filter {
+		f, err := scim.ParseFilterOf(text, scim.UserType, scim.Options{}, scim.GroupType)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	order, err := scim.ParseSort("displayName", "descending", scim.UserType, scim.GroupType)
+	if err != nil {
+		t.Fatal(err)
+	}
+	byUserName, err := scim.ParseSort("userName", "", scim.UserType, scim.GroupType)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, q := range map[string]Query{
+		"all": {}, "filtered": {Filter: parse(`active eq true or displayName sw "kim lee 10"`)}, "sorted": {Sort: order}, "sorted by what one type has": {Sort: byUserName},
+		"filtered and sorted": {Filter: parse(`displayName co "1"`), Sort: order}, "groups": {Filter: parse(`meta.resourceType eq "Group"`)},
+	} {
+		q.Page = scim.Page{StartIndex: 1, Count: 100}
+		whole := must[*scim.ListResponse[*scim.Resource]](t)(d.List(t.Context(), nil, q))
+		var want []string
+		for _, r := range whole.Resources {
+			want = append(want, r.Type().Name+r.ID())
+		}
+		if whole.TotalResults != len(want) || len(want) < 14 {
+			t.Errorf("%s: %d of %d rows", name, len(want), whole.TotalResults)
+		}
+		for _, cursor := range []bool{false, true} {
+			for count := range 12 {
+				q.Cursor, q.MaxScan = nil, 0
+				q.Page = scim.Page{StartIndex: 1, Count: count + 1}
+				if cursor {
+					q.Cursor = ptr.To("")
+				}
+				if cursor && name == "filtered" {
+					q.MaxScan = 5
+				}
+				var got []string
+				for {
+					page := must[*scim.ListResponse[*scim.Resource]](t)(d.List(t.Context(), nil, q))
+					for _, r := range page.Resources {
+						got = append(got, r.Type().Name+r.ID())
+					}
+					if page.TotalResults != len(want) && q.MaxScan == 0 {
+						t.Fatalf("%s, %d a page: totalResults is %d", name, count+1, page.TotalResults)
+					}
+					if cursor && page.NextCursor == "" || !cursor && len(page.Resources) == 0 {
+						break
+					}
+					q.Page.StartIndex += len(page.Resources)
+					if cursor {
+						q.Cursor = ptr.To(page.NextCursor)
+					}
+				}
+				if !slices.Equal(got, want) {
+					t.Fatalf("%s, %d a page, cursor %t: %v, want %v", name, count+1, cursor, got, want)
+				}
+			}
+		}
+	}
 }

@@ -5,6 +5,8 @@ package providers
 
 import (
 	"encoding/json"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -406,5 +408,29 @@ func TestOktaImportsPageByPage(t *testing.T) {
 	}
 	if len(seen) != len(all) {
 		t.Errorf("%d of %d users were seen", len(seen), len(all))
+	}
+	first, second := p.newGroup("eng"), p.newGroup("sales")
+	groups := append(p.send("GET /Groups?startIndex=1&count=1").rows(2), p.send("GET /Groups?startIndex=2&count=1").rows(2)...)
+	slices.Sort(groups)
+	if want := slices.Sorted(slices.Values([]string{first, second})); !slices.Equal(groups, want) {
+		t.Errorf("groups %v, want %v", groups, want)
+	}
+}
+
+// Okta obeys Retry-After only if it is a whole number of seconds; anything else makes it wait five minutes and more.
+func TestOktaIsToldInWholeSecondsHowLongToWait(t *testing.T) {
+	t.Parallel()
+	p := connect(t, "okta")
+	p.Client(t, "slow", "okta", func(spec *v1alpha1.ScimClientSpec) {
+		spec.RateLimit = &v1alpha1.RateLimit{RequestsPerSecond: 1, Burst: 1}
+	})
+	var slowed *answer
+	eventually(t, "the client is slowed down", func() bool {
+		slowed = p.sendTo("slow", "GET /Users?startIndex=1&count=1")
+		return slowed.status == 429
+	})
+	slowed.refused(429, "")
+	if seconds, err := strconv.Atoi(slowed.header.Get("Retry-After")); err != nil || seconds < 1 {
+		t.Errorf("Retry-After %q", slowed.header.Get("Retry-After"))
 	}
 }

@@ -28,11 +28,9 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
@@ -123,10 +121,15 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 	if err := addEndpoint(ctx, mgr, live, store, issuers, stopping, o); err != nil {
 		return err
 	}
-	err = controllers.Setup(mgr, controllers.Options{
+	setup := controllers.Options{
 		Live: live, Issuers: issuers, Directory: store, Clock: clock.RealClock{}, Metrics: o.Metrics, UserAgent: "scim-operator/" + o.Version,
 		Egress: policy,
-	})
+	}
+	if o.LeaderElection {
+		err = mgr.Add(&candidate{base: mgr, options: o, setup: setup})
+	} else {
+		err = controllers.Setup(mgr, setup)
+	}
 	if err != nil {
 		return fmt.Errorf("setting up the controllers: %w", err)
 	}
@@ -215,12 +218,7 @@ func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 		Scheme: Scheme(), Logger: o.Log, Cache: cached, MapperProvider: newMapper,
 		Metrics:                metricsOptions(o),
 		HealthProbeBindAddress: o.HealthAddress,
-		LeaderElection:         o.LeaderElection, LeaderElectionID: "scim-operator.io", LeaderElectionNamespace: o.LeaderElectionNamespace,
-		LeaderElectionReleaseOnCancel: true,
-		LeaseDuration:                 ptr.To(leaseDuration), RenewDeadline: ptr.To(renewDeadline), RetryPeriod: ptr.To(retryPeriod),
-		// Caches are warm before leadership comes: a failover costs no sync.
-		// One process may run several operators, as tests do.
-		Controller: config.Controller{EnableWarmup: ptr.To(true), SkipNameValidation: ptr.To(true)},
+		Controller:             controllerConfig(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making the manager: %w", err)

@@ -21,6 +21,7 @@ import (
 // An API server that is slow, refuses, and loses answers; and a replica that is killed and started again while everybody is at work: the answers are still
 // those of one server. A request that is answered with 503, or not at all, may have happened or not.
 func TestReplicasAreOneServerWhenThingsBreak(t *testing.T) {
+	t.Parallel()
 	p := startPair(t)
 	w := newWorkload(t, p)
 	f := &faults{random: rand.New(rand.NewPCG(w.seed, 99)), kinds: map[string]int{}}

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/scim-operator/scim-operator/test/harness"
 )
 
@@ -179,4 +181,45 @@ func TestTheDeletedAreGoneAtBothReplicas(t *testing.T) {
 			return nil
 		})
 	}
+}
+
+// longOutage is longer than a leader stays one without the API server.
+const longOutage = 15 * time.Second
+
+// An outage that costs the leader its leadership costs nobody the endpoint.
+func TestBothReplicasOutliveALongOutage(t *testing.T) {
+	t.Parallel()
+	p := startPair(t)
+	d := p.newDirectory(t)
+	okta := idps[0]
+	id := d.want(t, http.StatusCreated, 0, okta, "POST", "/Users", fmt.Sprintf(`{"schemas":[%q],"userName":"before@corp.test"}`, userSchema)).id()
+	away := meddler(func(http.RoundTripper, *http.Request) (*http.Response, error) { return nil, errLost })
+	for _, r := range p.replicas {
+		r.meddle.Store(&away)
+	}
+	refused := 0
+	for start := time.Now(); time.Since(start) < longOutage; refused++ {
+		for replica := range d.replicas {
+			begun := time.Now()
+			a, err := d.send(t.Context(), replica, okta, request{method: "GET", path: "/Users/" + id})
+			if err := checkRefusal(a, err, time.Since(begun)); err != nil {
+				t.Fatalf("replica %d, after %s: %v", replica, time.Since(start), err)
+			}
+			if a.status != http.StatusServiceUnavailable {
+				t.Fatalf("replica %d: status %d", replica, a.status)
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	for _, r := range p.replicas {
+		r.meddle.Store(nil)
+	}
+	servesAgain(t, d, id)
+	d.want(t, http.StatusNoContent, 0, okta, "DELETE", "/Users/"+id, "")
+	harness.Eventually(t, "one of them leads, and lets a deleted user go", func() error {
+		if _, err := d.GetUser(t.Context(), id); !apierrors.IsNotFound(err) {
+			return fmt.Errorf("not gone: %w", err)
+		}
+		return nil
+	})
 }

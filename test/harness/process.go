@@ -149,7 +149,7 @@ func (s *Site) Start(ctx context.Context) (*Process, error) {
 	p := &Process{exited: make(chan struct{})}
 	p.cmd = exec.CommandContext(context.WithoutCancel(ctx), s.program,
 		"--namespaces="+s.namespace, "--scim-bind-address="+s.address, "--tls-cert-file="+s.certFile, "--tls-key-file="+s.keyFile,
-		"--metrics-bind-address=0", "--health-probe-bind-address=0",
+		"--metrics-bind-address=0", "--health-probe-bind-address=0", "--allowed-addresses=127.0.0.0/8",
 		fmt.Sprintf("--leader-elect=%t", s.LeaderElection), "--leader-election-namespace="+s.namespace)
 	p.cmd.Env = append(os.Environ(), "KUBECONFIG="+s.kubeconfig, fmt.Sprintf("GORACE=halt_on_error=1 exitcode=%d", raceExit))
 	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log

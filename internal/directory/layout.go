@@ -36,7 +36,8 @@ type piece struct {
 func (p *piece) fresh() bool { return p.kept.Name == "" }
 
 // A layout is the slices of a group while a change is worked out. A change rewrites the slices that lose a member, and appends to the last one. No two neighbors
-// have together what one slice holds, so there are never more than twice as many as there have to be.
+// have together what one slice holds, so there are never more than twice as many as there have to be. The last one may be short besides: members who come one by one
+// gather in it, so that not half a slice is written for each.
 type layout struct {
 	pieces []piece
 	size   int
@@ -84,7 +85,7 @@ func (l *layout) remove(i int, gone map[string]bool) error {
 	return nil
 }
 
-// add appends members: to the last slice if that does not make one more to write than slices of their own.
+// add appends members: to the last slice if that is short, or does not make one more to write than slices of their own.
 func (l *layout) add(members []v1alpha1.GroupMember) error {
 	if len(members) == 0 {
 		return nil
@@ -95,7 +96,9 @@ func (l *layout) add(members []v1alpha1.GroupMember) error {
 		if tail.fresh() {
 			apart++
 		}
-		if l.needed(tail.count+len(members)) <= apart {
+		isShort := tail.count < l.short()
+		gathering := len(members) < l.short() && !isShort && !tail.fresh()
+		if isShort || l.needed(tail.count+len(members)) <= apart && !gathering {
 			if err := l.open(tail); err != nil {
 				return err
 			}
@@ -109,16 +112,22 @@ func (l *layout) add(members []v1alpha1.GroupMember) error {
 	return nil
 }
 
+// short is how many members a last slice has at least that is not left beside another.
+func (l *layout) short() int { return l.size / 8 }
+
 // needed is how many slices n members need.
 func (l *layout) needed(n int) int { return (n + l.size - 1) / l.size }
 
 // merge joins neighbors that fit into one slice, if one of them changes anyway.
 func (l *layout) merge() error {
 	var done []piece
-	for _, next := range l.pieces {
+	for i, next := range l.pieces {
 		for len(done) > 0 {
 			last := &done[len(done)-1]
 			if !last.touched && !next.touched || last.count+next.count > l.size {
+				break
+			}
+			if gathers := i == len(l.pieces)-1 && next.count < l.short(); gathers && !last.touched && next.count > 0 {
 				break
 			}
 			joined, err := l.join(last, &next)

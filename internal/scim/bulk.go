@@ -145,6 +145,9 @@ func parseBulkOp(v any) (*bulkOp, error) {
 	if !strings.HasPrefix(op.path, "/") || strings.ContainsAny(op.path, "?#") {
 		return nil, InvalidSyntax("\"path\" has to be the path of a request below the base URL, without a query, such as \"/Users\" or \"/Users/<id>\"")
 	}
+	if _, _, refers := cutPathRef(op.path); refers && op.method == methodPost {
+		return nil, InvalidSyntax("the \"path\" of a POST names an endpoint, such as \"/Users\", and no resource")
+	}
 	op.path = strings.TrimRight(op.path, "/")
 	op.findNeeds()
 	return op, nil

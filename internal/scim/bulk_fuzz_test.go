@@ -18,6 +18,8 @@ func FuzzBulk(f *testing.F) {
 		bulkBody(post("a", "/Users", `{"userName": "a"}`), post("g", "/Groups", `{"members": [{"value": "bulkId:a"}]}`)),
 		bulkBody(post("a", "/Groups", groupA), post("b", "/Groups", groupB), `{"method": "PATCH", "path": "/Groups/bulkId:a", "data": {"path": "members[value eq \"bulkId:b\"]"}}`),
 		bulkBody(post("a", "/Users", `{"x": "bulkId:c"}`), post("b", "/Users", `["bulkId:a"]`), post("c", "/Users", `{"y": {"z": "bulkId:b"}}`), post("d", "/Users", `"bulkId:d"`)),
+		bulkBody(post("a", "/Users/bulkId:a", `{}`), post("b", "/Users/u/bulkId:a", `{}`)),
+		bulkBody(`{"method": "PUT", "path": "/bulkId:a/bulkId:a", "data": {"x": "\"bulkId:a\" \"bulkId:b"}}`, post("a", "/Users", `{"bulkId:a": 1}`)),
 		bulkBody(post("a", "/Users", `{"userName": "bulkId:b"}`), post("b", "/Users", `{"userName": "b", "title": "bulkId:a"}`)),
 		`{"schemas": ["` + BulkRequestSchema + `"], "failOnErrors": 1, "Operations": [{"method": "DELETE", "path": "/Users/bulkId:none"}, {"method": "PUT", "path": "/Users/u", "data": 1}]}`,
 	} {

@@ -325,6 +325,7 @@ func TestBulkRequestIsRefusedAsAWhole(t *testing.T) {
 		{"no path", bulkBody(`{"method": "DELETE"}`), `"path"`, 400, ScimTypeInvalidSyntax},
 		{"whole URL", bulkBody(`{"method": "DELETE", "path": "https://x/Users/u"}`), `"path"`, 400, ScimTypeInvalidSyntax},
 		{"query", bulkBody(`{"method": "DELETE", "path": "/Users/u?x"}`), `"path"`, 400, ScimTypeInvalidSyntax},
+		{"reference in the path of a POST", bulkBody(post("a", "/Users/bulkId:a", `{}`)), `"path" of a POST`, 400, ScimTypeInvalidSyntax},
 		{"no data", bulkBody(`{"method": "PUT", "path": "/Users/u", "data": null}`), `"data"`, 400, ScimTypeInvalidSyntax},
 		{"POST without bulkId", bulkBody(`{"method": "POST", "path": "/Users", "data": {}}`), `"bulkId"`, 400, ScimTypeInvalidSyntax},
 		{"bulkId is a number", bulkBody(`{"method": "DELETE", "bulkId": 1, "path": "/Users/u"}`), `"bulkId"`, 400, ScimTypeInvalidSyntax},

@@ -20,7 +20,7 @@ type sizes struct {
 }
 
 // defaultSizes: docs/decisions/0009-group-slices.md has the measurements.
-var defaultSizes = sizes{inline: 500, slice: v1alpha1.MaxSliceMembers, writers: 8}
+var defaultSizes = sizes{inline: 250, slice: v1alpha1.MaxSliceMembers, writers: 8}
 
 // A piece is a slice of a group as it is or as it will be.
 type piece struct {

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
 // handClock moves by hand.
@@ -281,5 +282,30 @@ func TestViewForgetsWhatVanishedUnseen(t *testing.T) {
 	feed.OnUpdate(u, unadmitted)
 	if _, left := s.of(u, "ns").window(nil, 0, 0); left != 0 {
 		t.Error(left)
+	}
+}
+
+// unfilled is a watch that has not shown all yet.
+type unfilled struct{ done chan struct{} }
+
+func (unfilled) Name() string            { return "unfilled" }
+func (u unfilled) Done() <-chan struct{} { return u.done }
+
+// A replica that has not heard of all users yet answers no listing from those that it has.
+func TestListingsWaitUntilAllIsListed(t *testing.T) {
+	d := syntheticDirectory(t, 3)
+	watch := unfilled{make(chan struct{})}
+	d.store.views.synced = []toolscache.DoneChecker{watch}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	all := Query{Page: scim.Page{StartIndex: 1, Count: 10}}
+	_, err := d.List(ctx, scim.UserType, all)
+	wantStatus(t, err, 503)
+	if d.store.Synced(ctx) == nil {
+		t.Error("it counts as synced")
+	}
+	close(watch.done)
+	if len(ids(t, d, scim.UserType, all)) != 3 || d.store.Synced(t.Context()) != nil {
+		t.Error("it still waits")
 	}
 }

@@ -22,7 +22,7 @@ const maxUnresolved = 10
 func computeStatus(after *v1alpha1.ScimGroup, view *provision.GroupView, unresolved []string) (intents map[string]bool) {
 	intents = map[string]bool{}
 	status := &after.Status
-	status.Members = int32(after.Spec.MemberCount()) //nolint:gosec // at most MaxMembers
+	status.Members = int32(after.Spec.MemberCount())
 	status.UnresolvedMembers = int32(len(unresolved))
 	status.Unresolved = unresolved[:min(len(unresolved), maxUnresolved)]
 	status.ObservedGeneration = after.Generation

@@ -245,7 +245,7 @@ func (s *Store) place(g *v1alpha1.ScimGroup, l *layout, d scim.MemberDigest) ([]
 		}
 		slice := &v1alpha1.ScimGroupSlice{Spec: v1alpha1.ScimGroupSliceSpec{Group: g.Name, Members: p.members}}
 		slice.Namespace, slice.Name = g.Namespace, "s-"+name
-		refs[i] = v1alpha1.GroupSlice{Name: slice.Name, Count: int32(p.count)} //nolint:gosec // a piece has at most sizes.slice members
+		refs[i] = v1alpha1.GroupSlice{Name: slice.Name, Count: int32(p.count)}
 		written = append(written, slice)
 	}
 	g.Spec.Members, g.Spec.Slices, g.Spec.MembersDigest = nil, refs, hexDigest(d)

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 
@@ -17,7 +18,7 @@ func TestLargeBodiesWaitForMemory(t *testing.T) {
 	const room = 4 << 20
 	h := &handler{limits: Limits{LargeBodies: room}, largeBodies: semaphore.NewWeighted(room)}
 	read := func(ctx context.Context, size int, length int64) (*exchange, error) {
-		e := &exchange{request: httptest.NewRequest("PUT", "/", nil).WithContext(ctx), writer: httptest.NewRecorder()}
+		e := &exchange{request: httptest.NewRequest(http.MethodPut, "/", nil).WithContext(ctx), writer: httptest.NewRecorder()}
 		body, err := h.readAll(e, bytes.NewReader(make([]byte, size)), length, room)
 		if err == nil && len(body) != size {
 			t.Errorf("%d bytes of %d", len(body), size)

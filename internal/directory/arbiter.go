@@ -221,6 +221,18 @@ func (a *arbiter) free(ctx context.Context, s *slot) error {
 	return nil
 }
 
+// belongs returns a *ConflictError if somebody has the slot of that name, errContention if nobody has it any more.
+func (a *arbiter) belongs(ctx context.Context, name string) error {
+	s, err := a.read(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := a.free(ctx, s); err != nil {
+		return err
+	}
+	return errContention
+}
+
 // adopt looks, after a slot had to be created for obj, for one who carries the name without a slot: restored without its Lease, or made before names were
 // unique. The slot becomes that one's.
 func (a *arbiter) adopt(ctx context.Context, name string, obj client.Object) error {
@@ -306,6 +318,7 @@ func (a *arbiter) create(ctx context.Context, obj client.Object, settled *slot, 
 	if err := a.api.Create(ctx, obj); err != nil {
 		return nil, err
 	}
+	name := a.slot(obj)
 	for wait := range a.pace.attempts() {
 		next := obj.DeepCopyObject().(client.Object)
 		admit(next)
@@ -327,7 +340,7 @@ func (a *arbiter) create(ctx context.Context, obj client.Object, settled *slot, 
 			return nil, err
 		case obj == nil || obj.GetDeletionTimestamp() != nil:
 			// Somebody who took it for the remains of a crash has removed it, because the name belongs to another.
-			return nil, errContention
+			return nil, a.belongs(ctx, name)
 		case a.id(obj) != "":
 			// Somebody who took it for the remains of a crash has finished it.
 			return obj, nil

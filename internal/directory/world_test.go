@@ -70,8 +70,10 @@ func (w *world) store(name string, turn func(access)) *Store {
 	}
 }
 
-// empty is a cache without ScimClients.
+// empty is a cache of nothing.
 type empty struct{ Cache }
+
+func (empty) List(context.Context, client.ObjectList, ...client.ListOption) error { return nil }
 
 func (empty) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
 	return apierrors.NewNotFound(schema.GroupResource{}, "")

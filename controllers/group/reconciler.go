@@ -25,6 +25,8 @@ const (
 	staleWait = 30 * time.Millisecond
 	// pushDelay gathers changes of a group's membership: accounts of many members come one by one.
 	pushDelay = 500 * time.Millisecond
+	// largeEvery is how often a group with slices is looked at: each look goes through all of its members.
+	largeEvery = 2 * time.Second
 	// slicesTrail is how long the members of a deleted group can still be read.
 	slicesTrail = 5 * time.Second
 	// conflictRetry is how often a refused group is looked at again.
@@ -41,6 +43,9 @@ type Reconciler struct {
 	Apps      *apps.Registry
 	Recorder  events.EventRecorder
 	Clock     clock.PassiveClock
+
+	// large are the groups to which looks are rare.
+	large looks
 }
 
 // +kubebuilder:rbac:groups=scim-operator.io,resources=scimgroups,verbs=get;list;watch;create;update;patch;delete
@@ -52,14 +57,19 @@ type Reconciler struct {
 
 // Reconcile brings one group forward.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	if wait := r.large.wait(req.NamespacedName, r.Clock.Now()); wait > 0 {
+		return ctrl.Result{RequeueAfter: wait}, nil
+	}
 	view, err := r.View.Group(ctx, req.NamespacedName)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	if view == nil {
+		r.large.forget(req.NamespacedName)
 		r.View.Groups.Forget(req.NamespacedName)
 		return ctrl.Result{}, nil
 	}
+	r.large.looked(view.Group, r.Clock.Now())
 	if view.Stale {
 		return ctrl.Result{RequeueAfter: staleWait}, nil
 	}

@@ -210,7 +210,7 @@ func (s *scim) patchGroup(ctx context.Context, group, operation string) error {
 	return err
 }
 
-// adds adds spare users to the group. Those of the round before are taken out again first.
+// adds puts spare users into the group. Those of the round before are taken out again first.
 func (s *sizes) adds(group string) func(int) (operation, error) {
 	var added []string
 	return func(n int) (operation, error) {

@@ -45,6 +45,9 @@ const (
 	groupProtocol = "protocol"
 )
 
+// groups in the order of the report.
+var groups = []string{groupRates, groupWhole, groupSizes, groupMemory, groupProtocol, groupSCIMMY}
+
 func (o options) wants(group string) bool { return len(o.only) == 0 || slices.Contains(o.only, group) }
 
 // ops is how many operations a round has.
@@ -83,8 +86,7 @@ func parse(args []string) (o options, err error) {
 	flags.Float64Var(&o.scale, "scale", 1, "part of the operations of a full round")
 	flags.IntVar(&o.workers, "workers", 16, "requests at once, on as many connections")
 	flags.IntVar(&o.users, "users", 100_000, "users of the large directory")
-	only := flags.String("only", "", "what to measure, separated by commas: "+
-		strings.Join([]string{groupRates, groupWhole, groupSizes, groupMemory, groupSCIMMY, groupProtocol}, ", ")+"; all when empty")
+	only := flags.String("only", "", "what to measure, separated by commas: "+strings.Join(groups, ", ")+"; all when empty")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

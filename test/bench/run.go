@@ -33,15 +33,17 @@ func run(ctx context.Context, out io.Writer, o options) (results []result, err e
 		return nil, err
 	}
 	var failed []error
+	found := map[string][]result{}
 	for _, group := range []struct {
 		name    string
 		measure func() ([]result, error)
 	}{
-		{groupRates, func() ([]result, error) { return r.all(ctx) }},
-		{groupWhole, func() ([]result, error) { return measureWhole(ctx, w, r.bare, o) }},
 		{groupMemory, func() ([]result, error) { return measureMemory(ctx, w, r.bare, o) }},
 		{groupSCIMMY, func() ([]result, error) { return measureBeside(ctx, w, e, r.bare, o) }},
 		{groupProtocol, func() ([]result, error) { return measureProtocol(ctx, w, o) }},
+		{groupWhole, func() ([]result, error) { return measureWhole(ctx, w, r.bare, o) }},
+		{groupRates, func() ([]result, error) { return r.all(ctx) }},
+		// The last one: it fills the API server.
 		{groupSizes, func() ([]result, error) { return measureSizes(ctx, w, e, r.bare, o) }},
 	} {
 		if !o.wants(group.name) || ctx.Err() != nil {
@@ -49,7 +51,7 @@ func run(ctx context.Context, out io.Writer, o options) (results []result, err e
 		}
 		w.say("-- %s", group.name)
 		some, err := group.measure()
-		results = append(results, some...)
+		found[group.name] = some
 		for _, r := range some {
 			w.say("%s: %s %s %s; %s", r.figure, r.value, r.wanted, r.verdict(), r.absolute)
 		}
@@ -57,6 +59,9 @@ func run(ctx context.Context, out io.Writer, o options) (results []result, err e
 			failed = append(failed, fmt.Errorf("%s: %w", group.name, err))
 			w.say("%s failed: %v", group.name, err)
 		}
+	}
+	for _, name := range groups {
+		results = append(results, found[name]...)
 	}
 	return results, errors.Join(failed...)
 }

@@ -13,17 +13,11 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/membership"
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
-
-// groupless is a cache that indexes find nothing in.
-type groupless struct{ empty }
-
-func (groupless) List(context.Context, client.ObjectList, ...client.ListOption) error { return nil }
 
 // syntheticDirectory has n users in its views, as a watch would have put them there.
 func syntheticDirectory(tb testing.TB, n int) *Directory {
@@ -33,8 +27,8 @@ func syntheticDirectory(tb testing.TB, n int) *Directory {
 		tb.Fatal(err)
 	}
 	s := &Store{
-		opts: Options{Clock: clock.RealClock{}, Cache: groupless{}, Cursors: cursors}, views: newViews(clock.RealClock{}), bookmarks: newBookmarks(clock.RealClock{}),
-		memberships: membership.NewReader(groupless{}, nil), sizes: defaultSizes, pace: pace{clock: clock.RealClock{}, tries: 1, polls: 1},
+		opts: Options{Clock: clock.RealClock{}, Cache: empty{}, Cursors: cursors}, views: newViews(clock.RealClock{}), bookmarks: newBookmarks(clock.RealClock{}),
+		memberships: membership.NewReader(empty{}, nil), sizes: defaultSizes, pace: pace{clock: clock.RealClock{}, tries: 1, polls: 1},
 	}
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for i := range n {

@@ -7,7 +7,7 @@ package v1alpha1
 // and TokenExpiring, which are present only while they are true.
 const (
 	// ConditionReady sums up. ScimApp: configuration, credentials, reachability. ScimRoleMapping: accepted. ScimUser, ScimGroup: right in every app.
-	// ScimClient: it can log in in every way that its spec names.
+	// ScimClient: every way to log in that its spec names can be used.
 	ConditionReady = "Ready"
 	// ConditionReconciling is true while work is under way that nobody has to do anything about.
 	ConditionReconciling = "Reconciling"

@@ -28,6 +28,9 @@ import (
 // operatorUser is who the operator is in the cluster. It has the rights of config/rbac and no others.
 const operatorUser = "scim-operator"
 
+// operatorNamespace is where the operator would run in a cluster; config/rbac/role.yaml has its rights there.
+const operatorNamespace = "scim-operator-system"
+
 // fieldOwner of what this program applies.
 const fieldOwner = "make-run"
 
@@ -41,10 +44,15 @@ func (d *demo) prepareCluster(ctx context.Context, env *controlplane.Env) error 
 	for _, app := range d.apps {
 		objects = append(objects, secret(app.credentials(), map[string]string{"token": app.Token(), "ca.crt": string(app.CA())}))
 	}
+	operator := []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: operatorUser}}
 	objects = append(objects, &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: operatorUser},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "scim-operator"},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: operatorUser}},
+		Subjects:   operator,
+	}, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}}, &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: operatorUser},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "scim-operator"},
+		Subjects:   operator,
 	})
 	for _, object := range objects {
 		if err := d.admin.Create(ctx, object); err != nil {

@@ -55,6 +55,7 @@ func (d *demo) startOperator(ctx context.Context) error {
 		err := operator.Run(running, d.config, operator.Options{
 			Version: "dev", Listener: listener, CertFile: files.cert, KeyFile: files.key, ExternalURL: origin,
 			MetricsAddress: d.metrics, HealthAddress: "0", Log: logger, AllowedAddresses: egress.Loopback(),
+			LeaderElectionNamespace: operatorNamespace,
 		})
 		if running.Err() == nil {
 			d.fail(fmt.Errorf("the operator ended by itself, see %s: %w", d.shown("operator.log"), err))

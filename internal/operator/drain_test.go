@@ -19,7 +19,8 @@ func TestAReplicaGoesOnForAWhileWhenItIsToldToEnd(t *testing.T) {
 	d := drainAfter(told, delay)
 	server := httptest.NewServer(d.handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "answer") })))
 	defer server.Close()
-	ask := func() *http.Response {
+	// closes asks something, and says whether the connection is to be closed.
+	closes := func() bool {
 		t.Helper()
 		resp, err := http.Get(server.URL)
 		if err != nil {
@@ -29,9 +30,9 @@ func TestAReplicaGoesOnForAWhileWhenItIsToldToEnd(t *testing.T) {
 		if body, err := io.ReadAll(resp.Body); err != nil || string(body) != "answer" {
 			t.Fatalf("answer %q, %v", body, err)
 		}
-		return resp
+		return resp.Close
 	}
-	if err := d.check(nil); err != nil || ask().Close {
+	if err := d.check(nil); err != nil || closes() {
 		t.Errorf("before: not ready (%v), or connections are closed", err)
 	}
 	began := time.Now()
@@ -39,7 +40,7 @@ func TestAReplicaGoesOnForAWhileWhenItIsToldToEnd(t *testing.T) {
 	for d.check(nil) == nil {
 		<-time.After(time.Millisecond)
 	}
-	if !ask().Close {
+	if !closes() {
 		t.Error("while it ends: the connection is kept")
 	}
 	<-d.Done()

@@ -32,7 +32,7 @@ func withItems(t *testing.T, list func(Query) *scim.ListResponse[*scim.Resource]
 	return withIndex(list, q, pause, func(rows int) int { return rows })
 }
 
-// withCount advances by count, as Okta does (idp-clients.md 1.5).
+// withCount advances by count, as Okta does, which adds 100 until totalResults.
 func withCount(t *testing.T, list func(Query) *scim.ListResponse[*scim.Resource], q Query, pause func()) []string {
 	t.Helper()
 	return withIndex(list, q, pause, func(int) int { return stepSize })

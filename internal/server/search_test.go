@@ -253,7 +253,7 @@ func TestQueriesThatNoIndexServesAreBounded(t *testing.T) {
 	}
 }
 
-// Entra asks this before it changes a reference (facts of the client: 2.2).
+// Entra asks this before it changes a reference.
 func TestReferencesAreCheckedByIDAndReference(t *testing.T) {
 	e := start(t, "entra")
 	boss := e.newUser("boss@corp.test")

@@ -143,3 +143,35 @@ func TestUpdateOfACachedUserKeepsManagedFields(t *testing.T) {
 		t.Errorf("managedFields after the update: %v", read.ManagedFields)
 	}
 }
+
+func TestFastCreateGivesWhatAnyClientWould(t *testing.T) {
+	w := newReadWorld(t)
+	someone := func(name string) *v1alpha1.ScimUser {
+		u := w.user.DeepCopy()
+		u.ObjectMeta = metav1.ObjectMeta{Namespace: w.user.Namespace, Name: name}
+		return u
+	}
+	created, want := someone("robin"), &v1alpha1.ScimUser{}
+	if err := w.fast.Create(t.Context(), created); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.plain.Get(t.Context(), client.ObjectKeyFromObject(created), want); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, created); diff != "" {
+		t.Errorf("what is stored differs (-stored +answer):\n%s", diff)
+	}
+
+	invalid := someone("invalid")
+	invalid.Spec.UserName = ""
+	for name, u := range map[string]*v1alpha1.ScimUser{"a name that is taken": someone("kim"), "one that is not valid": invalid} {
+		before := u.DeepCopy()
+		want, got := w.plain.Create(t.Context(), u.DeepCopy()), w.fast.Create(t.Context(), u)
+		if want == nil || got == nil || want.Error() != got.Error() || apierrors.ReasonForError(want) != apierrors.ReasonForError(got) {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+		if diff := cmp.Diff(before, u); diff != "" {
+			t.Errorf("%s changed the object:\n%s", name, diff)
+		}
+	}
+}

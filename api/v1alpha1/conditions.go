@@ -65,6 +65,7 @@ const (
 	// Users and groups.
 	ReasonUserNameConflict    = "UserNameConflict"
 	ReasonDisplayNameConflict = "DisplayNameConflict"
+	ReasonMembersMissing      = "MembersMissing"
 	ReasonOrphaned            = "Orphaned"
 
 	// Single accounts and pushed groups.

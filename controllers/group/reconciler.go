@@ -17,6 +17,7 @@ import (
 
 	"github.com/scim-operator/scim-operator/internal/apps"
 	"github.com/scim-operator/scim-operator/internal/directory"
+	"github.com/scim-operator/scim-operator/internal/membership"
 	"github.com/scim-operator/scim-operator/internal/provision"
 )
 
@@ -27,6 +28,8 @@ const (
 	pushDelay = 500 * time.Millisecond
 	// largeEvery is how often a group with slices is looked at: each look goes through all of its members.
 	largeEvery = 2 * time.Second
+	// missingRetry is how often a group is looked at of which a slice is missing.
+	missingRetry = 10 * time.Second
 	// slicesTrail is how long the members of a deleted group can still be read.
 	slicesTrail = 5 * time.Second
 	// conflictRetry is how often a refused group is looked at again.
@@ -61,6 +64,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
 	view, err := r.View.Group(ctx, req.NamespacedName)
+	if errors.Is(err, membership.ErrIncomplete) {
+		return r.incomplete(ctx, req.NamespacedName, err)
+	}
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -77,8 +83,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if !done && err == nil {
 		result, err = r.follow(ctx, view)
 	}
-	if apierrors.IsConflict(err) {
+	switch {
+	case apierrors.IsConflict(err):
 		return ctrl.Result{RequeueAfter: staleWait}, nil
+	case errors.Is(err, membership.ErrIncomplete):
+		return r.incomplete(ctx, req.NamespacedName, err)
 	}
 	return result, err
 }

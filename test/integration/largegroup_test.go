@@ -100,3 +100,41 @@ func slicesOf(t *testing.T, d *harness.Directory) []v1alpha1.ScimGroupSlice {
 	}
 	return list.Items
 }
+
+// TestLostSliceChangesNobodysAccounts: half a group is not taken for the whole, the status says what is missing, and a push mends it.
+func TestLostSliceChangesNobodysAccounts(t *testing.T) {
+	t.Parallel()
+	d := harness.NewDirectory(t)
+	fake := d.App(t, "crm", fakeapp.Generic, nil)
+	d.Mapping(t, "everybody", "crm", inGroups("All"))
+	op := d.Run(t)
+	d.AwaitReady(t, "crm")
+	ids := pushUsers(t, op, 2)
+	members := []string{ids[0], ids[1]}
+	for i := range 600 {
+		members = append(members, fmt.Sprintf("nobody.%04d", i))
+	}
+	group := op.CreateGroup(t, "All", members...)
+	name, _, _ := v1alpha1.SplitSCIMID(group)
+	awaitAll(t, d, ids, "crm", v1alpha1.AccountActive)
+	fake.ResetCalls()
+
+	for _, slice := range slicesOf(t, d) {
+		if slice.Spec.Members[0].Value == ids[0] {
+			d.Delete(t, &slice)
+		}
+	}
+	awaitCondition(t, d, &v1alpha1.ScimGroup{}, name, v1alpha1.ConditionReady, "False", v1alpha1.ReasonMembersMissing)
+	harness.Change(t, d, d.User(t, ids[0]).Name, &v1alpha1.ScimUser{}, func(u *v1alpha1.ScimUser) { u.Annotations["touched"] = "true" })
+	noCalls(t, fake, watched)
+	if account, _ := fake.User("user-0@corp.test"); !account.Active {
+		t.Error("the account is not active any more")
+	}
+
+	op.Want(t, 200, "PUT", "/Groups/"+group, `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"All","members":`+harness.MemberList(ids[1])+`}`)
+	d.AwaitAccount(t, ids[0], "crm", v1alpha1.AccountInactive)
+	awaitCondition(t, d, &v1alpha1.ScimGroup{}, name, v1alpha1.ConditionReady, "True", v1alpha1.ReasonSucceeded)
+	if account, _ := fake.User("user-1@corp.test"); !account.Active {
+		t.Error("the other account is not active any more")
+	}
+}

@@ -76,7 +76,6 @@ type groupChange struct {
 	displayName, external *string
 	// members are operations, one after the other. A PUT has one that replaces.
 	members []memberChange
-	ifMatch *string
 }
 
 // groupState is a group.

@@ -39,7 +39,7 @@ const (
 // unseen. A request for the index at which a page of the same query ended is therefore taken for the next step of that walk, and goes on after the page's last row.
 //
 // Two walks of one client through the same query at the same time share their bookmarks: one that nobody has asked for yet keeps its row for a while, so that neither walk
-// misses any, though one may get some twice. It may be used by many goroutines at once.
+// misses any, though one may get some twice. So may a walk that starts over within that time. It may be used by many goroutines at once.
 type bookmarks struct {
 	clock Clock
 

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/internal/controlplane/cptest"
+	"github.com/scim-operator/scim-operator/test/helm"
 )
 
 // variants are the main ways to install the chart.
@@ -202,7 +203,7 @@ func TestWhatIsWrongWithValuesIsSaid(t *testing.T) {
 		`serviceAccount: {create: false}`:                            "serviceAccount.name: name the ServiceAccount",
 		`metrics: {enabled: false, serviceMonitor: {enabled: true}}`: "metrics.serviceMonitor: it needs metrics.enabled",
 	} {
-		if _, err := run(t, values, "template", release, chartDir(t)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := run(t, values, "template", release, helm.Chart(t)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error = %v, want %q", values, err, want)
 		}
 	}
@@ -210,7 +211,7 @@ func TestWhatIsWrongWithValuesIsSaid(t *testing.T) {
 
 func TestLint(t *testing.T) {
 	for name, values := range variants {
-		if _, err := run(t, values, "lint", "--strict", "--quiet", chartDir(t)); err != nil {
+		if _, err := run(t, values, "lint", "--strict", "--quiet", helm.Chart(t)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/scim-operator/scim-operator/internal/connector/fakeapp"
+	"github.com/scim-operator/scim-operator/test/session"
 )
 
 // demoApp is an app of the demo: a server that behaves as the vendor says, and the ScimApp that stands for it.
@@ -38,6 +39,9 @@ func (d *demo) startApps(context.Context) error {
 		started := app.demoApp
 		started.App = server
 		d.apps = append(d.apps, &started)
+		d.world.Apps = append(d.world.Apps, session.App{
+			Name: started.name, URL: server.URL(), Look: func(context.Context) (session.Holdings, error) { return session.HoldingsOf(server), nil },
+		})
 		d.onStop(func() error { server.Close(); return nil })
 		for _, group := range app.groups {
 			if _, err := server.AddGroup(group, ""); err != nil {

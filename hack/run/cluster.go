@@ -4,25 +4,19 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/controlplane"
+	"github.com/scim-operator/scim-operator/test/session"
 )
 
 // operatorUser is who the operator is in the cluster. It has the rights of config/rbac and no others.
@@ -30,9 +24,6 @@ const operatorUser = "scim-operator"
 
 // operatorNamespace is where the operator would run in a cluster; config/rbac/role.yaml has its rights there.
 const operatorNamespace = "scim-operator-system"
-
-// fieldOwner of what this program applies.
-const fieldOwner = "make-run"
 
 // prepareCluster makes the namespace, the Secrets that config/samples names, and the operator's rights.
 func (d *demo) prepareCluster(ctx context.Context, env *controlplane.Env) error {
@@ -55,16 +46,16 @@ func (d *demo) prepareCluster(ctx context.Context, env *controlplane.Env) error 
 		Subjects:   operator,
 	})
 	for _, object := range objects {
-		if err := d.admin.Create(ctx, object); err != nil {
+		if err := d.world.Admin.Create(ctx, object); err != nil {
 			return err
 		}
 	}
-	role, err := readYAML(filepath.Join(d.root, "config", "rbac", "role.yaml"))
+	role, err := session.ReadYAML(filepath.Join(d.root, "config", "rbac", "role.yaml"))
 	if err != nil {
 		return err
 	}
 	for _, object := range role {
-		if err := d.apply(ctx, object); err != nil {
+		if err := d.world.Apply(ctx, object); err != nil {
 			return err
 		}
 	}
@@ -78,37 +69,6 @@ func secret(name string, values map[string]string) *corev1.Secret {
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{v1alpha1.LabelCredentials: "true"}},
 		StringData: values,
-	}
-}
-
-// apply is kubectl apply --server-side.
-func (d *demo) apply(ctx context.Context, object *unstructured.Unstructured) error {
-	configuration := client.ApplyConfigurationFromUnstructured(object)
-	if err := d.admin.Apply(ctx, configuration, client.FieldOwner(fieldOwner), client.ForceOwnership); err != nil {
-		return fmt.Errorf("%s %s: %w", object.GetKind(), object.GetName(), err)
-	}
-	return nil
-}
-
-// readYAML reads the objects of a file.
-func readYAML(file string) ([]*unstructured.Unstructured, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	var objects []*unstructured.Unstructured
-	for decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(data), 4096); ; {
-		object := &unstructured.Unstructured{}
-		err := decoder.Decode(&object.Object)
-		if errors.Is(err, io.EOF) {
-			return objects, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", filepath.Base(file), err)
-		}
-		if len(object.Object) > 0 {
-			objects = append(objects, object)
-		}
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/controlplane"
 	"github.com/scim-operator/scim-operator/internal/controlplane/flock"
 	"github.com/scim-operator/scim-operator/internal/operator"
+	"github.com/scim-operator/scim-operator/test/session"
 )
 
 // namespace of the demo: the directory that the session fills.
@@ -34,13 +35,13 @@ type demo struct {
 	// cleanup ends what was started, the last first.
 	cleanup []func() error
 
-	config    *rest.Config
-	admin     client.Client
-	tables    *tables
-	apps      []*demoApp
+	config *rest.Config
+	tables *tables
+	apps   []*demoApp
+	// world is what the session is played to.
+	world     *session.World
 	scimToken string
 	endpoint  *endpoint
-	scim      *scimClient
 	metrics   string
 }
 
@@ -59,7 +60,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	defer lock.Release()
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	d := &demo{options: o, out: out, fail: fail}
+	d := &demo{options: o, out: out, fail: fail, world: &session.World{Namespace: namespace, FieldOwner: "make-run"}}
 	defer func() { err = errors.Join(err, d.stop()) }()
 	if err := d.start(ctx); err != nil {
 		return interruption(ctx, o, err)
@@ -96,7 +97,9 @@ func (d *demo) start(ctx context.Context) error {
 		{"demo apps", d.startApps},
 		{"control plane", d.startControlPlane},
 		{"operator", d.startOperator},
-		{"config/samples", d.applySamples},
+		{"config/samples", func(ctx context.Context) error {
+			return d.world.ApplySamples(ctx, filepath.Join(d.root, "config", "samples"))
+		}},
 	}
 	for _, step := range steps {
 		from := time.Now()
@@ -122,7 +125,7 @@ func (d *demo) startControlPlane(ctx context.Context) error {
 	}
 	d.onStop(env.Stop)
 	d.config = env.Config
-	if d.admin, err = client.New(env.Config, client.Options{Scheme: operator.Scheme()}); err != nil {
+	if d.world.Admin, err = client.New(env.Config, client.Options{Scheme: operator.Scheme()}); err != nil {
 		return err
 	}
 	if d.tables, err = newTables(env.Config); err != nil {
@@ -144,7 +147,7 @@ func (d *demo) show(ctx context.Context) error {
 		d.hint()
 		return watch.until(ctx)
 	}
-	steps, err := readSession(filepath.Join(d.root, "config", "samples", "okta-session.jsonl"))
+	steps, err := session.Read(filepath.Join(d.root, "config", "samples", "okta-session.jsonl"))
 	if err != nil {
 		return err
 	}
@@ -162,6 +165,13 @@ func (d *demo) show(ctx context.Context) error {
 	}
 	d.hint()
 	return watch.until(ctx)
+}
+
+// play plays a session and shows what changes meanwhile.
+func (d *demo) play(ctx context.Context, steps []session.Step, watch *watch) error {
+	defer watch.start(ctx)()
+	d.world.Say, d.world.Show = watch.say, watch.changes
+	return d.world.Play(ctx, steps)
 }
 
 // onStop adds something to do at the end.

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 
@@ -19,6 +18,7 @@ import (
 
 	"github.com/scim-operator/scim-operator/internal/egress"
 	"github.com/scim-operator/scim-operator/internal/operator"
+	"github.com/scim-operator/scim-operator/test/session"
 )
 
 // endpoint is where the operator serves SCIM.
@@ -67,10 +67,7 @@ func (d *demo) startOperator(ctx context.Context) error {
 		return err
 	}
 	// Any answer will do: the ScimClient is yet to come.
-	return d.await(ctx, func(ctx context.Context) error {
-		_, err := d.scim.send(ctx, http.MethodGet, "/ServiceProviderConfig", nil, nil)
-		return err
-	})
+	return session.Await(ctx, d.world.SCIM.Answers)
 }
 
 // connect makes the client that plays the identity provider.
@@ -83,6 +80,6 @@ func (d *demo) connect() error {
 	if !roots.AppendCertsFromPEM(pem) {
 		return errors.New("the certificate authority cannot be read back")
 	}
-	d.scim = newSCIMClient(d.endpoint.url, d.scimToken, roots)
+	d.world.SCIM = session.NewSCIM(d.endpoint.url, d.scimToken, session.Trusting(roots))
 	return nil
 }

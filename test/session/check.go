@@ -1,7 +1,7 @@
 // Copyright The scim-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package session
 
 import (
 	"context"
@@ -22,22 +22,27 @@ const quiet = 1500 * time.Millisecond
 
 // checker waits for expectations.
 type checker struct {
-	*demo
+	*World
 	// writes are what each app had got when the last expectation was met.
 	writes map[string]int
 }
 
-func newChecker(d *demo) *checker {
-	c := &checker{demo: d}
-	c.writes = c.written()
-	return c
+func newChecker(ctx context.Context, w *World) (*checker, error) {
+	c := &checker{World: w}
+	seen, _, err := c.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.writes = seen.writes
+	return c, nil
 }
 
 // await waits until everything is as expected and quiet, and says so.
-func (c *checker) await(ctx context.Context, e *expectation, requests int, watch *watch) error {
+func (c *checker) await(ctx context.Context, e *Expectation, requests int) error {
 	began := time.Now()
 	still := &stillness{}
-	err := c.demo.await(ctx, func(ctx context.Context) error {
+	var wrote map[string]int
+	err := Await(ctx, func(ctx context.Context) error {
 		seen, version, err := c.look(ctx)
 		if err != nil {
 			return err
@@ -45,29 +50,31 @@ func (c *checker) await(ctx context.Context, e *expectation, requests int, watch
 		if found := e.differences(seen); len(found) > 0 {
 			return errors.New(strings.Join(found, "\n  "))
 		}
-		if !still.since(version+fmt.Sprint(c.written()), time.Now(), quiet) {
+		if !still.since(version+fmt.Sprint(seen.writes), time.Now(), quiet) {
 			return errors.New("everything is as expected, but changes do not end")
 		}
+		wrote = seen.writes
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	if err := watch.changes(ctx); err != nil {
-		return err
+	if c.Show != nil {
+		if err := c.Show(ctx); err != nil {
+			return err
+		}
 	}
 	took := max(0, time.Since(began)-quiet)
 	after := "later"
 	if requests > 0 {
 		after = "after " + plural(requests, "request")
 	}
-	watch.say("\nAs expected, %.1f s %s: %s.", took.Seconds(), after, c.wrote())
-	return c.count(e)
+	c.Say("\nAs expected, %.1f s %s: %s.", took.Seconds(), after, c.since(wrote))
+	return c.count(e, wrote)
 }
 
 // count compares the writes with those expected and starts counting anew.
-func (c *checker) count(e *expectation) error {
-	now := c.written()
+func (c *checker) count(e *Expectation, now map[string]int) error {
 	for app, want := range e.Writes {
 		if got := now[app] - c.writes[app]; got != want {
 			return fmt.Errorf("%s got %d write calls, not %d", app, got, want)
@@ -77,12 +84,11 @@ func (c *checker) count(e *expectation) error {
 	return nil
 }
 
-// wrote says how many write calls the apps got.
-func (c *checker) wrote() string {
+// since says how many write calls the apps got since the last expectation.
+func (c *checker) since(now map[string]int) string {
 	var parts []string
-	now := c.written()
-	for _, app := range c.apps {
-		parts = append(parts, plural(now[app.name]-c.writes[app.name], "write")+" to "+app.name)
+	for _, app := range c.Apps {
+		parts = append(parts, plural(now[app.Name]-c.writes[app.Name], "write")+" to "+app.Name)
 	}
 	return strings.Join(parts, ", ")
 }
@@ -96,14 +102,6 @@ func plural(n int, noun string) string {
 	default:
 		return fmt.Sprintf("%d %ss", n, noun)
 	}
-}
-
-func (c *checker) written() map[string]int {
-	writes := map[string]int{}
-	for _, app := range c.apps {
-		writes[app.name] = app.Writes()
-	}
-	return writes
 }
 
 // stillness tells since when something is the same.
@@ -124,7 +122,7 @@ func (c *checker) look(ctx context.Context) (*state, string, error) {
 	users, groups := &v1alpha1.ScimUserList{}, &v1alpha1.ScimGroupList{}
 	apps, mappings := &v1alpha1.ScimAppList{}, &v1alpha1.ScimRoleMappingList{}
 	for _, list := range []client.ObjectList{users, groups, apps, mappings} {
-		if err := c.admin.List(ctx, list, client.InNamespace(namespace)); err != nil {
+		if err := c.Admin.List(ctx, list, client.InNamespace(c.Namespace)); err != nil {
 			return nil, "", err
 		}
 	}
@@ -137,7 +135,7 @@ func (c *checker) look(ctx context.Context) (*state, string, error) {
 	}
 	names := namesOf(users)
 	for i := range groups.Items {
-		members, err := membership.Of(ctx, c.admin, &groups.Items[i])
+		members, err := membership.Of(ctx, c.Admin, &groups.Items[i])
 		if err != nil {
 			return nil, "", err
 		}
@@ -152,18 +150,22 @@ func (c *checker) look(ctx context.Context) (*state, string, error) {
 	for i := range apps.Items {
 		seen.addReady("app "+apps.Items[i].Name, &apps.Items[i])
 	}
-	for _, app := range c.apps {
-		seen.addApp(app)
+	for _, app := range c.Apps {
+		holdings, err := app.Look(ctx)
+		if err != nil {
+			return nil, "", fmt.Errorf("looking into %s: %w", app.Name, err)
+		}
+		seen.addApp(app.Name, holdings)
 	}
 	return seen, strings.Join(versions, " "), nil
 }
 
 func newState() *state {
-	return &state{users: map[string]haveUser{}, groups: map[string]wantGroup{}, mappings: map[string]int{}, apps: map[string]appState{}}
+	return &state{users: map[string]haveUser{}, groups: map[string]WantGroup{}, mappings: map[string]int{}, apps: map[string]appState{}, writes: map[string]int{}}
 }
 
 func (s *state) addReady(what string, object v1alpha1.Conditioned) {
-	if err := ready(what, object); err != nil {
+	if err := Ready(what, object); err != nil {
 		s.unready = append(s.unready, err.Error())
 	}
 }
@@ -200,17 +202,17 @@ func (s *state) addGroup(group *v1alpha1.ScimGroup, all membership.Members, name
 		members = append(members, names[member.Value])
 	}
 	slices.Sort(members)
-	s.groups[group.Spec.DisplayName] = wantGroup{Members: members}
+	s.groups[group.Spec.DisplayName] = WantGroup{Members: members}
 }
 
-func (s *state) addApp(app *demoApp) {
+func (s *state) addApp(name string, app Holdings) {
 	have := appState{accounts: map[string]haveAccount{}, groups: map[string][]string{}}
 	names := map[string]string{}
-	for _, user := range app.Users() {
+	for _, user := range app.Users {
 		names[user.ID] = user.UserName
 		have.accounts[user.UserName] = haveAccount{id: user.ID, state: accountState(user.Active, user.Roles), attributes: user.Attributes}
 	}
-	for _, group := range app.Groups() {
+	for _, group := range app.Groups {
 		var members []string
 		for _, id := range group.Members {
 			members = append(members, names[id])
@@ -218,5 +220,5 @@ func (s *state) addApp(app *demoApp) {
 		slices.Sort(members)
 		have.groups[group.DisplayName] = members
 	}
-	s.apps[app.name] = have
+	s.apps[name], s.writes[name] = have, app.Writes
 }

@@ -1,7 +1,9 @@
 // Copyright The scim-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+// Package session plays what an identity provider sends, as a file of steps tells it, and waits until users, groups and mappings in the API server and accounts and
+// groups in the apps are what the file expects. `make run` plays it on one machine, the end-to-end tests play it in a cluster.
+package session
 
 import (
 	"bytes"
@@ -14,7 +16,7 @@ import (
 	"strings"
 )
 
-// step is a line of a session, a JSON object. It has exactly one of say, scim, apply and expect:
+// Step is a line of a session, a JSON object. It has exactly one of say, scim, apply and expect:
 //
 //	{"say": "text"}                       a heading.
 //	{"scim": "GET /Users", "query": {..}, a request of the identity provider, and the status that it has to get. rows is the totalResults
@@ -22,8 +24,8 @@ import (
 //	 "rows": 0, "save": "kim"}            in all later steps. merge in place of body is a change: the resource is read first, the change is
 //	                                      merged into what came back (RFC 7396), and that is sent, as Okta does with PUT.
 //	{"apply": {..}}                       an object that a person applies with kubectl.
-//	{"expect": {..}}                      what has to be true soon, in the API server and in the apps; the session waits for it. See expectation.
-type step struct {
+//	{"expect": {..}}                      what has to be true soon, in the API server and in the apps; the session waits for it. See Expectation.
+type Step struct {
 	Say string `json:"say,omitempty"`
 
 	SCIM  string            `json:"scim,omitempty"`
@@ -36,16 +38,16 @@ type step struct {
 
 	Apply map[string]any `json:"apply,omitempty"`
 
-	Expect *expectation `json:"expect,omitempty"`
+	Expect *Expectation `json:"expect,omitempty"`
 }
 
-// readSession reads a session, and refuses a line that is no step.
-func readSession(file string) ([]step, error) {
+// Read reads a session, and refuses a line that is no step.
+func Read(file string) ([]Step, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	var steps []step
+	var steps []Step
 	for i, line := range bytes.Split(bytes.TrimSpace(data), []byte("\n")) {
 		s, err := parseStep(line)
 		if err != nil {
@@ -56,8 +58,8 @@ func readSession(file string) ([]step, error) {
 	return steps, nil
 }
 
-func parseStep(line []byte) (step, error) {
-	var s step
+func parseStep(line []byte) (Step, error) {
+	var s Step
 	decoder := json.NewDecoder(bytes.NewReader(line))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&s); err != nil {
@@ -69,7 +71,7 @@ func parseStep(line []byte) (step, error) {
 	return s, s.check()
 }
 
-func (s step) check() error {
+func (s Step) check() error {
 	kinds := 0
 	for _, is := range []bool{s.Say != "", s.SCIM != "", s.Apply != nil, s.Expect != nil} {
 		if is {

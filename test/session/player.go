@@ -1,7 +1,7 @@
 // Copyright The scim-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package session
 
 import (
 	"context"
@@ -14,11 +14,13 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// play plays a session, one step after the other, and shows what changes meanwhile.
-func (d *demo) play(ctx context.Context, steps []step, watch *watch) error {
-	stop := watch.start(ctx)
-	defer stop()
-	player := &player{demo: d, ids: variables{}, watch: watch, checker: newChecker(d)}
+// Play plays a session, one step after the other.
+func (w *World) Play(ctx context.Context, steps []Step) error {
+	checker, err := newChecker(ctx, w)
+	if err != nil {
+		return err
+	}
+	player := &player{World: w, ids: variables{}, checker: checker}
 	for i, s := range steps {
 		if err := player.do(ctx, s); err != nil {
 			return fmt.Errorf("step %d of the session: %w", i+1, err)
@@ -28,33 +30,32 @@ func (d *demo) play(ctx context.Context, steps []step, watch *watch) error {
 }
 
 type player struct {
-	*demo
+	*World
 	ids     variables
-	watch   *watch
 	checker *checker
 	// requests since the last heading.
 	requests int
 }
 
-func (p *player) do(ctx context.Context, s step) error {
+func (p *player) do(ctx context.Context, s Step) error {
 	switch {
 	case s.Say != "":
-		p.watch.say("\n# %s", s.Say)
+		p.Say("\n# %s", s.Say)
 		p.requests = 0
 		return nil
 	case s.Apply != nil:
 		object := &unstructured.Unstructured{Object: s.Apply}
-		object.SetNamespace(namespace)
-		return p.apply(ctx, object)
+		object.SetNamespace(p.Namespace)
+		return p.Apply(ctx, object)
 	case s.Expect != nil:
-		return p.checker.await(ctx, s.Expect, p.requests, p.watch)
+		return p.checker.await(ctx, s.Expect, p.requests)
 	default:
 		return p.request(ctx, s)
 	}
 }
 
 // request sends what the identity provider sends and checks the answer.
-func (p *player) request(ctx context.Context, s step) error {
+func (p *player) request(ctx context.Context, s Step) error {
 	text, err := p.ids.fill(s.SCIM)
 	if err != nil {
 		return err
@@ -82,7 +83,7 @@ func (p *player) request(ctx context.Context, s step) error {
 }
 
 // body is what to send: the step's body, or the resource as it is now with the step's change merged in.
-func (p *player) body(ctx context.Context, s step, path string) ([]byte, error) {
+func (p *player) body(ctx context.Context, s Step, path string) ([]byte, error) {
 	if s.Merge == nil {
 		if s.Body == nil {
 			return nil, nil
@@ -108,7 +109,7 @@ func (p *player) body(ctx context.Context, s step, path string) ([]byte, error) 
 // exchange sends one request and wants a status.
 func (p *player) exchange(ctx context.Context, want int, method, path string, query map[string]string, body []byte) (answer, error) {
 	p.requests++
-	got, err := p.scim.send(ctx, method, path, query, body)
+	got, err := p.SCIM.send(ctx, method, path, query, body)
 	if err != nil {
 		return got, err
 	}

@@ -1,7 +1,7 @@
 // Copyright The scim-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package session
 
 import (
 	"strings"
@@ -13,7 +13,7 @@ import (
 func good() *state {
 	s := newState()
 	s.users["kim@corp.test"] = haveUser{active: true, accounts: map[string]string{"crm": "active editor"}, ids: map[string]string{"crm": "7"}}
-	s.groups["Desk"] = wantGroup{Members: []string{"kim@corp.test"}}
+	s.groups["Desk"] = WantGroup{Members: []string{"kim@corp.test"}}
 	s.mappings["desk"] = 1
 	s.apps["crm"] = appState{
 		accounts: map[string]haveAccount{"kim@corp.test": {
@@ -24,13 +24,13 @@ func good() *state {
 	return s
 }
 
-func goodExpectation() *expectation {
-	return &expectation{
+func goodExpectation() *Expectation {
+	return &Expectation{
 		Complete: true,
-		Users: map[string]wantUser{"kim@corp.test": {
+		Users: map[string]WantUser{"kim@corp.test": {
 			Active: true, Accounts: map[string]string{"crm": "active editor"}, Attributes: map[string]map[string]string{"crm": {"name.familyName": "Adler"}},
 		}},
-		Groups:   map[string]wantGroup{"Desk": {Members: []string{"kim@corp.test"}, Apps: map[string][]string{"crm": {"kim@corp.test"}}}},
+		Groups:   map[string]WantGroup{"Desk": {Members: []string{"kim@corp.test"}, Apps: map[string][]string{"crm": {"kim@corp.test"}}}},
 		Mappings: map[string]int{"desk": 1},
 	}
 }
@@ -60,11 +60,11 @@ func TestExpectationFindsEveryDifference(t *testing.T) {
 			s.apps["crm"].accounts["kim@corp.test"].attributes["name"] = map[string]any{"familyName": "Alder"}
 		}, "familyName"},
 		"no such group":           {func(s *state) { delete(s.groups, "Desk") }, "does not exist"},
-		"other members":           {func(s *state) { s.groups["Desk"] = wantGroup{} }, "has the members"},
+		"other members":           {func(s *state) { s.groups["Desk"] = WantGroup{} }, "has the members"},
 		"other members in an app": {func(s *state) { s.apps["crm"].groups["Desk"] = nil }, "in crm"},
 		"other count":             {func(s *state) { s.mappings["desk"] = 2 }, "gives 2 users"},
 		"one user more":           {func(s *state) { s.users["sam@corp.test"] = haveUser{} }, "should not exist"},
-		"one group more":          {func(s *state) { s.groups["Staff"] = wantGroup{} }, "should not exist"},
+		"one group more":          {func(s *state) { s.groups["Staff"] = WantGroup{} }, "should not exist"},
 		"one mapping more":        {func(s *state) { s.mappings["staff"] = 0 }, "should not exist"},
 		"one account more":        {func(s *state) { s.apps["crm"].accounts["sam@corp.test"] = haveAccount{} }, "should not exist in crm"},
 		"one group in crm more":   {func(s *state) { s.apps["crm"].groups["Staff"] = nil }, "should not exist in crm"},

@@ -1,7 +1,7 @@
 // Copyright The scim-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package session
 
 import (
 	"fmt"
@@ -12,22 +12,22 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// expectation is what has to be true. Only what is named is looked at, unless complete is set: then there has to be nothing else. Every user,
+// Expectation is what has to be true. Only what is named is looked at, unless complete is set: then there has to be nothing else. Every user,
 // group, app and mapping has to be Ready in any case.
-type expectation struct {
+type Expectation struct {
 	Complete bool `json:"complete,omitempty"`
 	// Users by userName.
-	Users map[string]wantUser `json:"users,omitempty"`
+	Users map[string]WantUser `json:"users,omitempty"`
 	// Groups by displayName.
-	Groups map[string]wantGroup `json:"groups,omitempty"`
+	Groups map[string]WantGroup `json:"groups,omitempty"`
 	// Mappings: how many users each gives its app.
 	Mappings map[string]int `json:"mappings,omitempty"`
 	// Writes: how many write calls each app got since the last expectation.
 	Writes map[string]int `json:"writes,omitempty"`
 }
 
-// wantUser is a user and its accounts.
-type wantUser struct {
+// WantUser is a user and its accounts.
+type WantUser struct {
 	Active bool `json:"active"`
 	// Accounts by app: "active" or "inactive", and the role if the app has roles, such as "active editor".
 	Accounts map[string]string `json:"accounts"`
@@ -35,8 +35,8 @@ type wantUser struct {
 	Attributes map[string]map[string]string `json:"attributes,omitempty"`
 }
 
-// wantGroup is a group: its members by userName, and those that it has in the apps that it is pushed to.
-type wantGroup struct {
+// WantGroup is a group: its members by userName, and those that it has in the apps that it is pushed to.
+type WantGroup struct {
 	Members []string            `json:"members"`
 	Apps    map[string][]string `json:"apps,omitempty"`
 }
@@ -44,16 +44,18 @@ type wantGroup struct {
 // state is what is true, in the API server and in the apps.
 type state struct {
 	users    map[string]haveUser
-	groups   map[string]wantGroup
+	groups   map[string]WantGroup
 	mappings map[string]int
 	apps     map[string]appState
+	// writes are how many write calls each app has got.
+	writes map[string]int
 	// unready is why something is not Ready.
 	unready []string
 }
 
 type haveUser struct {
 	active bool
-	// accounts as the user's status has them, written as in wantUser, with the app's id of each.
+	// accounts as the user's status has them, written as in WantUser, with the app's id of each.
 	accounts map[string]string
 	ids      map[string]string
 }
@@ -69,7 +71,7 @@ type haveAccount struct {
 }
 
 // differences are what is not as expected, in sentences.
-func (e *expectation) differences(s *state) []string {
+func (e *Expectation) differences(s *state) []string {
 	var found []string
 	report := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
 	found = append(found, s.unready...)
@@ -109,7 +111,7 @@ func (e *expectation) differences(s *state) []string {
 }
 
 // userDifferences compare a user's status and the apps' accounts with what is expected.
-func userDifferences(name string, want wantUser, have haveUser, apps map[string]appState) []string {
+func userDifferences(name string, want WantUser, have haveUser, apps map[string]appState) []string {
 	var found []string
 	report := func(format string, args ...any) { found = append(found, "user "+name+" "+fmt.Sprintf(format, args...)) }
 	if have.active != want.Active {
@@ -139,7 +141,7 @@ func userDifferences(name string, want wantUser, have haveUser, apps map[string]
 }
 
 // surplus is what exists and is not expected.
-func (e *expectation) surplus(s *state) []string {
+func (e *Expectation) surplus(s *state) []string {
 	var found []string
 	for _, name := range slices.Sorted(maps.Keys(s.users)) {
 		if _, ok := e.Users[name]; !ok {

@@ -1,7 +1,7 @@
 // Copyright The scim-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package session
 
 import (
 	"path/filepath"
@@ -41,7 +41,7 @@ func TestSampleSession(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	steps, err := readSession(filepath.Join(root, "config", "samples", "okta-session.jsonl"))
+	steps, err := Read(filepath.Join(root, "config", "samples", "okta-session.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}

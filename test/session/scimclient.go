@@ -1,7 +1,7 @@
 // Copyright The scim-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package session
 
 import (
 	"bytes"
@@ -16,18 +16,27 @@ import (
 	"time"
 )
 
-// scimClient sends what an identity provider sends.
-type scimClient struct {
+// SCIM sends what an identity provider sends.
+type SCIM struct {
 	base, token string
 	http        *http.Client
 }
 
-func newSCIMClient(base, token string, roots *x509.CertPool) *scimClient {
-	return &scimClient{base: base, token: token, http: &http.Client{
-		// Okta gives up after 60 s.
-		Timeout:   60 * time.Second,
-		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}},
-	}}
+// NewSCIM makes a client of a SCIM base URL, which reaches it by transport.
+func NewSCIM(base, token string, transport http.RoundTripper) *SCIM {
+	// Okta gives up after 60 s.
+	return &SCIM{base: base, token: token, http: &http.Client{Timeout: 60 * time.Second, Transport: transport}}
+}
+
+// Trusting is a transport that trusts the certificates of some authorities alone.
+func Trusting(roots *x509.CertPool) *http.Transport {
+	return &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
+}
+
+// Answers says whether the endpoint answers anything at all: an error if not.
+func (c *SCIM) Answers(ctx context.Context) error {
+	_, err := c.send(ctx, http.MethodGet, "/ServiceProviderConfig", nil, nil)
+	return err
 }
 
 // answer is what came back; body is nil if it was no JSON object.
@@ -38,7 +47,7 @@ type answer struct {
 }
 
 // send makes one request. A nil body is not sent.
-func (c *scimClient) send(ctx context.Context, method, path string, query map[string]string, body []byte) (answer, error) {
+func (c *SCIM) send(ctx context.Context, method, path string, query map[string]string, body []byte) (answer, error) {
 	values := url.Values{}
 	for name, value := range query {
 		values.Set(name, value)

@@ -1,7 +1,7 @@
 // Copyright The scim-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package session
 
 import (
 	"context"
@@ -16,8 +16,8 @@ const (
 	glance = 100 * time.Millisecond
 )
 
-// await waits until check gives no error. It gives up with the last one.
-func (d *demo) await(ctx context.Context, check func(context.Context) error) error {
+// Await waits until check gives no error. It gives up with the last one.
+func Await(ctx context.Context, check func(context.Context) error) error {
 	deadline := time.Now().Add(patience)
 	for {
 		err := check(ctx)

@@ -25,8 +25,7 @@ TESTFLAGS ?=
 
 # Where controller-gen finds markers for RBAC; what it writes.
 RBAC_ROOTS := $(wildcard controllers internal cmd)
-CHART := charts/scim-operator
-GENERATED := $(wildcard api/*/zz_generated.deepcopy.go) config/crd/bases config/rbac/role.yaml docs/reference $(CHART)
+GENERATED := $(wildcard api/*/zz_generated.deepcopy.go) config docs/reference charts
 
 .PHONY: help
 help: ## Show this list.
@@ -83,7 +82,7 @@ verify-generate: ## Fail when the generated files are not what the sources say.
 ##@ Change
 
 .PHONY: generate
-generate: ## Write deepcopy functions, CRDs (config/crd/bases), RBAC (config/rbac), the field reference (docs/reference) and the chart's parts.
+generate: ## Write deepcopy functions, CRDs, RBAC, the field reference (docs/reference), the charts' parts, and config/ from the chart.
 	@gen=$$(hack/tools/tool controller-gen); \
 	rm -f config/crd/bases/*.yaml; \
 	"$$gen" object:headerFile=hack/boilerplate.go.txt paths=./api/...; \
@@ -91,10 +90,8 @@ generate: ## Write deepcopy functions, CRDs (config/crd/bases), RBAC (config/rba
 	"$$gen" rbac:roleName=scim-operator $(patsubst %,paths=./%/...,$(RBAC_ROOTS)) output:rbac:dir=config/rbac; \
 	rm -f docs/reference/*.md; \
 	go run ./hack/apidocs config/crd/bases docs/reference; \
-	rm -rf $(CHART)/files; mkdir -p $(CHART)/files/crds; \
-	cp config/crd/bases/*.yaml $(CHART)/files/crds; \
-	cp config/rbac/role.yaml $(CHART)/files; \
-	go run ./hack/chart $(CHART)
+	for chart in charts/*; do go run ./hack/chart "$$chart"; done; \
+	hack/manifests
 
 .PHONY: fmt
 fmt: ## Format the sources.
@@ -112,4 +109,4 @@ clean: ## Remove bin/ and .run/ (the programs in the user's cache directory stay
 
 .PHONY: generated-sum
 generated-sum:
-	@find api config docs/reference $(CHART) -type f \( -name 'zz_generated.*' -o -path 'config/crd/bases/*' -o -path config/rbac/role.yaml -o -path 'docs/reference/*' -o -path '$(CHART)/*' \) | LC_ALL=C sort | xargs cksum
+	@find $(GENERATED) -type f | LC_ALL=C sort | xargs cksum

@@ -57,14 +57,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end }}
 
-{{/* Names under which the endpoint is reached, as a YAML list. */}}
+{{/* Names under which the endpoint of .root in .namespace is reached, as a YAML list. */}}
 {{- define "scim-operator.hosts" -}}
-{{- $service := include "scim-operator.fullname" . }}
-{{- $hosts := list (printf "%s.%s.svc" $service .Release.Namespace) (printf "%s.%s.svc.cluster.local" $service .Release.Namespace) (printf "%s.%s" $service .Release.Namespace) $service }}
-{{- with .Values.externalURL }}
+{{- $service := include "scim-operator.fullname" .root }}
+{{- $inNamespace := printf "%s.%s" $service .namespace }}
+{{- $hosts := list (printf "%s.svc" $inNamespace) (printf "%s.svc.cluster.local" $inNamespace) $inNamespace $service }}
+{{- with .root.Values.externalURL }}
 {{- $hosts = prepend $hosts ((urlParse .).host | splitList ":" | first) }}
 {{- end }}
-{{- range .Values.tls.certManager.dnsNames }}
+{{- range .root.Values.tls.certManager.dnsNames }}
 {{- $hosts = append $hosts . }}
 {{- end }}
 {{- $hosts | uniq | toYaml }}

@@ -5,6 +5,7 @@ package session
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,6 +33,33 @@ func TestParseStepRefusesWhatIsNoStep(t *testing.T) {
 				t.Errorf("error %v, want one with %q", err, test.want)
 			}
 		})
+	}
+}
+
+// No sample is left out of the Kustomization, by which people apply them, and `make run` does.
+func TestEverySampleIsApplied(t *testing.T) {
+	root, err := assets.ModuleRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(root, "config", "samples")
+	applied, err := samples(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	there, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, file := range there {
+		if name := filepath.Base(file); name != "kustomization.yaml" {
+			want = append(want, name)
+		}
+	}
+	slices.Sort(applied)
+	if diff := cmp.Diff(want, applied); diff != "" {
+		t.Errorf("in config/samples (-) and in its kustomization.yaml (+):\n%s", diff)
 	}
 }
 

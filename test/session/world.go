@@ -65,14 +65,15 @@ func (w *World) Apply(ctx context.Context, object *unstructured.Unstructured) er
 	return nil
 }
 
-// ApplySamples applies the files of config/samples and waits until the identity provider may come and the apps are Ready. The ScimApps get the addresses of Apps.
+// ApplySamples applies what the Kustomization of config/samples lists, and waits until the identity provider may come and the apps are Ready. The ScimApps get the
+// addresses of Apps.
 func (w *World) ApplySamples(ctx context.Context, dir string) error {
-	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+	files, err := samples(dir)
 	if err != nil {
 		return err
 	}
 	for _, file := range files {
-		objects, err := ReadYAML(file)
+		objects, err := ReadYAML(filepath.Join(dir, file))
 		if err != nil {
 			return err
 		}
@@ -83,6 +84,19 @@ func (w *World) ApplySamples(ctx context.Context, dir string) error {
 		}
 	}
 	return Await(ctx, w.samplesReady)
+}
+
+// samples are the names of the files that the Kustomization of a directory lists.
+func samples(dir string) ([]string, error) {
+	kustomization, err := ReadYAML(filepath.Join(dir, "kustomization.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	if len(kustomization) != 1 {
+		return nil, fmt.Errorf("%s: kustomization.yaml has %d documents, want 1", dir, len(kustomization))
+	}
+	files, _, err := unstructured.NestedStringSlice(kustomization[0].Object, "resources")
+	return files, err
 }
 
 func (w *World) applySample(ctx context.Context, object *unstructured.Unstructured) error {

@@ -171,7 +171,7 @@ func (a *arbiter) take(ctx context.Context, name string, current, next client.Ob
 			}
 		}
 		err := a.reserve(ctx, s, v1alpha1.Reservation{User: next.GetName(), ID: a.id(next), ResourceVersion: next.GetResourceVersion()})
-		if err == nil && s.object == nil {
+		if err == nil {
 			return a.adopt(ctx, name, next)
 		}
 		if !lost(err) {
@@ -233,8 +233,8 @@ func (a *arbiter) belongs(ctx context.Context, name string) error {
 	return errContention
 }
 
-// adopt looks, after a slot had to be created for obj, for one who carries the name without a slot: restored without its Lease, or made before names were
-// unique. The slot becomes that one's.
+// adopt looks, after a slot was reserved for obj, for one who carries the name without a slot: restored without its Lease, or made before names were unique. The
+// slot becomes that one's. That the slot existed does not tell that somebody has looked: whoever made it may have crashed, or be looking still.
 func (a *arbiter) adopt(ctx context.Context, name string, obj client.Object) error {
 	stray, err := a.stray(ctx, obj)
 	if err != nil || stray == nil {

@@ -34,6 +34,8 @@ type world struct {
 	forgetful bool
 	// careless makes the controller remove finalizers without asking.
 	careless bool
+	// restored is whether groups came back without the Leases of their names.
+	restored bool
 }
 
 // An operation of a scenario, with its meaning for a directory without concurrency.
@@ -252,6 +254,15 @@ func remove(i int) *operation {
 	return op
 }
 
+// loseLeases makes the groups what a restore without Leases leaves.
+func loseLeases() *operation {
+	return &operation{name: "restore without Leases", run: func(w *world, _ *Store) outcome {
+		w.restored = true
+		maps.DeleteFunc(w.etcd.objects, func(key string, _ client.Object) bool { return strings.HasPrefix(key, "lease/") })
+		return outcome{result: "ok"}
+	}}
+}
+
 func lookup(name string) *operation {
 	op := &operation{name: "look up " + name}
 	op.run = func(w *world, s *Store) outcome {
@@ -382,7 +393,7 @@ func (w *world) holders() (ideal, error) {
 		switch {
 		case key == slotKey && reserved != nil:
 			return nil, fmt.Errorf("%s has the name %s, but reserves it for %s", id, name, reserved.User)
-		case key != slotKey && (reserved == nil || reserved.User+"."+reserved.ID != id):
+		case key != slotKey && !w.restored && (reserved == nil || reserved.User+"."+reserved.ID != id):
 			return nil, fmt.Errorf("%s has the name %s, but the slot is not reserved for it", id, name)
 		}
 	}

@@ -61,6 +61,7 @@ func excludes(f *scim.Filter, rt *scim.ResourceType) bool {
 func (d *Directory) view(ctx context.Context, t resourceType) *view {
 	v := d.store.views.of(t.arbiter().empty(), d.scope.Namespace)
 	v.verify(ctx, d.store.api)
+	d.catchUp(ctx, v)
 	return v
 }
 

@@ -5,7 +5,6 @@ package directory
 
 import (
 	"context"
-	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -26,85 +25,116 @@ func nameOf(obj client.Object) string {
 	return ""
 }
 
-// wrote shows a write of this replica in its listings. Rivals of a user are read from the API server and shown first, and their rivals in turn, for they may have been
-// renamed, too. Where that fails, the listing trails the watch.
+// wrote shows a write of this replica in its listings. Of a user and a rival, the one whose state is the older has changed since: it is read from the API server and
+// shown first, and its rivals in turn, for they may have been renamed, too. Where that fails, the listing trails the watch.
 func (d *Directory) wrote(ctx context.Context, obj client.Object) {
-	recent := d.store.views
-	newest := []client.Object{obj}
-	known := map[types.UID]bool{obj.GetUID(): true}
-	for i := 0; i < len(newest); i++ {
-		for _, rival := range d.rivals(ctx, newest[i]) {
-			if known[rival.GetUID()] {
-				continue
-			}
-			known[rival.GetUID()] = true
-			current := &v1alpha1.ScimUser{}
-			err := client.IgnoreNotFound(d.store.api.Get(ctx, client.ObjectKeyFromObject(rival), current))
+	v := d.store.views.of(obj, obj.GetNamespace())
+	states := map[types.UID]client.Object{obj.GetUID(): obj}
+	asked := map[types.UID]bool{}
+	for {
+		outdated := v.wroteAll(states, asked)
+		if len(outdated) == 0 {
+			return
+		}
+		for _, old := range outdated {
+			asked[old.GetUID()] = true
+			current, err := d.ask(ctx, old)
 			switch {
 			case err != nil:
-			case !sameObject(current, rival) || !alive(current):
-				recent.removed(rival)
+			case current == nil:
+				delete(states, old.GetUID())
+				v.removed(old)
 			default:
-				newest = append(newest, current)
+				states[current.GetUID()] = current
 			}
 		}
 	}
-	for _, state := range slices.Backward(newest) {
-		recent.wrote(state)
-	}
 }
 
-// rivals are the users that this replica would show by the name of a user.
-func (d *Directory) rivals(ctx context.Context, obj client.Object) []client.Object {
-	u, ok := obj.(*v1alpha1.ScimUser)
-	if !ok {
-		return nil
-	}
-	return append(d.store.views.of(u, u.Namespace).rivals(u), d.cachedRivals(ctx, u)...)
-}
-
-// cachedRivals are the users that the watch has shown to have the user's name.
-func (d *Directory) cachedRivals(ctx context.Context, u *v1alpha1.ScimUser) []client.Object {
-	list := &v1alpha1.ScimUserList{}
-	err := d.store.opts.Cache.List(ctx, list, client.InNamespace(u.Namespace), client.MatchingFields{IndexUserName: nameOf(u)}, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return nil
-	}
-	var rivals []client.Object
-	for i := range list.Items {
-		if other := &list.Items[i]; !sameObject(other, u) && alive(other) {
-			rivals = append(rivals, other)
+// catchUp shows what has become of the users whose names others have taken, before the watch does. Those that the API server says nothing about are shown as they were.
+func (d *Directory) catchUp(ctx context.Context, v *view) {
+	for _, old := range v.overtaken() {
+		current, err := d.ask(ctx, old)
+		switch {
+		case err != nil:
+		case current == nil:
+			v.removed(old)
+		default:
+			d.wrote(ctx, current)
 		}
 	}
-	return rivals
 }
 
-// rivals are the users with the user's name that this replica has written.
-func (v *view) rivals(u *v1alpha1.ScimUser) []client.Object {
-	name := nameOf(u)
+// overtaken are some of the passed users, in no order.
+func (v *view) overtaken() []client.Object {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	var rivals []client.Object
-	for _, key := range v.named[name] {
-		if w := v.own[key]; !sameObject(w.obj, u) {
-			rivals = append(rivals, w.obj)
+	var some []client.Object
+	for _, obj := range v.passed {
+		if len(some) < maxChecks {
+			some = append(some, obj)
 		}
 	}
-	return rivals
+	return some
 }
 
-// outrun is whether an own write of another user has taken the name that obj has, after the state that obj is. What the watch shows next of obj is another name, or its
-// end.
-func (v *view) outrun(obj client.Object) bool {
-	if len(v.named) == 0 {
-		return false
+// ask reads the state of a user, nil where it is gone.
+func (d *Directory) ask(ctx context.Context, old client.Object) (client.Object, error) {
+	current := &v1alpha1.ScimUser{}
+	if err := client.IgnoreNotFound(d.store.api.Get(ctx, client.ObjectKeyFromObject(old), current)); err != nil {
+		return nil, err
 	}
-	for _, key := range v.named[nameOf(obj)] {
-		if outruns(v.own[key].obj, obj) {
-			return true
+	if !sameObject(current, old) || !alive(current) {
+		return nil, nil
+	}
+	return current, nil
+}
+
+// wroteAll takes writes of this replica together, by UID. Where one of the users is a rival of another one in the listing, it takes none and gives those that must
+// have changed since they were read; those that were asked about already are believed.
+func (v *view) wroteAll(states map[types.UID]client.Object, asked map[types.UID]bool) (outdated []client.Object) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, obj := range states {
+		rival := v.rival(obj)
+		if rival == nil {
+			continue
+		}
+		if next := states[rival.GetUID()]; next != nil {
+			rival = next
+		}
+		if nameOf(rival) != nameOf(obj) {
+			continue
+		}
+		old := rival
+		if outruns(rival, obj) {
+			old = obj
+		}
+		if !asked[old.GetUID()] {
+			outdated = append(outdated, old)
 		}
 	}
-	return false
+	if len(outdated) == 0 {
+		for _, obj := range states {
+			v.record(obj)
+		}
+	}
+	return outdated
+}
+
+// rival is the user that is shown by the name of another one, nil for none.
+func (v *view) rival(obj client.Object) client.Object {
+	if holder := v.names[nameOf(obj)]; holder != nil && !sameObject(holder, obj) {
+		return holder
+	}
+	return nil
+}
+
+// outrun is whether another user that is shown has taken the name that obj has, after the state that obj is. What the watch shows next of obj is another name, or its
+// end.
+func (v *view) outrun(obj client.Object) bool {
+	rival := v.rival(obj)
+	return rival != nil && outruns(rival, obj)
 }
 
 func outruns(own, obj client.Object) bool {

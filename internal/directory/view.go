@@ -5,7 +5,6 @@ package directory
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -25,10 +24,12 @@ type view struct {
 
 	mu   sync.RWMutex
 	rows ordered
+	// names are the users in rows by folded userName.
+	names map[string]client.Object
 	// own are writes of this replica that the watch has not shown, by metadata.name. Their objects are in rows.
 	own map[string]ownWrite
-	// named are the keys of own by the folded userName of the users.
-	named map[string][]string
+	// passed are users that the watch has shown in a state that is over, by metadata.name: another one has taken their name since. Their rows are from before.
+	passed map[string]client.Object
 	// gone are the objects that this replica has deleted, until the watch shows it, by UID.
 	gone map[types.UID]ownWrite
 	// seen is the highest resourceVersion that the watch has shown.
@@ -39,9 +40,7 @@ type view struct {
 
 type ownWrite struct {
 	obj client.Object
-	// name is its folded userName, "" for groups.
-	name string
-	at   time.Time
+	at  time.Time
 	// checked is when the API server was last asked whether the object is still there.
 	checked time.Time
 }
@@ -57,7 +56,10 @@ const (
 )
 
 func newView(clock Clock) *view {
-	return &view{clock: clock, own: map[string]ownWrite{}, named: map[string][]string{}, gone: map[types.UID]ownWrite{}, sweepAt: minSweep}
+	return &view{
+		clock: clock, names: map[string]client.Object{}, own: map[string]ownWrite{}, passed: map[string]client.Object{}, gone: map[types.UID]ownWrite{},
+		sweepAt: minSweep,
+	}
 }
 
 // newer is whether a is a later state than b. What is no resourceVersion of Kubernetes counts as old.
@@ -80,25 +82,30 @@ func (v *view) shown(before, obj client.Object) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.advance(obj)
-	w, own := v.own[obj.GetName()]
-	if own && newer(w.obj.GetResourceVersion(), obj.GetResourceVersion()) || v.outrun(obj) {
-		return
-	}
-	if own {
-		v.forget(w.obj)
-	}
 	if before != nil && !sameObject(before, obj) {
 		v.hide(before)
 	}
-	if _, deleted := v.gone[obj.GetUID()]; deleted {
-		if obj.GetDeletionTimestamp() != nil {
-			delete(v.gone, obj.GetUID())
-		}
+	w, own := v.own[obj.GetName()]
+	if own && newer(w.obj.GetResourceVersion(), obj.GetResourceVersion()) {
 		return
 	}
-	if alive(obj) {
-		v.rows.put(obj)
-	} else {
+	_, deleted := v.gone[obj.GetUID()]
+	if alive(obj) && !deleted && v.outrun(obj) {
+		v.passed[obj.GetName()] = obj
+		return
+	}
+	delete(v.passed, obj.GetName())
+	if own {
+		v.forget(w.obj)
+	}
+	switch {
+	case obj.GetDeletionTimestamp() != nil:
+		delete(v.gone, obj.GetUID())
+		v.hide(obj)
+	case deleted:
+	case alive(obj):
+		v.put(obj)
+	default:
 		v.hide(obj)
 	}
 }
@@ -109,8 +116,16 @@ func (v *view) vanished(obj client.Object) {
 	defer v.mu.Unlock()
 	v.advance(obj)
 	delete(v.gone, obj.GetUID())
+	v.end(obj)
+}
+
+// end takes the object out of all that is shown.
+func (v *view) end(obj client.Object) {
 	if w, ok := v.own[obj.GetName()]; ok && sameObject(w.obj, obj) {
 		v.forget(w.obj)
+	}
+	if p := v.passed[obj.GetName()]; p != nil && sameObject(p, obj) {
+		delete(v.passed, obj.GetName())
 	}
 	v.hide(obj)
 }
@@ -121,31 +136,34 @@ func (v *view) advance(obj client.Object) {
 	}
 }
 
-// hide takes the object out of the rows, not another one that has its name by now.
+// put shows the object as it is.
+func (v *view) put(obj client.Object) {
+	if shown := v.rows.get(keyOf(obj)); shown != nil {
+		v.unname(shown)
+	}
+	v.rows.put(obj)
+	if name := nameOf(obj); name != "" {
+		v.names[name] = obj
+	}
+}
+
+// hide takes the object out of the rows, not another one that has its metadata.name by now.
 func (v *view) hide(obj client.Object) {
 	if shown := v.rows.get(keyOf(obj)); shown != nil && sameObject(shown, obj) {
+		v.unname(shown)
 		v.rows.remove(keyOf(obj))
 	}
 }
 
-// remember puts an own write in, and its object.
-func (v *view) remember(obj client.Object) {
-	name := nameOf(obj)
-	v.own[obj.GetName()] = ownWrite{obj: obj, name: name, at: v.clock.Now()}
-	if name != "" {
-		v.named[name] = append(v.named[name], obj.GetName())
+func (v *view) unname(shown client.Object) {
+	if holder := v.names[nameOf(shown)]; holder != nil && sameObject(holder, shown) {
+		delete(v.names, nameOf(shown))
 	}
-	v.rows.put(obj)
 }
 
 // forget takes an own write out, and its object.
 func (v *view) forget(obj client.Object) {
-	name := v.own[obj.GetName()].name
 	delete(v.own, obj.GetName())
-	rest := slices.DeleteFunc(v.named[name], func(n string) bool { return n == obj.GetName() })
-	if v.named[name] = rest; len(rest) == 0 {
-		delete(v.named, name)
-	}
 	v.hide(obj)
 }
 
@@ -153,9 +171,14 @@ func (v *view) forget(obj client.Object) {
 func (v *view) wrote(obj client.Object) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.record(obj)
+}
+
+func (v *view) record(obj client.Object) {
 	if _, deleted := v.gone[obj.GetUID()]; deleted || !alive(obj) {
 		return
 	}
+	delete(v.passed, obj.GetName())
 	if shown := v.rows.get(keyOf(obj)); shown != nil && sameObject(shown, obj) && !newer(obj.GetResourceVersion(), shown.GetResourceVersion()) {
 		return
 	}
@@ -165,17 +188,15 @@ func (v *view) wrote(obj client.Object) {
 		}
 		v.forget(w.obj)
 	}
-	v.remember(obj)
+	v.own[obj.GetName()] = ownWrite{obj: obj, at: v.clock.Now()}
+	v.put(obj)
 }
 
 // removed takes a deletion by this replica.
 func (v *view) removed(obj client.Object) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if w, ok := v.own[obj.GetName()]; ok && sameObject(w.obj, obj) {
-		v.forget(w.obj)
-	}
-	v.hide(obj)
+	v.end(obj)
 	v.gone[obj.GetUID()] = ownWrite{obj: obj, at: v.clock.Now()}
 	if len(v.gone) >= v.sweepAt {
 		v.sweep()

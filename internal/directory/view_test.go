@@ -212,7 +212,7 @@ func TestViewShowsWhatWasAcknowledgedAndEndsWithTheTruth(t *testing.T) {
 			delete(shown, u.UID)
 		}
 		h.view.sweep()
-		if len(shown) > 0 || len(h.view.own) > 0 || len(h.view.named) > 0 || len(h.view.gone) > 0 {
+		if len(shown) > 0 || len(h.view.own) > 0 || len(h.view.names) != h.view.rows.n || len(h.view.passed) > 0 || len(h.view.gone) > 0 {
 			t.Fatalf("seed %d: %d users too many, %d writes and %d deletions remembered", seed, len(shown), len(h.view.own), len(h.view.gone))
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"net/http"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
@@ -24,12 +23,18 @@ import (
 // A ScimUser that comes from the cache lacks managedFields. An update without them leaves them as they are.
 //
 // synced is whether the cache is filled: until then, it would make reads wait.
-func FastReads(
-	live client.Client, cache client.Reader, synced func() bool, config *rest.Config, httpClient *http.Client,
-) (client.Client, error) {
+func FastReads(live client.Client, cache client.Reader, synced func() bool, config *rest.Config) (client.Client, error) {
 	config = rest.CopyConfig(config)
+	if config.UserAgent == "" {
+		// It names the owner of the fields that are written.
+		config.UserAgent = rest.DefaultKubernetesUserAgent()
+	}
 	config.APIPath, config.GroupVersion = "/apis", &v1alpha1.GroupVersion
 	config.NegotiatedSerializer = serializer.NewCodecFactory(live.Scheme()).WithoutConversion()
+	httpClient, err := pooled(config)
+	if err != nil {
+		return nil, err
+	}
 	direct, err := rest.RESTClientForConfigAndClient(config, httpClient)
 	if err != nil {
 		return nil, err

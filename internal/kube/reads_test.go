@@ -11,7 +11,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
@@ -61,12 +60,8 @@ func newReadWorld(t *testing.T) *readWorld {
 	if err != nil {
 		t.Fatal(err)
 	}
-	httpClient, err := rest.HTTPClientFor(env.Config)
-	if err != nil {
-		t.Fatal(err)
-	}
 	w := &readWorld{plain: plain, cache: &held{}, filled: true}
-	w.fast, err = kube.FastReads(plain, w.cache, func() bool { return w.filled }, env.Config, httpClient)
+	w.fast, err = kube.FastReads(plain, w.cache, func() bool { return w.filled }, env.Config)
 	if err != nil {
 		t.Fatal(err)
 	}

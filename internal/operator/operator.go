@@ -171,7 +171,7 @@ func newClient(ctx context.Context, mgr ctrl.Manager) (client.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watching: %w", err)
 	}
-	return kube.FastReads(live, mgr.GetCache(), users.HasSynced, mgr.GetConfig(), mgr.GetHTTPClient())
+	return kube.FastReads(live, mgr.GetCache(), users.HasSynced, mgr.GetConfig())
 }
 
 // stopTimeout is how long an orderly end may take: longer than the manager gives what it runs.

@@ -54,8 +54,7 @@ func (a *App) syncAccount(ctx context.Context, key Key, line *line) error {
 	}
 	if account == nil || account.App == nil || account.Step.Action == "" {
 		a.gate.made(key.Name)
-		a.forget(key)
-		return nil
+		return a.idle(ctx, key, line)
 	}
 	call := &accountCall{line: line, app: a, key: key, user: user, view: view, AccountView: *account}
 	if account.App.Object.Spec.Suspend || !call.due() {

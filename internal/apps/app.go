@@ -100,12 +100,16 @@ func newApp(config Config, r *Registry) *App {
 		unknown: map[Key]time.Time{}, intents: map[Key]bool{}, failures: map[Key]int{}, owners: newOwners(),
 	}
 	a.gate = newGate(a)
-	a.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
-		Name: config.Key.String(), MaxRequests: 1, Timeout: breakerPause,
+	a.breaker = newBreaker(breakerPause)
+	return a
+}
+
+func newBreaker(pause time.Duration) *gobreaker.TwoStepCircuitBreaker[struct{}] {
+	return gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+		MaxRequests: 1, Timeout: pause,
 		ReadyToTrip: func(counts gobreaker.Counts) bool { return counts.ConsecutiveFailures >= breakerFailures },
 		IsExcluded:  func(err error) bool { return errors.Is(err, errNotCalled) },
 	})
-	return a
 }
 
 func (a *App) start(ctx context.Context) {
@@ -204,6 +208,16 @@ func (a *App) handle(ctx context.Context, key Key) {
 	if ctx.Err() == nil {
 		a.settle(key, line, err)
 	}
+}
+
+// idle ends a look at a key that needs nothing. If it was let through to find out whether the app is back, a test does that instead of the change that has
+// disappeared: nothing else may come for days, and the ScimApp would be Unreachable all that time.
+func (a *App) idle(ctx context.Context, key Key, line *line) error {
+	if a.breaker.State() != gobreaker.StateClosed {
+		return line.connector().Test(ctx)
+	}
+	a.forget(key)
+	return nil
 }
 
 // line leads to the app and knows whether it was used: a look that called nobody says nothing about the app.

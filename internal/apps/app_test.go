@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -147,6 +148,35 @@ func TestLooksWithoutACallSayNothingAboutTheApp(t *testing.T) {
 	}
 	if w.app.breaker.State() != gobreaker.StateOpen {
 		t.Errorf("the breaker is %s after %d failures in a row", w.app.breaker.State(), breakerFailures)
+	}
+}
+
+func TestAppIsFoundWellAgainWhenTheChangesThatWaitedHaveDisappeared(t *testing.T) {
+	w := newWorld(t, nil)
+	w.app.breaker = newBreaker(time.Millisecond)
+	w.script.always[connector.OpFindUsers] = failure(connector.OpFindUsers, connector.Unreachable, 0)
+	for i := range breakerFailures {
+		name := fmt.Sprintf("user-%d", i)
+		w.joiner(name)
+		w.work(name)
+	}
+	w.give() // nobody is assigned any more
+	for i := range breakerFailures {
+		w.put(pt.User(fmt.Sprintf("user-%d", i)))
+	}
+	for _, test := range []struct {
+		answer error
+		reason string
+	}{{failure(connector.OpTest, connector.Unreachable, 0), v1alpha1.ReasonUnreachable}, {nil, ""}} {
+		w.script.always[connector.OpTest] = test.answer
+		for w.app.breaker.State() != gobreaker.StateHalfOpen {
+			runtime.Gosched()
+		}
+		w.clock.Step(2 * breakerPause)
+		w.work("user-0")
+		if got := w.app.Health().Reason; got != test.reason {
+			t.Errorf("after a test that gave %v the reason is %q, want %q", test.answer, got, test.reason)
+		}
 	}
 }
 

@@ -40,8 +40,7 @@ func (a *App) syncGroup(ctx context.Context, key Key, line *line) error {
 		return err
 	}
 	if pushed == nil || pushed.App == nil || pushed.Step.Action == "" {
-		a.forget(key)
-		return nil
+		return a.idle(ctx, key, line)
 	}
 	call := &groupCall{line: line, app: a, key: key, group: group, view: view, PushedGroupView: *pushed}
 	if pushed.App.Object.Spec.Suspend || !call.due() {

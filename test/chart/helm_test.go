@@ -5,6 +5,7 @@
 package chart
 
 import (
+	"path/filepath"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -14,7 +15,8 @@ import (
 	"github.com/scim-operator/scim-operator/test/helm"
 )
 
-func TestMain(m *testing.M) { cptest.Main(m, controlplane.Options{}) }
+// The CRDs are what is tested: nobody installs them before.
+func TestMain(m *testing.M) { cptest.Main(m, controlplane.Options{CRDs: []string{}}) }
 
 const (
 	release   = "scim-operator"
@@ -35,6 +37,18 @@ func render(t *testing.T, values string) []*unstructured.Unstructured {
 		t.Fatal(err)
 	}
 	return helm.Objects(t, text)
+}
+
+func crdChart(t *testing.T) string { return filepath.Join(helm.Root(t), "charts", "scim-operator-crds") }
+
+// crds renders the chart of the CRDs.
+func crds(t *testing.T) string {
+	t.Helper()
+	text, err := run(t, "", "template", release, crdChart(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 // find gives the one object of a kind and name.

@@ -95,12 +95,12 @@ func TestKustomizeInstallsWhatTheChartDoes(t *testing.T) {
 }
 
 func TestAKustomizeOverlayMovesEverythingToAnotherNamespace(t *testing.T) {
-	overlay, err := os.MkdirTemp(filepath.Join(helm.Root(t), "config"), ".overlay-")
+	overlay := t.TempDir()
+	base, err := filepath.Rel(overlay, filepath.Join(helm.Root(t), "config", "default"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer os.RemoveAll(overlay)
-	text := "namespace: identity\nresources: [../default]\nimages: [{name: ghcr.io/scim-operator/scim-operator, newName: registry.example.com/scim-operator, newTag: mine}]\n"
+	text := "namespace: identity\nresources: [" + base + "]\nimages: [{name: ghcr.io/scim-operator/scim-operator, newName: registry.example.com/scim-operator, newTag: mine}]\n"
 	if err := os.WriteFile(filepath.Join(overlay, "kustomization.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -149,12 +149,8 @@ func TestEveryWayToTheCRDsLeadsToTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := run(t, "", "template", release, filepath.Join(helm.Root(t), "charts", "scim-operator-crds"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	for way, got := range map[string][]*unstructured.Unstructured{
-		"the plain file": helm.Objects(t, string(file)), "config/crd": kustomize(t, "config/crd"), "the chart of the CRDs": helm.Objects(t, text),
+		"the plain file": helm.Objects(t, string(file)), "config/crd": kustomize(t, "config/crd"), "the chart of the CRDs": helm.Objects(t, crds(t)),
 	} {
 		if diff := cmp.Diff(want, named(t, withoutTool(got))); diff != "" {
 			t.Errorf("the operator's chart (-) and %s (+) differ:\n%s", way, diff)

@@ -71,12 +71,17 @@ type Helm struct {
 // Run is what the function Run does, for this version and cluster.
 func (h Helm) Run(t testing.TB, namespace, values string, args ...string) (string, error) {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "values.yaml")
-	if err := os.WriteFile(file, []byte(values), 0o600); err != nil {
-		t.Fatal(err)
+	args = append(args, "--namespace", namespace)
+	// Not every command of Helm takes values.
+	if values != "" {
+		file := filepath.Join(t.TempDir(), "values.yaml")
+		if err := os.WriteFile(file, []byte(values), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, "--values", file)
 	}
 	var out, errs bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), Tool(t, h.Tool), append(args, "--namespace", namespace, "--values", file)...)
+	cmd := exec.CommandContext(t.Context(), Tool(t, h.Tool), args...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	// Nobody's configuration but the chart's.
 	cmd.Env = append(os.Environ(), "HELM_CONFIG_HOME="+t.TempDir(), "HELM_CACHE_HOME="+t.TempDir(), "HELM_DATA_HOME="+t.TempDir(), "KUBECONFIG="+h.Kubeconfig)

@@ -80,6 +80,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- $all | uniq | toYaml }}
 {{- end }}
 
+{{/* Name of roles that belong to no namespace. Operators that look after namespaces of their own have their own. */}}
+{{- define "scim-operator.clusterName" -}}
+{{- include "scim-operator.fullname" . }}
+{{- if include "scim-operator.namespaces" . | fromYamlArray }}-{{ .Release.Namespace }}{{ end }}
+{{- end }}
+
 {{/* The rules of config/rbac, of kind ClusterRole (what is watched) or Role (the operator's own namespace). */}}
 {{- define "scim-operator.rules" -}}
 {{- range $text := splitList "---\n" (.root.Files.Get "files/role.yaml") }}

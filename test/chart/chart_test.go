@@ -4,6 +4,7 @@
 package chart
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -210,9 +211,29 @@ func TestWhatIsWrongWithValuesIsSaid(t *testing.T) {
 }
 
 func TestLint(t *testing.T) {
+	for _, tool := range []string{"helm", "helm3"} {
+		h := helm.Helm{Tool: tool, Kubeconfig: os.DevNull}
+		for name, values := range variants {
+			if _, err := h.Run(t, namespace, values, "lint", "--strict", "--quiet", helm.Chart(t)); err != nil {
+				t.Errorf("%s: %s: %v", tool, name, err)
+			}
+		}
+		if _, err := h.Run(t, namespace, "", "lint", "--strict", "--quiet", crdChart(t)); err != nil {
+			t.Errorf("%s: the chart of the CRDs: %v", tool, err)
+		}
+	}
+}
+
+func TestHelm3RendersWhatHelm4Does(t *testing.T) {
+	old := helm.Helm{Tool: "helm3", Kubeconfig: os.DevNull}
 	for name, values := range variants {
-		if _, err := run(t, values, "lint", "--strict", "--quiet", helm.Chart(t)); err != nil {
+		text, err := old.Run(t, namespace, values, "template", release, helm.Chart(t))
+		if err != nil {
 			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if diff := cmp.Diff(named(t, render(t, values)), named(t, helm.Objects(t, text))); diff != "" {
+			t.Errorf("%s: Helm 4 (-) and Helm 3 (+) differ:\n%s", name, diff)
 		}
 	}
 }

@@ -39,7 +39,9 @@ func render(t *testing.T, values string) []*unstructured.Unstructured {
 	return helm.Objects(t, text)
 }
 
-func crdChart(t *testing.T) string { return filepath.Join(helm.Root(t), "charts", "scim-operator-crds") }
+func crdChart(t *testing.T) string {
+	return filepath.Join(helm.Root(t), "charts", "scim-operator-crds")
+}
 
 // crds renders the chart of the CRDs.
 func crds(t *testing.T) string {

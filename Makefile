@@ -23,6 +23,13 @@ BENCH_USERS ?= 100000
 PKG ?= ./...
 TESTFLAGS ?=
 
+# What the image is called, the version that it says it is, and for which platforms it is made; further flags for `docker buildx build`.
+VERSION ?= dev
+IMG ?= ghcr.io/scim-operator/scim-operator:$(VERSION)
+GOARCH ?= $(shell go env GOARCH)
+PLATFORMS ?= linux/$(GOARCH)
+BUILDX_FLAGS ?= --load
+
 # Where controller-gen finds markers for RBAC; what it writes.
 RBAC_ROOTS := $(wildcard controllers internal cmd)
 GENERATED := $(wildcard api/*/zz_generated.deepcopy.go) config docs/reference charts
@@ -42,6 +49,20 @@ run: ## Start API server, operator and demo apps, play a session, show what happ
 .PHONY: build
 build: ## Build the operator into bin/manager.
 	CGO_ENABLED=0 go build -trimpath -o bin/manager ./cmd
+
+##@ Release
+
+.PHONY: image-binary
+image-binary: ## Build the operator for images into bin/manager-linux-$GOARCH: static, and the same bytes wherever it is built (GOARCH=arm64 VERSION=0.1.0).
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o bin/manager-linux-$(GOARCH) ./cmd
+
+.PHONY: docker-build
+docker-build: ## Build the image, with Docker (IMG=registry.example.com/scim-operator:mine PLATFORMS=linux/amd64,linux/arm64 BUILDX_FLAGS=--push).
+	docker buildx build --platform $(PLATFORMS) --build-arg VERSION=$(VERSION) --tag $(IMG) $(BUILDX_FLAGS) .
+
+.PHONY: dist
+dist: ## Write what a release has into dist/: the charts, config/default as one file with the image IMG, the CRDs (VERSION=0.1.0).
+	hack/dist $(VERSION) $(IMG)
 
 ##@ Test
 
@@ -104,8 +125,8 @@ controlplane: ## Get kube-apiserver, etcd and kube-controller-manager (built onc
 	@go run ./internal/controlplane/assets/get
 
 .PHONY: clean
-clean: ## Remove bin/ and .run/ (the programs in the user's cache directory stay).
-	rm -rf bin .run
+clean: ## Remove bin/, dist/ and .run/ (the programs in the user's cache directory stay).
+	rm -rf bin dist .run
 
 .PHONY: generated-sum
 generated-sum:

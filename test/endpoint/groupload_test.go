@@ -5,6 +5,7 @@ package endpoint
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -17,6 +18,27 @@ func filter(expression string) string { return "&filter=" + url.QueryEscape(expr
 
 // query is the path of a query for users.
 func query(expression string) string { return "/Users?count=1000" + filter(expression) }
+
+// searched is the same query by POST (RFC 7644 3.4.3).
+func searched(q request) request {
+	path, parameters, _ := strings.Cut(q.path, "?")
+	values, err := url.ParseQuery(parameters)
+	if err != nil {
+		panic(err)
+	}
+	body := map[string]any{"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:SearchRequest"}, "count": 1000}
+	if f := values.Get("filter"); f != "" {
+		body["filter"] = f
+	}
+	if x := values.Get("excludedAttributes"); x != "" {
+		body["excludedAttributes"] = []string{x}
+	}
+	raw, err := json.Marshal(body)
+	if err != nil {
+		panic(err)
+	}
+	return request{method: http.MethodPost, path: path + "/.search", body: string(raw)}
+}
 
 // groupRequest makes a request about groups. The client that takes over never asks for what may be there already: whether a request changes something
 // decides who owns the group then.
@@ -49,7 +71,7 @@ func (w *workload) groupRequest(e *event, d draw) (request, bool) {
 	if d.whether%4 != 0 {
 		e.client = target.client
 	}
-	q := request{path: "/Groups/" + target.id}
+	q := request{path: "/Groups/" + target.id, header: map[string]string{}}
 	switch {
 	case kind < 45:
 		e.verb = get
@@ -69,6 +91,10 @@ func (w *workload) groupRequest(e *event, d draw) (request, bool) {
 		e.verb = remove
 	}
 	q.method = string(e.verb)
+	if known, ok := w.groups.recall(e.client, target.id).(seenGroup); ok && e.write() && d.more[5]%5 == 0 {
+		e.group.ifMatch = &known.groupView
+		q.header["If-Match"] = known.etag
+	}
 	return q, true
 }
 

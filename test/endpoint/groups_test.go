@@ -76,6 +76,8 @@ type groupChange struct {
 	displayName, external *string
 	// members are operations, one after the other. A PUT has one that replaces.
 	members []memberChange
+	// ifMatch is what the version of If-Match stands for.
+	ifMatch *groupView
 }
 
 // groupState is a group.
@@ -151,20 +153,27 @@ func groupModel() porcupine.Model {
 	})
 }
 
+func (s groupState) matches(e *event) bool {
+	return e.group.ifMatch == nil || *e.group.ifMatch == groupView{displayName: s.displayName, external: s.external[e.client], members: s.members}
+}
+
 func (s groupState) owned(e *event) bool { return s.owner == e.client || idps[e.client].takeOver }
 
 func (s groupState) deleted(e *event) []groupState {
 	after := s
 	after.phase = gone
+	allowed := s.matches(e) && s.owned(e)
 	switch {
-	case e.status == 0 && s.owned(e):
+	case e.status == 0 && allowed:
 		return []groupState{s, after}
 	case e.status == 0:
 		return []groupState{s}
+	case e.status == http.StatusPreconditionFailed:
+		return when(!s.matches(e), s)
 	case e.status == http.StatusForbidden:
-		return when(!s.owned(e), s)
+		return when(s.matches(e) && !s.owned(e), s)
 	}
-	return when(e.ok() && s.owned(e), after)
+	return when(e.ok() && allowed, after)
 }
 
 func (s groupState) changed(e *event) []groupState {
@@ -174,7 +183,7 @@ func (s groupState) changed(e *event) []groupState {
 	if nothing {
 		after = s
 	}
-	allowed := nothing || s.owned(e)
+	allowed := s.matches(e) && (nothing || s.owned(e))
 	// A client that takes the group over needs the name among its own.
 	renames := scim.Fold(after.displayName) != scim.Fold(s.displayName) || after.owner != s.owner
 	switch {
@@ -182,8 +191,10 @@ func (s groupState) changed(e *event) []groupState {
 		return []groupState{s, after}
 	case e.status == 0:
 		return []groupState{s}
+	case e.status == http.StatusPreconditionFailed:
+		return when(!s.matches(e), s)
 	case e.status == http.StatusForbidden:
-		return when(!nothing && !s.owned(e), s)
+		return when(s.matches(e) && !nothing && !s.owned(e), s)
 	case e.status == http.StatusConflict:
 		return when(allowed && renames, s)
 	}

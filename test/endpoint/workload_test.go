@@ -209,6 +209,9 @@ func (w *workload) step(ctx context.Context, worker int, d draw) {
 	if !ok {
 		return
 	}
+	if !e.write() && e.verb != get && d.more[5]%3 == 0 {
+		q = searched(q)
+	}
 	w.do(ctx, e, q)
 	if e.write() && e.ok() && !e.groups && d.more[5]%2 == 0 {
 		// What was acknowledged just now is what a listing would lack.
@@ -281,6 +284,9 @@ func (w *workload) see(e *event, a answer) {
 			e.seenGroups = append(e.seenGroups, s)
 			if s.mark != mortalMark {
 				w.groups.add(s.id, s.mark, e.client)
+			}
+			if s.members != unlisted && s.etag != "" {
+				w.groups.remember(e.client, s.id, s)
 			}
 			continue
 		}

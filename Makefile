@@ -74,6 +74,10 @@ test: controlplane ## Run all tests, with the race detector (PKG=./internal/scim
 test-unit: ## Run the tests that need no API server, in seconds.
 	go test -short -timeout $(TEST_TIMEOUT) $(TESTFLAGS) $(PKG)
 
+.PHONY: test-e2e
+test-e2e: ## Install the chart in a real cluster and see it live there (CLUSTER=kind, CLUSTER_SCRIPTS=DIR, or KUBECONFIG and IMAGE_LOAD: docs/e2e.md).
+	@hack/e2e/run
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (30s) and sum up what each has done (FUZZ=Patch for some of them).
 	@hack/fuzz $(FUZZTIME) '$(FUZZ)'

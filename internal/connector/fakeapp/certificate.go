@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// newCertificate makes a certificate authority and a server certificate for loopback and the given host.
-func newCertificate(host string) (caPEM []byte, server tls.Certificate, err error) {
+// newCertificate makes a certificate authority and a server certificate for loopback and the given hosts.
+func newCertificate(hosts []string) (caPEM []byte, server tls.Certificate, err error) {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, tls.Certificate{}, err
@@ -37,10 +37,12 @@ func newCertificate(host string) (caPEM []byte, server tls.Certificate, err erro
 	leaf.KeyUsage, leaf.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	leaf.DNSNames = []string{"localhost"}
 	leaf.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
-	if ip := net.ParseIP(host); ip != nil {
-		leaf.IPAddresses = append(leaf.IPAddresses, ip)
-	} else if host != "" {
-		leaf.DNSNames = append(leaf.DNSNames, host)
+	for _, host := range hosts {
+		if ip := net.ParseIP(host); ip != nil {
+			leaf.IPAddresses = append(leaf.IPAddresses, ip)
+		} else if host != "" {
+			leaf.DNSNames = append(leaf.DNSNames, host)
+		}
 	}
 	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
 	if err != nil {

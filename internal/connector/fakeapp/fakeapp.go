@@ -35,6 +35,8 @@ type Options struct {
 	Token string
 	// Addr to listen on; empty is a free port of 127.0.0.1.
 	Addr string
+	// Hosts are names of the certificate besides localhost and the host of Addr.
+	Hosts []string
 	// StateFile keeps accounts and groups across starts, written after each change by a caller; empty keeps nothing.
 	StateFile string
 }
@@ -71,7 +73,7 @@ func New(options Options) (*App, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fakeapp: address: %w", err)
 	}
-	caPEM, certificate, err := newCertificate(host)
+	caPEM, certificate, err := newCertificate(append([]string{host}, options.Hosts...))
 	if err != nil {
 		return nil, fmt.Errorf("fakeapp: certificate: %w", err)
 	}

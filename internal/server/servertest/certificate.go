@@ -28,8 +28,8 @@ func Certificate(t testing.TB) (tls.Certificate, *x509.CertPool) {
 	return certificate, pool
 }
 
-// NewCertificate makes a certificate for loopback that signs itself, and the pool that trusts it.
-func NewCertificate() (tls.Certificate, *x509.CertPool, error) {
+// NewCertificate makes a certificate for loopback and further names that signs itself, and the pool that trusts it.
+func NewCertificate(names ...string) (tls.Certificate, *x509.CertPool, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return tls.Certificate{}, nil, err
@@ -48,7 +48,7 @@ func NewCertificate() (tls.Certificate, *x509.CertPool, error) {
 		BasicConstraintsValid: true,
 		IsCA:                  true,
 		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
-		DNSNames:              []string{"localhost"},
+		DNSNames:              append([]string{"localhost"}, names...),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {

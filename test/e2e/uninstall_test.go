@@ -1,0 +1,103 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+)
+
+// testSecondInstallation: Helm refuses a second release, which would own the CRDs as well, and says whose they are.
+func testSecondInstallation(t *testing.T, w *world) {
+	_, err := w.try(t, "", "helm", "install", "second", w.chart, "--namespace", toolsNamespace)
+	if err == nil {
+		t.Fatal("Helm installed a second release")
+	}
+	for _, want := range []string{"invalid ownership metadata", release, systemNamespace} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("Helm does not say %q: %v", want, err)
+		}
+	}
+}
+
+// testUninstall: what people and identity providers have made stays, and what the release has made goes, but for what the operator itself keeps in its namespace.
+func testUninstall(t *testing.T, w *world) {
+	users, err := w.countUsers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.run(t, "helm", "uninstall", release, "--namespace", systemNamespace, "--wait")
+	w.run(t, "kubectl", "wait", "--namespace", systemNamespace, "pods", "--selector", "app.kubernetes.io/instance="+release, "--for=delete", "--timeout=2m")
+	if now, err := w.countUsers(t.Context()); err != nil || now != users || users == 0 {
+		t.Errorf("there are %d users, %v, and were %d", now, err, users)
+	}
+	left := w.run(t, "kubectl", "get", "--namespace", systemNamespace, "--output=name",
+		"deployments,services,pods,serviceaccounts,roles,rolebindings,poddisruptionbudgets,secrets,leases")
+	want := "serviceaccount/default secret/" + givenSecret + " secret/scim-operator-cursors secret/scim-operator-tls lease.coordination.k8s.io/scim-operator.io"
+	if got := strings.Join(strings.Fields(left), " "); got != want {
+		t.Errorf("in its namespace there is left %s, not %s", got, want)
+	}
+	if left := w.run(t, "kubectl", "get", "clusterroles,clusterrolebindings", "--selector", "app.kubernetes.io/instance="+release, "--output=name"); left != "" {
+		t.Errorf("of the roles there is left %s", left)
+	}
+	// Without an operator, the finalizer keeps what is deleted until the operator is back, or a person takes it off.
+	w.run(t, "kubectl", "delete", "scimusers", "--all", "--namespace", readmeNamespace, "--wait=false")
+	if now, err := w.countUsers(t.Context()); err != nil || now != users {
+		t.Errorf("there are %d users, %v, and were %d", now, err, users)
+	}
+}
+
+func (w *world) countUsers(ctx context.Context) (int, error) {
+	list := &v1alpha1.ScimUserList{}
+	err := w.admin.List(ctx, list)
+	return len(list.Items), err
+}
+
+// testUpgradeFromPrevious installs the previous version, which finds what is there, and upgrades it without losing a request.
+func testUpgradeFromPrevious(t *testing.T, w *world) {
+	chart, image := w.previousChart, w.previousImage
+	if chart == "" {
+		t.Log("there is no previous version: the present one is installed again, and not upgraded")
+		chart, image = w.chart, w.image
+	}
+	repository, tag := repositoryAndTag(image)
+	w.run(t, "helm", "install", release, chart, "--namespace", systemNamespace, "--wait", "--timeout=4m", "--set=image.repository="+repository, "--set=image.tag="+tag)
+	w.settled(t)
+	eventually(t, "the operator finishes the deletion that it found", func(ctx context.Context) error {
+		list := &v1alpha1.ScimUserList{}
+		if err := w.admin.List(ctx, list, client.InNamespace(readmeNamespace)); err != nil || len(list.Items) == 0 {
+			return err
+		}
+		return fmt.Errorf("there are %d users", len(list.Items))
+	})
+	if w.previousChart == "" {
+		return
+	}
+	w.underLoad(t, "previous", nil, func() { w.upgrade(t, w.chart, w.image) })
+}
+
+// testRemoval takes everything away, by what docs/operations.md says.
+func testRemoval(t *testing.T, w *world) {
+	// While the operator runs, a namespace goes with all that is in it.
+	w.run(t, "kubectl", "delete", "namespace", loadNamespace, "--timeout=4m")
+	w.run(t, "helm", "uninstall", release, "--namespace", systemNamespace, "--wait")
+	w.run(t, "bash", "-c", commands(t, filepath.Join(w.root, "docs", "operations.md"), nil))
+	w.run(t, "kubectl", "delete", "namespace", readmeNamespace, demoNamespace, systemNamespace, toolsNamespace, "--timeout=2m")
+	if left := w.run(t, "kubectl", "get", "crds", "--output=name"); strings.Contains(left, v1alpha1.GroupVersion.Group) {
+		t.Errorf("there is left %s", left)
+	}
+	_, err := w.set.CoreV1().Namespaces().Get(t.Context(), loadNamespace, metav1.GetOptions{})
+	if !apierrors.IsNotFound(err) {
+		t.Errorf("the namespace of the load: %v", err)
+	}
+}

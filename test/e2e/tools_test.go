@@ -10,8 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -157,7 +159,7 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 // app is one of the pod's apps.
 func (w *world) app(name string) session.App {
 	return session.App{
-		Name: name, URL: fmt.Sprintf("https://%s:%d/scim/v2", appsHost, appPorts[name]),
+		Name: name, URL: "https://" + net.JoinHostPort(appsHost, strconv.Itoa(appPorts[name])) + "/scim/v2",
 		Look: func(ctx context.Context) (held session.Holdings, err error) {
 			data, err := w.ask(ctx, http.MethodGet, "apps", name+"/holdings", nil)
 			if err == nil {

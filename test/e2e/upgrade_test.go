@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"testing"
 
@@ -73,7 +74,7 @@ func (w *world) shows(t *testing.T, serial string) {
 			return err
 		}
 		for _, pod := range pods {
-			answer, err := w.send(ctx, relay.Request{Method: http.MethodGet, URL: fmt.Sprintf("https://%s:8443/", pod.Status.PodIP)})
+			answer, err := w.send(ctx, relay.Request{Method: http.MethodGet, URL: "https://" + net.JoinHostPort(pod.Status.PodIP, "8443") + "/"})
 			if err != nil {
 				return err
 			}

@@ -50,7 +50,7 @@ type world struct {
 	set    *kubernetes.Clientset
 	// ca is what clients trust: the certificates that the endpoint may have.
 	ca string
-	// rotated is the serial number of the certificate that the endpoint has to have in the end.
+	// appCA is the authority of each app.
 	appCA map[string]string
 }
 

@@ -47,14 +47,14 @@ func Do(request Request) Answer {
 }
 
 func do(request Request) (Answer, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: request.CA == ""} //nolint:gosec // see Request.CA
+	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: request.CA == ""}
 	if request.CA != "" {
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM([]byte(request.CA)) {
 			return Answer{}, errors.New("there is no certificate in the CA")
 		}
 	}
-	r, err := http.NewRequest(request.Method, request.URL, bytes.NewReader(request.Body)) //nolint:noctx // the client has a timeout
+	r, err := http.NewRequest(request.Method, request.URL, bytes.NewReader(request.Body))
 	if err != nil {
 		return Answer{}, err
 	}

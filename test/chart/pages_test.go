@@ -1,0 +1,54 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package chart
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"github.com/scim-operator/scim-operator/test/helm"
+)
+
+var (
+	console = regexp.MustCompile("(?ms)^```console\n(.*?)^```")
+	command = regexp.MustCompile(`(?m)^helm (?:install|upgrade) .*$`)
+)
+
+// What the pages tell people to install can be rendered, as the shell hands it to Helm.
+func TestCommandsOfThePages(t *testing.T) {
+	const template = `set -euo pipefail
+helm() {
+  local args=()
+  for arg in "${@:2}"; do
+    # Unknown to helm template, and without meaning for it.
+    [[ $arg == --reset-then-reuse-values ]] || args+=("$arg")
+  done
+  "$HELM" template "${args[@]}" >/dev/null
+}
+`
+	for _, page := range []string{"docs/install.md", "charts/scim-operator/README.md", "charts/scim-operator-crds/README.md"} {
+		text, err := os.ReadFile(filepath.Join(helm.Root(t), page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		commands := 0
+		for _, block := range console.FindAllStringSubmatch(string(text), -1) {
+			for _, line := range command.FindAllString(block[1], -1) {
+				commands++
+				cmd := exec.CommandContext(t.Context(), "bash", "-c", template+line)
+				cmd.Dir = helm.Root(t)
+				cmd.Env = append(os.Environ(), "HELM="+helm.Tool(t, "helm"), "KUBECONFIG="+os.DevNull)
+				if out, err := cmd.CombinedOutput(); err != nil {
+					t.Errorf("%s: %s: %v\n%s", page, line, err, out)
+				}
+			}
+		}
+		if commands == 0 {
+			t.Errorf("%s: there is no command to try", page)
+		}
+	}
+}

@@ -38,6 +38,7 @@ type options struct {
 // Groups of figures.
 const (
 	groupRates    = "rates"
+	groupApart    = "apart"
 	groupWhole    = "whole"
 	groupSizes    = "sizes"
 	groupMemory   = "memory"
@@ -46,7 +47,7 @@ const (
 )
 
 // groups in the order of the report.
-var groups = []string{groupRates, groupWhole, groupSizes, groupMemory, groupProtocol, groupSCIMMY}
+var groups = []string{groupRates, groupApart, groupWhole, groupSizes, groupMemory, groupProtocol, groupSCIMMY}
 
 func (o options) wants(group string) bool { return len(o.only) == 0 || slices.Contains(o.only, group) }
 

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -57,7 +58,21 @@ func newRates(ctx context.Context, w *world, e *endpoint, o options) (*rates, er
 	return r, sameBytes(ours, theirs)
 }
 
-func (r *rates) all(ctx context.Context) ([]result, error) {
+// all compares with everything on all cores.
+func (r *rates) all(ctx context.Context) ([]result, error) { return r.compare(ctx, "") }
+
+// apart compares with API server and etcd on one half of the cores, clients and endpoint on the other: in a cluster, they are on other machines.
+func (r *rates) apart(ctx context.Context) (results []result, err error) {
+	together, err := r.processes.part("kube-apiserver", "etcd")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, together()) }()
+	return r.compare(ctx, ", API server apart")
+}
+
+// compare adds where to the names of the figures.
+func (r *rates) compare(ctx context.Context, where string) ([]result, error) {
 	var results []result
 	for _, c := range []comparison{
 		{figure: "POST", least: 0.85, ops: r.o.ops(2000), workers: r.o.workers,
@@ -67,6 +82,7 @@ func (r *rates) all(ctx context.Context) ([]result, error) {
 		{figure: "GET by id", least: 0.85, ops: r.o.ops(8000), workers: r.o.workers,
 			baseline: side{"bare", r.bareGets}, ours: side{"endpoint", r.gets}},
 	} {
+		c.figure += where
 		result, err := r.w.compare(ctx, c, r.processes)
 		if err != nil {
 			return results, err

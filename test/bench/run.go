@@ -43,6 +43,7 @@ func run(ctx context.Context, out io.Writer, o options) (results []result, err e
 		{groupProtocol, func() ([]result, error) { return measureProtocol(ctx, w, o) }},
 		{groupWhole, func() ([]result, error) { return measureWhole(ctx, w, r.bare, o) }},
 		{groupRates, func() ([]result, error) { return r.all(ctx) }},
+		{groupApart, func() ([]result, error) { return r.apart(ctx) }},
 		// The last one: it fills the API server.
 		{groupSizes, func() ([]result, error) { return measureSizes(ctx, w, e, r.bare, o) }},
 	} {

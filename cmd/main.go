@@ -62,7 +62,7 @@ func command() *cobra.Command {
 		"loopback, link-local, or those of the cluster's own API")
 	flags.StringVar(&o.MetricsAddress, "metrics-bind-address", "127.0.0.1:8080", "address of the metrics, 0 for none")
 	flags.BoolVar(&o.MetricsAuthorization, "metrics-authorization", false, "serve metrics over HTTPS, to those whom the API server lets get the path /metrics")
-	flags.DurationVar(&o.DrainDelay, "drain-delay", 0, "how long to go on, saying not to be ready, when told to end: the time in which a Service notices")
+	flags.DurationVar(&o.DrainDelay, "drain-delay", 0, "how long to go on when told to end, closing connections after each answer: the time in which a Service notices")
 	flags.StringVar(&o.HealthAddress, "health-probe-bind-address", ":8081", "address of the probes /healthz and /readyz, 0 for none")
 	flags.BoolVar(&o.LeaderElection, "leader-elect", false, "let one of several replicas run the controllers; every replica serves SCIM")
 	flags.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", "", "namespace of the leader's Lease; the pod's own when empty")

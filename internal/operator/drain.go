@@ -5,16 +5,18 @@ package operator
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"sync/atomic"
 	"time"
 )
 
-// drain is a context that ends a while after another one, and says meanwhile that the end is near.
+// drain is a context that ends a while after another one, and has connections closed meanwhile.
 //
 // When Kubernetes ends a pod, it tells the pod and those who send requests to it at the same time. The latter take a moment: a pod that stops to listen at once
 // refuses requests that are on their way.
+//
+// A replica that is about to end is as ready as before. Its endpoint is marked as terminating the moment that the pod is deleted, whatever its probes say, and Services
+// use such endpoints only while there are no others: where all pods are deleted at once, requests get an answer until the new ones are ready (KEP-1669).
 type drain struct {
 	context.Context
 	stopping atomic.Bool
@@ -29,14 +31,6 @@ func drainAfter(ctx context.Context, delay time.Duration) *drain {
 		time.AfterFunc(delay, cancel)
 	})
 	return d
-}
-
-// check is a readiness check.
-func (d *drain) check(*http.Request) error {
-	if d.stopping.Load() {
-		return errors.New("the operator is about to end")
-	}
-	return nil
 }
 
 // handler has clients close their connections when the end is near, so that they make the next one to another replica.

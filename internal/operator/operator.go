@@ -64,7 +64,7 @@ type Options struct {
 	MetricsAddress, HealthAddress string
 	// MetricsAuthorization serves metrics over HTTPS, to those alone whom the API server knows and allows to "get" the path /metrics.
 	MetricsAuthorization bool
-	// DrainDelay is how long the operator goes on when it is told to end, while it says that it is not ready: the time in which a Service notices.
+	// DrainDelay is how long the operator goes on when it is told to end, while it has connections closed: the time in which a Service notices.
 	DrainDelay time.Duration
 	// LeaderElection makes one of several replicas run the controllers. Its Lease stands in LeaderElectionNamespace.
 	LeaderElection          bool
@@ -256,5 +256,5 @@ func addEndpoint(
 	}
 	// The manager starts the endpoint when the caches are warm.
 	return errors.Join(mgr.Add(certificates), mgr.Add(endpoint), mgr.Add(tolerances),
-		mgr.AddReadyzCheck("endpoint", func(*http.Request) error { return endpoint.Serving() }), mgr.AddReadyzCheck("stopping", stopping.check))
+		mgr.AddReadyzCheck("endpoint", func(*http.Request) error { return endpoint.Serving() }))
 }

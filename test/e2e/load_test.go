@@ -150,10 +150,12 @@ func (p *phase) judge(report load.Report, allowed []string) {
 			p.t.Errorf("%d requests failed: %s", n, kind)
 		}
 	}
-	if p.t.Failed() {
-		for _, f := range report.Failures {
-			p.t.Logf("%s client %d, %s: %s: %s", f.At.Format("15:04:05.000"), f.Client, f.Op, f.Kind, f.Detail)
-		}
+	shown := report.Failures
+	if !p.t.Failed() {
+		shown = shown[:min(len(shown), 5)]
+	}
+	for _, f := range shown {
+		p.t.Logf("%s client %d, %s: %s: %s", f.At.Format("15:04:05.000"), f.Client, f.Op, f.Kind, f.Detail)
 	}
 }
 

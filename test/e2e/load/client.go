@@ -22,10 +22,12 @@ import (
 	"time"
 )
 
-// patience is how long a request may take, as long as Okta waits, and retryPause how long a client waits before it tries again what failed, unless the answer says so.
+// patience is how long a request may take, as long as Okta waits; connectPatience is how long a connection may take: one to a pod that is gone, of which its node does not
+// know yet, never comes. retryPause is how long a client waits before it tries again what failed, unless the answer says so.
 const (
-	patience   = 60 * time.Second
-	retryPause = 200 * time.Millisecond
+	patience        = 60 * time.Second
+	connectPatience = 5 * time.Second
+	retryPause      = 200 * time.Millisecond
 )
 
 // client is one identity provider.
@@ -39,6 +41,7 @@ type client struct {
 func newClient(l *Load, number int, roots *x509.CertPool) *client {
 	transport := &http.Transport{
 		TLSClientConfig:   &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		DialContext:       (&net.Dialer{Timeout: connectPatience}).DialContext,
 		ForceAttemptHTTP2: number%2 == 0,
 		DisableKeepAlives: number == 7,
 	}

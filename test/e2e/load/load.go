@@ -140,8 +140,8 @@ type trip struct {
 	protocol    int
 }
 
-// slow is what counts as slow.
-const slow = time.Second
+// slow is what counts as slow: machines that build at the same time are.
+const slow = 5 * time.Second
 
 // sent notes a request.
 func (l *Load) sent(way trip) {
@@ -153,8 +153,12 @@ func (l *Load) sent(way trip) {
 	took := now.Sub(way.began)
 	l.report.Slowest = max(l.report.Slowest, took)
 	if took > slow && len(l.report.Slow) < maxFailures {
-		l.report.Slow = append(l.report.Slow, fmt.Sprintf("%s client %d, %s: %s, of which %s until it had a connection (used before: %v), HTTP/%d",
-			way.began.Format("15:04:05.000"), way.client, way.op, took.Round(time.Millisecond), way.connected.Sub(way.began).Round(time.Millisecond), way.reused, way.protocol))
+		connection := "never had a connection"
+		if way.connections > 0 {
+			connection = fmt.Sprintf("had a connection after %s (used before: %v)", way.connected.Sub(way.began).Round(time.Millisecond), way.reused)
+		}
+		l.report.Slow = append(l.report.Slow, fmt.Sprintf("%s client %d, %s: %s, HTTP/%d, %s",
+			way.began.Format("15:04:05.000"), way.client, way.op, took.Round(time.Millisecond), way.protocol, connection))
 	}
 	switch way.protocol {
 	case 0:

@@ -64,7 +64,7 @@ func (w *world) underLoad(t *testing.T, prefix string, allowed []string, do func
 	w.loadDirectory(t)
 	p := &phase{world: w, t: t, prefix: prefix}
 	config := load.Config{
-		BaseURL: origin + "/" + loadNamespace + "/okta/scim/v2", Token: scimToken, CA: w.ca, Prefix: prefix, Clients: 8, Pause: 60 * time.Millisecond,
+		BaseURL: origin + "/" + loadNamespace + "/okta/scim/v2", Token: scimToken, CA: w.ca, Prefix: prefix, Clients: 8, Pause: 100 * time.Millisecond,
 	}
 	if _, err := w.ask(t.Context(), http.MethodPost, "clients", "load", config); err != nil {
 		t.Fatalf("starting the load: %v", err)

@@ -9,10 +9,11 @@ import (
 	"net/http"
 )
 
-// Of a client's users, one of so many joins the group, which all clients share, and one of so many is deactivated.
+// Of a client's users, one of so many joins the group, which all clients share, and one of so many is deactivated. Each is renamed so many times.
 const (
 	joinEach       = 3
 	deactivateEach = 4
+	renames        = 3
 )
 
 // createGroup makes the group that all users of the load become members of.
@@ -77,9 +78,18 @@ func (c *client) join(ctx context.Context, u *User) bool {
 	return goOn
 }
 
-// rename gives the user another displayName, and reads it back: from whichever replica answers.
+// rename gives the user one displayName after the other.
 func (c *client) rename(ctx context.Context, u *User) bool {
-	display := "Renamed " + u.UserName
+	for n := range renames {
+		if !c.renameTo(ctx, u, fmt.Sprintf("Renamed %d %s", n, u.UserName)) {
+			return false
+		}
+	}
+	return true
+}
+
+// renameTo gives the user another displayName, and reads it back: from whichever replica answers.
+func (c *client) renameTo(ctx context.Context, u *User, display string) bool {
 	got, goOn := c.insist(ctx, c.patch("rename user", u, fmt.Sprintf(`{"displayName":%q}`, display), isUser(u.UserName, display, true)))
 	if got.status != http.StatusOK {
 		u.Unsure = true

@@ -5,6 +5,7 @@ package chart
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -16,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	"github.com/scim-operator/scim-operator/internal/controlplane/cptest"
 	"github.com/scim-operator/scim-operator/test/helm"
@@ -50,6 +52,7 @@ extraObjects:
   - {apiVersion: v1, kind: ConfigMap, metadata: {name: "{{ .Release.Name }}-extra"}, data: {a: b}}
   - "{apiVersion: v1, kind: ConfigMap, metadata: {name: text}}"`,
 	"one replica":         `replicaCount: 1`,
+	"names of any length": "fullnameOverride: identity-of-everybody-who-works-here-or-has-ever-worked-here-and-of-their-machines",
 	"own names and roles": "fullnameOverride: identity\nserviceAccount: {create: false, name: mine}\nrbac: {create: false}",
 	"within another chart": `
 global: {imagePullSecrets: [{name: regcred}], commonLabels: {team: identity}, other: {chart: values}}
@@ -235,5 +238,36 @@ func TestHelm3RendersWhatHelm4Does(t *testing.T) {
 		if diff := cmp.Diff(named(t, render(t, values)), named(t, helm.Objects(t, text))); diff != "" {
 			t.Errorf("%s: Helm 4 (-) and Helm 3 (+) differ:\n%s", name, diff)
 		}
+	}
+}
+
+// Artifact Hub shows what the annotation says.
+func TestTheAnnotationNamesTheCRDs(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(helm.Chart(t), "Chart.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var chart struct{ Annotations map[string]string }
+	var listed []struct{ Kind, Version, Name, DisplayName, Description string }
+	if err := yaml.Unmarshal(text, &chart); err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.UnmarshalStrict([]byte(chart.Annotations["artifacthub.io/crds"]), &listed); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, crd := range listed {
+		got[crd.Name] = crd.Kind
+	}
+	want := map[string]string{}
+	for _, o := range helm.Objects(t, crds(t)) {
+		kind, _, err := unstructured.NestedString(o.Object, "spec", "names", "kind")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want[o.GetName()] = kind
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the CRDs (-) and the annotation (+): %s", diff)
 	}
 }

@@ -1,7 +1,7 @@
 // Copyright The scim-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package workflows checks the workflows of GitHub Actions, which run elsewhere, as far as that can be done here.
+// Package workflows checks the workflows of GitHub Actions and the Dockerfile, which run elsewhere, as far as that can be done here.
 package workflows
 
 import (

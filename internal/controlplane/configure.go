@@ -65,6 +65,9 @@ func (e *Env) configure() error {
 	}
 	// The Service "kubernetes" needs no endpoints here; without them the server stops sooner.
 	server.Configure().Set("endpoint-reconciler-type", "none")
+	if e.opts.Audit {
+		return e.configureAudit(server)
+	}
 	return nil
 }
 

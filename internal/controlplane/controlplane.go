@@ -18,6 +18,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -62,6 +63,9 @@ type Options struct {
 	// UnsafeNoFsync lets etcd not wait for the disk: faster, and safe but for a
 	// crash of the machine.
 	UnsafeNoFsync bool
+	// Audit has the API server write down what ServiceAccounts ask for, and what it
+	// answers, for ReadAudit.
+	Audit bool
 	// Progress receives a line for each step that takes time. Nil discards them.
 	Progress io.Writer
 }
@@ -82,10 +86,11 @@ type Env struct {
 	manager *process
 	logs    []*os.File
 
-	// mu guards the certificate authority in env, which counts without a lock.
-	mu   sync.Mutex
-	stop sync.Once
-	err  error
+	// mu guards the certificate authority in env, which counts without a lock, and restarts, which are when the API server was stopped and when it answered again.
+	mu       sync.Mutex
+	restarts [][2]time.Time
+	stop     sync.Once
+	err      error
 }
 
 // Start gets the programs (see the package assets), starts them and returns when
@@ -140,6 +145,12 @@ func (e *Env) start(ctx context.Context) error {
 // with the same certificates. It returns when it answers.
 func (e *Env) RestartAPIServer() error {
 	var err error
+	began := time.Now()
+	defer func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.restarts = append(e.restarts, [2]time.Time{began, time.Now()})
+	}()
 	e.keeper.do(func() {
 		server := e.env.ControlPlane.GetAPIServer()
 		if err = e.tolerateKill(server.Stop(), apiServer); err == nil {
@@ -147,6 +158,14 @@ func (e *Env) RestartAPIServer() error {
 		}
 	})
 	return err
+}
+
+// Restarting is whether RestartAPIServer was under way at a time. Before it is ready, the API server has not read its roles, and refuses everybody but
+// administrators.
+func (e *Env) Restarting(at time.Time) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.ContainsFunc(e.restarts, func(restart [2]time.Time) bool { return at.After(restart[0]) && at.Before(restart[1]) })
 }
 
 // Stop ends all programs and, where the data directory is temporary, removes it.

@@ -17,6 +17,7 @@ package cptest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -49,8 +50,12 @@ var shared struct {
 // error. What controller-runtime logs is discarded, unless the package has set a
 // logger before.
 //
+// checks are run when all tests have run, while the control plane still runs, if
+// a test has started it. passed is whether all tests have. An error fails the
+// package.
+//
 // TestMain needs no os.Exit after it.
-func Main(m *testing.M, options controlplane.Options) {
+func Main(m *testing.M, options controlplane.Options, checks ...func(env *Env, passed bool) error) {
 	if options.CRDs == nil {
 		root, err := assets.ModuleRoot()
 		if err != nil {
@@ -65,12 +70,16 @@ func Main(m *testing.M, options controlplane.Options) {
 	logf.SetLogger(logr.Discard())
 	shared.options = &options
 
-	m.Run()
+	code := m.Run()
 
 	if shared.env == nil {
 		return
 	}
-	if err := shared.env.Stop(); err != nil {
+	var errs []error
+	for _, check := range checks {
+		errs = append(errs, check(&Env{Env: shared.env}, code == 0))
+	}
+	if err := errors.Join(append(errs, shared.env.Stop())...); err != nil {
 		fail(err)
 	}
 }

@@ -52,6 +52,8 @@ func answer(rt *scim.ResourceType, err error) error {
 		return unavailable(delay(err), "the Kubernetes API server does not answer")
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		return unavailable(retryAfterOutage, "the namespace is being deleted")
+	case apierrors.IsUnauthorized(err), unknownRights(err):
+		return unavailable(retryAfterOutage, "the Kubernetes API server does not let the operator in, as when it has just started")
 	default:
 		return scim.NewError(http.StatusInternalServerError, "the Kubernetes API server refused the request: %s", reason(err))
 	}
@@ -87,6 +89,12 @@ func refused(err error) *scim.Error {
 // tooLarge: the API server limits the body of a request, etcd what it stores.
 func tooLarge(err error) bool {
 	return apierrors.IsRequestEntityTooLargeError(err) || err != nil && strings.Contains(err.Error(), "etcdserver: request is too large")
+}
+
+// unknownRights is whether the API server refuses a request for lack of a right. One that has just started does so until it has read its roles. Admission refuses with
+// the same status, but in other words than "User "name" cannot get resource ..." (k8s.io/apiserver/pkg/endpoints/handlers/responsewriters), and for good.
+func unknownRights(err error) bool {
+	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), `" cannot `)
 }
 
 func delay(err error) time.Duration {

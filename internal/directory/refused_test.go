@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
@@ -42,5 +44,39 @@ func TestWhatTheAPIServerRefusesIsNamed(t *testing.T) {
 		if err != nil && strings.Contains(err.Error(), secret) {
 			t.Errorf("the error repeats the value: %v", err)
 		}
+	}
+}
+
+// An API server that has just started knows no rights yet: that passes. What an admission plugin refuses does not.
+func TestWhatTheOperatorMayNotDoIsTriedAgain(t *testing.T) {
+	env := cptest.New(t)
+	nobody, err := env.AddUser("nobody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.New(nobody, client.Options{Scheme: testScheme(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	user := &v1alpha1.ScimUser{}
+	user.Namespace, user.Name, user.Spec.UserName = env.Namespace(t), "kim", "kim@corp.test"
+	stranger := rest.AnonymousClientConfig(nobody)
+	stranger.BearerToken = "none"
+	s, err := client.New(stranger, client.Options{Scheme: testScheme(t), Mapper: c.RESTMapper()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, refused := range map[string]error{
+		"create": c.Create(t.Context(), user), "get": c.Get(t.Context(), client.ObjectKeyFromObject(user), user), "unknown": s.Create(t.Context(), user),
+	} {
+		var e *UnavailableError
+		if err := answer(scim.UserType, refused); !errors.As(err, &e) || e.RetryAfter <= 0 {
+			t.Errorf("%s: %v becomes %v", name, refused, err)
+		}
+	}
+	quota := apierrors.NewForbidden(v1alpha1.GroupVersion.WithResource("scimusers").GroupResource(), "kim", errors.New("exceeded quota"))
+	var e *scim.Error
+	if err := answer(scim.UserType, quota); !errors.As(err, &e) || e.Status != 500 {
+		t.Errorf("a quota becomes %v", err)
 	}
 }

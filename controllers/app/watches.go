@@ -30,7 +30,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger) e
 		Watches(&corev1.Secret{}, r.secrets()).
 		Watches(&v1alpha1.ScimGroup{}, r.pushed()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}).
-		Complete(r)
+		Complete(kube.LetGo(r, r.Client, r.Live, &v1alpha1.ScimApp{}, v1alpha1.FinalizerDeprovision))
 }
 
 // secrets: the apps that read a Secret; a changed one is tested at once (S124).

@@ -33,7 +33,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger) e
 		Watches(&v1alpha1.ScimUser{}, r.users()).
 		Watches(&v1alpha1.ScimApp{}, r.apps()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}).
-		Complete(r)
+		Complete(kube.LetGo(r, r.Client, r.Live, &v1alpha1.ScimGroup{}, v1alpha1.FinalizerDeprovision))
 }
 
 // parents: the groups of which a group is a member; its members are theirs.

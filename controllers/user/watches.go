@@ -41,7 +41,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger) e
 		Watches(&v1alpha1.ScimRoleMapping{}, w.expressions()).
 		Watches(&v1alpha1.ScimApp{}, w.apps()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}).
-		Complete(r)
+		Complete(kube.LetGo(r, r.Client, r.Live, &v1alpha1.ScimUser{}, v1alpha1.FinalizerDeprovision, v1alpha1.FinalizerReservation))
 }
 
 // watches find the users that a change of another object concerns.

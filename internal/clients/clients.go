@@ -59,6 +59,8 @@ type RateLimit struct {
 type Source struct {
 	// Reader is a cache of ScimClients and of the Secrets that carry the label scim-operator.io/credentials.
 	Reader client.Reader
+	// Namespaces are those that Reader has; all when empty. It fails at others, and nobody may push there.
+	Namespaces []string
 	// Issuers has the keys for JSON Web Tokens, which are not accepted where it is nil.
 	Issuers *Issuers
 	// Now is the clock by which generated tokens expire. time.Now where it is nil.
@@ -68,6 +70,9 @@ type Source struct {
 // Client gives the client of that name, with ErrUnknown when there is none. A token that cannot be used is left out; the controller reports it on the
 // ScimClient.
 func (s *Source) Client(ctx context.Context, namespace, name string) (Config, error) {
+	if len(s.Namespaces) > 0 && !slices.Contains(s.Namespaces, namespace) {
+		return Config{}, ErrUnknown
+	}
 	var sc v1alpha1.ScimClient
 	if err := s.Reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &sc); err != nil {
 		if apierrors.IsNotFound(err) {

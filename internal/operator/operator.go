@@ -239,7 +239,7 @@ func addEndpoint(
 	tolerances := clients.NewTolerances(live, o.Log.WithName("tolerances"))
 	handler, err := server.New(server.Options{
 		Directory:   func(scope directory.Scope) server.Directory { return store.For(scope) },
-		Clients:     &clients.Source{Reader: mgr.GetClient(), Issuers: issuers},
+		Clients:     &clients.Source{Reader: mgr.GetClient(), Namespaces: o.Namespaces, Issuers: issuers},
 		Tolerances:  tolerances,
 		ExternalURL: o.ExternalURL, Log: o.Log.WithName("endpoint"), Metrics: o.Metrics,
 	})

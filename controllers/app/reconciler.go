@@ -65,7 +65,7 @@ type scope struct {
 	requeue                time.Duration
 }
 
-// +kubebuilder:rbac:groups=scim-operator.io,resources=scimapps,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimapps,verbs=list;watch;patch
 // +kubebuilder:rbac:groups=scim-operator.io,resources=scimapps/status,verbs=patch
 // +kubebuilder:rbac:groups=scim-operator.io,resources=scimusers;scimgroups,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch

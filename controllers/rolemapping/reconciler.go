@@ -34,9 +34,9 @@ type Reconciler struct {
 	memberships *membership.Reader
 }
 
-// +kubebuilder:rbac:groups=scim-operator.io,resources=scimrolemappings,verbs=get;list;watch
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimapps;scimrolemappings,verbs=list;watch
 // +kubebuilder:rbac:groups=scim-operator.io,resources=scimrolemappings/status,verbs=patch
-// +kubebuilder:rbac:groups=scim-operator.io,resources=scimapps;scimgroups;scimusers,verbs=get;list;watch
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimgroups;scimusers,verbs=get;list;watch
 
 // Reconcile brings the status of one mapping up to date.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {

@@ -54,7 +54,7 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=scim-operator.io,resources=scimusers,verbs=get;list;watch;create;update;patch;delete
 // +kubebuilder:rbac:groups=scim-operator.io,resources=scimusers/status,verbs=patch
 // +kubebuilder:rbac:groups=scim-operator.io,resources=scimgroups,verbs=get;list;watch;update
-// +kubebuilder:rbac:groups=scim-operator.io,resources=scimapps;scimrolemappings,verbs=get;list;watch
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimapps;scimrolemappings,verbs=list;watch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 

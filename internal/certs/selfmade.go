@@ -6,7 +6,9 @@
 // It signs itself, so whoever connects has to be given it: it stands in the Secret under tls.crt and, for programs that look there, under ca.crt.
 package certs
 
-// +kubebuilder:rbac:groups="",namespace=scim-operator-system,resources=secrets,verbs=get;create;update
+// The chart puts in the name that its values give the Secret.
+// +kubebuilder:rbac:groups="",namespace=scim-operator-system,resources=secrets,verbs=create
+// +kubebuilder:rbac:groups="",namespace=scim-operator-system,resources=secrets,resourceNames=scim-operator-tls,verbs=get;update
 
 import (
 	"bytes"

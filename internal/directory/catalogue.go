@@ -3,7 +3,7 @@
 
 package directory
 
-// +kubebuilder:rbac:groups=scim-operator.io,resources=scimapps,verbs=get;list;watch
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimapps,verbs=list;watch
 
 import (
 	"cmp"

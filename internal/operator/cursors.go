@@ -3,7 +3,8 @@
 
 package operator
 
-// +kubebuilder:rbac:groups="",namespace=scim-operator-system,resources=secrets,verbs=get;create
+// +kubebuilder:rbac:groups="",namespace=scim-operator-system,resources=secrets,verbs=create
+// +kubebuilder:rbac:groups="",namespace=scim-operator-system,resources=secrets,resourceNames=scim-operator-cursors,verbs=get
 
 import (
 	"context"

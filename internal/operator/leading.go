@@ -26,6 +26,9 @@ import (
 	"github.com/scim-operator/scim-operator/controllers"
 )
 
+// leaseName is the Lease in the operator's own namespace by which one replica leads.
+const leaseName = "scim-operator.io"
+
 // lostLeadership is the error with which a manager ends that could not renew its lease. controller-runtime has no other name for it.
 const lostLeadership = "leader election lost"
 
@@ -71,7 +74,7 @@ func (c *candidate) term(ctx context.Context) error {
 		NewCache:       func(*rest.Config, cache.Options) (cache.Cache, error) { return shared, nil },
 		MapperProvider: func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return c.base.GetRESTMapper(), nil },
 		Metrics:        metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
-		LeaderElection: true, LeaderElectionID: "scim-operator.io", LeaderElectionNamespace: c.options.LeaderElectionNamespace,
+		LeaderElection: true, LeaderElectionID: leaseName, LeaderElectionNamespace: c.options.LeaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true,
 		LeaseDuration:                 ptr.To(leaseDuration), RenewDeadline: ptr.To(renewDeadline), RetryPeriod: ptr.To(retryPeriod),
 		Controller: controllerConfig(),

@@ -5,10 +5,10 @@
 // flags for it; tests run it in process.
 package operator
 
-// The leader election, in the operator's own namespace.
-// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=scim-operator-system,resources=leases,verbs=get;create;update
-// +kubebuilder:rbac:groups=events.k8s.io,namespace=scim-operator-system,resources=events,verbs=create;patch
-// +kubebuilder:rbac:groups="",namespace=scim-operator-system,resources=events,verbs=create;patch
+// The leader election, in the operator's own namespace. Its events are of the core group; client-go knows no other for them.
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=scim-operator-system,resources=leases,verbs=create
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=scim-operator-system,resources=leases,resourceNames=scim-operator.io,verbs=get;update
+// +kubebuilder:rbac:groups="",namespace=scim-operator-system,resources=events,verbs=create
 
 import (
 	"context"

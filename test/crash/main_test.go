@@ -10,11 +10,9 @@ import (
 	"testing"
 
 	"github.com/scim-operator/scim-operator/internal/controlplane"
-	"github.com/scim-operator/scim-operator/internal/controlplane/cptest"
 	"github.com/scim-operator/scim-operator/test/harness"
 )
 
 func TestMain(m *testing.M) {
-	defer harness.RemoveBinary()
-	cptest.Main(m, controlplane.Options{})
+	harness.Main(m, controlplane.Options{})
 }

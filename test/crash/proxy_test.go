@@ -51,7 +51,7 @@ func decode[T any](body []byte) *T {
 	return into
 }
 
-// proxy stands between operators and the API server: plain HTTP towards them, the administrator's credentials towards it. It shows every
+// proxy stands between operators and the API server: plain HTTP towards them, the credentials of their ServiceAccount towards it. It shows every
 // request before it goes on, and again when the API server has answered it but the operator has not heard of it.
 type proxy struct {
 	directory *harness.Directory
@@ -75,7 +75,7 @@ func newProxy(t testing.TB, d *harness.Directory, see func(*apiCall, phase) bool
 	if err != nil {
 		t.Fatal(err)
 	}
-	transport, err := rest.TransportFor(d.Env.Config)
+	transport, err := rest.TransportFor(d.Installation(t).Config)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/scim-operator/scim-operator/internal/controlplane"
-	"github.com/scim-operator/scim-operator/internal/controlplane/cptest"
+	"github.com/scim-operator/scim-operator/test/harness"
 )
 
-func TestMain(m *testing.M) { cptest.Main(m, controlplane.Options{}) }
+func TestMain(m *testing.M) { harness.Main(m, controlplane.Options{}) }

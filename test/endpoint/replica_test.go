@@ -63,14 +63,14 @@ type life struct {
 
 var errCutOff = errors.New("the process is gone")
 
-// newReplica prepares a replica for all namespaces. leases is where the leader election is.
-func newReplica(t testing.TB, env *cptest.Env, name, leases string) *replica {
+// newReplica prepares a replica of an installation.
+func newReplica(t testing.TB, in *harness.Installation, name string) *replica {
 	t.Helper()
 	certificate, pool := servertest.Certificate(t)
 	certPEM, keyPEM := servertest.PEM(t, certificate)
 	dir := t.TempDir()
 	r := &replica{
-		name: name, roots: pool, config: env.Config,
+		name: name, roots: pool, config: in.Config,
 		cert: filepath.Join(dir, "tls.crt"), key: filepath.Join(dir, "tls.key"),
 	}
 	for file, data := range map[string][]byte{r.cert: certPEM, r.key: keyPEM} {
@@ -80,7 +80,7 @@ func newReplica(t testing.TB, env *cptest.Env, name, leases string) *replica {
 	}
 	r.options = operator.Options{
 		Version: "test", CertFile: r.cert, KeyFile: r.key, MetricsAddress: "0", HealthAddress: "0",
-		LeaderElection: true, LeaderElectionNamespace: leases,
+		LeaderElection: true, LeaderElectionNamespace: in.Namespace, Namespaces: in.Watched,
 		Log: r.log.logger(name),
 	}
 	t.Cleanup(func() {
@@ -260,10 +260,10 @@ type pair struct {
 func startPair(t testing.TB, change ...func(*replica)) *pair {
 	t.Helper()
 	env := cptest.New(t)
-	leases := env.Namespace(t)
+	in := harness.Install(t, env)
 	p := &pair{env: env}
 	for i := range p.replicas {
-		p.replicas[i] = newReplica(t, env, fmt.Sprintf("replica-%d", i), leases)
+		p.replicas[i] = newReplica(t, in, fmt.Sprintf("replica-%d", i))
 		for _, f := range change {
 			f(p.replicas[i])
 		}

@@ -45,6 +45,8 @@ type Directory struct {
 	Env       *cptest.Env
 	Admin     client.Client
 	Namespace string
+
+	installation *Installation
 }
 
 // NewDirectory makes a namespace and a ScimClient of the okta dialect. Operators that serve it are started by Run.
@@ -175,6 +177,18 @@ func (d *Directory) Mapping(t testing.TB, name, app string, subjects v1alpha1.Su
 	})
 }
 
+// Installation is that of the operators that serve the directory alone.
+func (d *Directory) Installation(t testing.TB) *Installation {
+	t.Helper()
+	if d.installation == nil {
+		d.installation = Install(t, d.Env, d.Namespace)
+	}
+	return d.installation
+}
+
+// Use has the operators of the directory, which serve no other, run with the rights of an installation.
+func (d *Directory) Use(in *Installation) { d.installation = in }
+
 // Operator is an operator that runs in this process.
 type Operator struct {
 	*SCIM
@@ -187,23 +201,16 @@ type Operator struct {
 func (d *Directory) Run(t testing.TB) *Operator {
 	t.Helper()
 	counter := &Counter{}
-	cfg := rest.CopyConfig(d.Env.Config)
-	cfg.Wrap(counter.wrap)
+	in := *d.Installation(t)
+	in.Config = rest.CopyConfig(in.Config)
+	in.Config.Wrap(counter.wrap)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	running, err := StartEndpoint(ctx, cfg, d.Namespace)
+	running, err := StartEndpoint(ctx, &in, func(o *operator.Options) { o.Namespaces = []string{d.Namespace} })
 	if err != nil {
 		cancel()
 		t.Fatal(err)
 	}
-	stop := sync.OnceFunc(func() {
-		cancel()
-		if err := <-running.ended; err != nil {
-			t.Errorf("the operator ended with %v", err)
-		}
-		if t.Failed() {
-			t.Logf("the operator's log:\n%s", running.Log(60))
-		}
-	})
+	stop := running.StopWith(t, cancel)
 	t.Cleanup(stop)
 	o := &Operator{SCIM: NewSCIM(running.Origin+"/"+d.Namespace+"/okta/scim/v2", Token, running.Roots), API: counter, stop: stop}
 	Eventually(t, "the endpoint answers", func() error {
@@ -227,8 +234,9 @@ type Endpoint struct {
 	ended chan error
 }
 
-// StartEndpoint starts an operator for the namespaces, or for all, which runs until ctx is done. It does not wait until the endpoint answers.
-func StartEndpoint(ctx context.Context, cfg *rest.Config, namespaces ...string) (*Endpoint, error) {
+// StartEndpoint starts an operator of an installation, which runs until ctx is done. change, if given, alters its options. It does not wait until the endpoint
+// answers.
+func StartEndpoint(ctx context.Context, in *Installation, change func(*operator.Options)) (*Endpoint, error) {
 	certificate, pool, err := servertest.NewCertificate()
 	if err != nil {
 		return nil, err
@@ -254,11 +262,15 @@ func StartEndpoint(ctx context.Context, cfg *rest.Config, namespaces ...string) 
 	e := &Endpoint{
 		Origin: "https://" + listener.Addr().String(), Roots: pool, Metrics: prometheus.NewRegistry(), log: &lockedBuffer{}, ended: make(chan error, 1),
 	}
+	options := operator.Options{
+		Version: "test", Namespaces: in.Watched, LeaderElectionNamespace: in.Namespace, Listener: listener, CertFile: certFile, KeyFile: keyFile,
+		MetricsAddress: "0", HealthAddress: "0", Metrics: e.Metrics, Log: e.log.logger(), AllowedAddresses: egress.Loopback(),
+	}
+	if change != nil {
+		change(&options)
+	}
 	go func() {
-		e.ended <- operator.Run(ctx, cfg, operator.Options{
-			Version: "test", Namespaces: namespaces, Listener: listener, CertFile: certFile, KeyFile: keyFile,
-			MetricsAddress: "0", HealthAddress: "0", Metrics: e.Metrics, Log: e.log.logger(), AllowedAddresses: egress.Loopback(),
-		})
+		e.ended <- operator.Run(ctx, in.Config, options)
 		_ = os.RemoveAll(dir) // it is in the directory for temporary files
 	}()
 	return e, nil
@@ -266,6 +278,19 @@ func StartEndpoint(ctx context.Context, cfg *rest.Config, namespaces ...string) 
 
 // Log is the end of the operator's log.
 func (e *Endpoint) Log(lines int) string { return e.log.tail(lines) }
+
+// StopWith gives what ends the operator by cancelling its context, and waits until it has ended. The test fails if it did not end in an orderly way.
+func (e *Endpoint) StopWith(t testing.TB, cancel context.CancelFunc) (stop func()) {
+	return sync.OnceFunc(func() {
+		cancel()
+		if err := <-e.ended; err != nil {
+			t.Errorf("the operator ended with %v", err)
+		}
+		if t.Failed() {
+			t.Logf("the operator's log:\n%s", e.Log(60))
+		}
+	})
+}
 
 // Stop ends the operator as SIGTERM does.
 func (o *Operator) Stop() { o.stop() }

@@ -64,8 +64,8 @@ func build(ctx context.Context) (string, error) {
 	return path, nil
 }
 
-// RemoveBinary removes what Binary has built, if anything. A TestMain calls it in the end.
-func RemoveBinary() {
+// removeBinary removes what Binary has built, if anything.
+func removeBinary() {
 	if binary.path != "" {
 		_ = os.RemoveAll(filepath.Dir(binary.path)) // it is in the directory for temporary files
 	}
@@ -78,7 +78,7 @@ type Site struct {
 	// LeaderElection says that others run beside it.
 	LeaderElection bool
 
-	namespace, address, kubeconfig, certFile, keyFile, program string
+	namespace, leases, address, kubeconfig, certFile, keyFile, program string
 }
 
 // NewSite prepares a place for a process that serves the directory. apiServer is where it finds the API server, over plain HTTP.
@@ -88,7 +88,7 @@ func (d *Directory) NewSite(t testing.TB, apiServer string) *Site {
 	certPEM, keyPEM := servertest.PEM(t, certificate)
 	dir := t.TempDir()
 	s := &Site{
-		namespace: d.Namespace, address: freeAddress(t), program: Binary(t),
+		namespace: d.Namespace, leases: d.Installation(t).Namespace, address: freeAddress(t), program: Binary(t),
 		kubeconfig: filepath.Join(dir, "kubeconfig"), certFile: filepath.Join(dir, "tls.crt"), keyFile: filepath.Join(dir, "tls.key"),
 	}
 	for file, data := range map[string][]byte{s.certFile: certPEM, s.keyFile: keyPEM} {
@@ -150,7 +150,7 @@ func (s *Site) Start(ctx context.Context) (*Process, error) {
 	p.cmd = exec.CommandContext(context.WithoutCancel(ctx), s.program,
 		"--namespaces="+s.namespace, "--scim-bind-address="+s.address, "--tls-cert-file="+s.certFile, "--tls-key-file="+s.keyFile,
 		"--metrics-bind-address=0", "--health-probe-bind-address=0", "--allowed-addresses=127.0.0.0/8",
-		fmt.Sprintf("--leader-elect=%t", s.LeaderElection), "--leader-election-namespace="+s.namespace)
+		fmt.Sprintf("--leader-elect=%t", s.LeaderElection), "--leader-election-namespace="+s.leases)
 	p.cmd.Env = append(os.Environ(), "KUBECONFIG="+s.kubeconfig, fmt.Sprintf("GORACE=halt_on_error=1 exitcode=%d", raceExit))
 	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
 	p.cmd.SysProcAttr = dieWithParent()

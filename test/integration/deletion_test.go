@@ -57,10 +57,26 @@ func TestDeletedUserIsDeprovisionedByPolicy(t *testing.T) {
 	}
 }
 
-// TestNamespaceGoesAlthoughTheAppIsDown: its accounts stay as they are.
+// TestNamespaceGoesAlthoughTheAppIsDown: its accounts stay as they are. Where the operator's rights are Roles in it, they go with it.
 func TestNamespaceGoesAlthoughTheAppIsDown(t *testing.T) {
 	t.Parallel()
-	d := harness.NewDirectory(t)
+	for rights, install := range map[string]func(*testing.T, *harness.Directory) *harness.Installation{
+		"of the cluster": func(t *testing.T, d *harness.Directory) *harness.Installation { return harness.Install(t, d.Env) },
+		"in it": func(t *testing.T, d *harness.Directory) *harness.Installation {
+			return harness.InstallWith(t, d.Env, "rbac.namespaceDeletion=true", d.Namespace)
+		},
+	} {
+		t.Run("rights "+rights, func(t *testing.T) {
+			t.Parallel()
+			d := harness.NewDirectory(t)
+			d.Use(install(t, d))
+			namespaceGoes(t, d)
+		})
+	}
+}
+
+func namespaceGoes(t *testing.T, d *harness.Directory) {
+	t.Helper()
 	fake := d.App(t, "crm", fakeapp.Generic, func(app *v1alpha1.ScimApp) {
 		pushing([]string{"Team"})(app)
 		app.Spec.DeletionPolicy = v1alpha1.DeletionDeprovision

@@ -18,11 +18,10 @@ import (
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/controlplane"
-	"github.com/scim-operator/scim-operator/internal/controlplane/cptest"
 	"github.com/scim-operator/scim-operator/test/harness"
 )
 
-func TestMain(m *testing.M) { cptest.Main(m, controlplane.Options{}) }
+func TestMain(m *testing.M) { harness.Main(m, controlplane.Options{}) }
 
 const newUser = `{"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": %q, "active": true}`
 

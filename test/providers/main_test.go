@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/scim-operator/scim-operator/internal/controlplane"
-	"github.com/scim-operator/scim-operator/internal/controlplane/cptest"
+	"github.com/scim-operator/scim-operator/test/harness"
 )
 
 // atOnce is how many tests run at the same time unless -parallel says otherwise: they wait more than they compute.
@@ -24,5 +24,5 @@ func TestMain(m *testing.M) {
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
 		_ = parallel.Value.Set(atOnce) // a number is a good value
 	}
-	cptest.Main(m, controlplane.Options{})
+	harness.Main(m, controlplane.Options{})
 }

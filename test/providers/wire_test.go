@@ -22,7 +22,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/rest"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/controlplane/cptest"
@@ -41,9 +40,9 @@ func endpoint(t *testing.T) (*harness.Endpoint, *http.Client) {
 	t.Helper()
 	env := cptest.New(t)
 	shared.Do(func() {
-		cfg := rest.CopyConfig(env.Config)
-		cfg.Wrap(requests.wrap)
-		shared.Endpoint, shared.err = harness.StartEndpoint(context.Background(), cfg)
+		in := harness.Install(t, env)
+		in.Config.Wrap(requests.wrap)
+		shared.Endpoint, shared.err = harness.StartEndpoint(context.Background(), in, nil)
 		if shared.err == nil {
 			shared.http = newClient(shared.Roots)
 		}

@@ -86,12 +86,22 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if include "scim-operator.namespaces" . | fromYamlArray }}-{{ .Release.Namespace }}{{ end }}
 {{- end }}
 
-{{/* The rules of config/rbac, of kind ClusterRole (what is watched) or Role (the operator's own namespace). */}}
+{{/* The rules of config/rbac, of kind ClusterRole (what is watched) or Role (the operator's own namespace). The Secret of the certificate has the name that the
+values give it, and is nobody's business where the operator does not make it. */}}
 {{- define "scim-operator.rules" -}}
+{{- $made := eq (include "scim-operator.tlsSource" .root) "selfMade" }}
+{{- $rules := list }}
 {{- range $text := splitList "---\n" (.root.Files.Get "files/role.yaml") }}
 {{- $role := fromYaml $text }}
 {{- if eq (default "" $role.kind) $.kind }}
-{{- toYaml $role.rules }}
+{{- range $role.rules }}
+{{- if not (has "scim-operator-tls" (default list .resourceNames)) }}
+{{- $rules = append $rules . }}
+{{- else if $made }}
+{{- $rules = append $rules (set . "resourceNames" (list (include "scim-operator.tlsSecret" $.root))) }}
 {{- end }}
 {{- end }}
+{{- end }}
+{{- end }}
+{{- toYaml $rules }}
 {{- end }}

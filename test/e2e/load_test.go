@@ -256,22 +256,31 @@ func (p *phase) compareAccounts(app string, users map[string][]*v1alpha1.ScimUse
 		}
 	}
 	for name, objects := range users {
-		// Who was deactivated before the operator came to it never had one.
-		if n := accounts[name]; n > 1 || n == 0 && (objects[0].IsActive() || len(objects[0].Status.Accounts) > 0) {
+		// Who was deactivated before the operator came to this app never had an account in it.
+		if n := accounts[name]; n > 1 || n == 0 && (objects[0].IsActive() || entry(objects[0], app) != nil) {
 			say("%s has %d accounts", name, n)
 		}
 	}
 	return found
 }
 
-// remoteID is the id of a user's account as its status has it, once it is as it should be.
-func remoteID(user *v1alpha1.ScimUser, app string) string {
-	for _, account := range user.Status.Accounts {
-		if account.App == app && (account.State == v1alpha1.AccountActive || account.State == v1alpha1.AccountInactive) {
-			return account.RemoteID
+// entry is what a user's status has of an app, nil if nothing.
+func entry(user *v1alpha1.ScimUser, app string) *v1alpha1.Account {
+	for i := range user.Status.Accounts {
+		if account := &user.Status.Accounts[i]; account.App == app {
+			return account
 		}
 	}
-	return ""
+	return nil
+}
+
+// remoteID is the id of a user's account as its status has it, once it is as it should be.
+func remoteID(user *v1alpha1.ScimUser, app string) string {
+	account := entry(user, app)
+	if account == nil || account.State != v1alpha1.AccountActive && account.State != v1alpha1.AccountInactive {
+		return ""
+	}
+	return account.RemoteID
 }
 
 // missingMembers are the users whose membership was acknowledged and is lost.

@@ -51,6 +51,7 @@ func TestOnACluster(t *testing.T) {
 		{"APIServerRestartedUnderLoad", testAPIServerRestarted},
 		{"SecondInstallationIsRefused", testSecondInstallation},
 		{"UninstallLeavesWhatTheDocsSay", testUninstall},
+		{"OneNamespaceNeedsNoClusterRole", testOneNamespace},
 		{"UpgradeFromPreviousVersionUnderLoad", testUpgradeFromPrevious},
 		{"EverythingCanBeRemoved", testRemoval},
 	} {

@@ -6,6 +6,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,17 +16,20 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/test/e2e/relay"
 )
 
-// testSecondInstallation: Helm refuses a second release, which would own the CRDs as well, and says whose they are.
+// testSecondInstallation: Helm refuses a second release for the whole cluster, whatever its name and namespace, and says whose the CRDs and the ClusterRole are.
 func testSecondInstallation(t *testing.T, w *world) {
-	_, err := w.try(t, "", "helm", "install", "second", w.chart, "--namespace", toolsNamespace)
-	if err == nil {
-		t.Fatal("Helm installed a second release")
-	}
-	for _, want := range []string{"invalid ownership metadata", release, systemNamespace} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("Helm does not say %q: %v", want, err)
+	for _, args := range [][]string{nil, {"--set=crds.enabled=false"}} {
+		_, err := w.try(t, "", "helm", append([]string{"install", "second", w.chart, "--namespace", toolsNamespace}, args...)...)
+		if err == nil {
+			t.Fatalf("Helm installed a second release %v", args)
+		}
+		for _, want := range []string{"invalid ownership metadata", release, systemNamespace} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("Helm does not say %q: %v", want, err)
+			}
 		}
 	}
 }
@@ -63,6 +67,43 @@ func (w *world) countUsers(ctx context.Context) (int, error) {
 	return len(list.Items), err
 }
 
+// testOneNamespace installs the operator for its own namespace, as docs/install.md says, with Roles alone: it serves, and finishes the deletion that it finds.
+func testOneNamespace(t *testing.T, w *world) {
+	const name = "team"
+	repository, tag := repositoryAndTag(w.image)
+	w.run(t, "helm", "install", name, w.chart, "--namespace", readmeNamespace, "--set=namespaces={"+readmeNamespace+"}", "--set=crds.enabled=false",
+		"--set=rbac.aggregate=false", "--set=metrics.authorization=false", "--set=image.repository="+repository, "--set=image.tag="+tag, "--wait", "--timeout=4m")
+	if made := w.run(t, "kubectl", "get", "clusterroles,clusterrolebindings", "--selector", "app.kubernetes.io/instance="+name, "--output=name"); made != "" {
+		t.Errorf("the release has made %s", made)
+	}
+	secrets := w.set.CoreV1().Secrets(readmeNamespace)
+	token, err := secrets.Get(t.Context(), "okta-token", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := secrets.Get(t.Context(), name+"-"+release+"-tls", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the operator finishes the deletion that it found", func(ctx context.Context) error {
+		list := &v1alpha1.ScimUserList{}
+		if err := w.admin.List(ctx, list, client.InNamespace(readmeNamespace)); err != nil || len(list.Items) == 0 {
+			return err
+		}
+		return fmt.Errorf("there are %d users", len(list.Items))
+	})
+	answer, err := w.send(t.Context(), relay.Request{
+		Method: http.MethodPost, URL: "https://" + name + "-" + release + "." + readmeNamespace + ".svc/" + readmeNamespace + "/okta/scim/v2/Users",
+		Header: http.Header{"Authorization": {"Bearer " + string(token.Data["token"])}, "Content-Type": {"application/scim+json"}},
+		Body:   []byte(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"lee@corp.test"}`), CA: string(certificate.Data["ca.crt"]),
+	})
+	if err != nil || answer.Status != http.StatusCreated {
+		t.Errorf("creating a user: status %d, %v: %s", answer.Status, err, answer.Body)
+	}
+	w.run(t, "helm", "uninstall", name, "--namespace", readmeNamespace, "--wait")
+	w.run(t, "kubectl", "wait", "--namespace", readmeNamespace, "pods", "--selector", "app.kubernetes.io/instance="+name, "--for=delete", "--timeout=2m")
+}
+
 // testUpgradeFromPrevious installs the previous version, which finds what is there, and upgrades it without losing a request.
 func testUpgradeFromPrevious(t *testing.T, w *world) {
 	chart, image := w.previousChart, w.previousImage
@@ -73,13 +114,6 @@ func testUpgradeFromPrevious(t *testing.T, w *world) {
 	repository, tag := repositoryAndTag(image)
 	w.run(t, "helm", "install", release, chart, "--namespace", systemNamespace, "--wait", "--timeout=4m", "--set=image.repository="+repository, "--set=image.tag="+tag)
 	w.settled(t)
-	eventually(t, "the operator finishes the deletion that it found", func(ctx context.Context) error {
-		list := &v1alpha1.ScimUserList{}
-		if err := w.admin.List(ctx, list, client.InNamespace(readmeNamespace)); err != nil || len(list.Items) == 0 {
-			return err
-		}
-		return fmt.Errorf("there are %d users", len(list.Items))
-	})
 	if w.previousChart == "" {
 		return
 	}

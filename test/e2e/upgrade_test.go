@@ -25,7 +25,10 @@ const givenSecret = "endpoint-certificate"
 func (w *world) upgrade(t *testing.T, chart, image string, args ...string) {
 	t.Helper()
 	repository, tag := repositoryAndTag(image)
-	args = append([]string{"upgrade", release, chart, "--namespace", systemNamespace, "--wait", "--timeout=4m", "--set=image.repository=" + repository, "--set=image.tag=" + tag}, args...)
+	args = append([]string{
+		"upgrade", release, chart, "--namespace", systemNamespace, "--reset-then-reuse-values", "--wait", "--timeout=4m",
+		"--set=image.repository=" + repository, "--set=image.tag=" + tag,
+	}, args...)
 	w.run(t, "helm", args...)
 	w.settled(t)
 }
@@ -60,7 +63,7 @@ func (w *world) newCertificate(t *testing.T) (serial string) {
 func testChangedValue(t *testing.T, w *world) {
 	serial := w.newCertificate(t)
 	w.underLoad(t, "value", nil, func() {
-		w.upgrade(t, w.chart, w.image, "--reuse-values", "--set=tls.secretName="+givenSecret)
+		w.upgrade(t, w.chart, w.image, "--set=tls.secretName="+givenSecret)
 	})
 	w.shows(t, serial)
 }

@@ -6,11 +6,13 @@ package chart
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -32,6 +34,11 @@ metrics: {authorization: false}
 rbac: {aggregate: false}
 crds: {enabled: false}`,
 	"some namespaces": `namespaces: [team-a, team-b]`,
+	"some namespaces by Roles": `
+namespaces: [team-a, team-b]
+metrics: {authorization: false}
+rbac: {aggregate: false, namespaceDeletion: false}
+crds: {enabled: false}`,
 	"for production": `
 externalURL: https://scim.example.com
 image: {digest: "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}
@@ -142,14 +149,48 @@ metrics: {serviceMonitor: {enabled: true, labels: {prometheus: main}}}`)
 }
 
 func TestRolesOnlyIsRolesOnly(t *testing.T) {
-	for name, n := range kinds(render(t, variants["one namespace by Roles"])) {
-		if strings.HasPrefix(name, "Cluster") || name == "CustomResourceDefinition" {
-			t.Errorf("%d objects of kind %s", n, name)
+	for _, variant := range []string{"one namespace by Roles", "some namespaces by Roles"} {
+		for name, n := range kinds(render(t, variants[variant])) {
+			if strings.HasPrefix(name, "Cluster") || strings.HasPrefix(name, "ValidatingAdmission") || name == "CustomResourceDefinition" {
+				t.Errorf("%s: %d objects of kind %s", variant, n, name)
+			}
 		}
 	}
 	count := kinds(render(t, variants["some namespaces"]))
 	if count["Role"] != 3 || count["RoleBinding"] != 3 {
 		t.Errorf("for two namespaces and the operator's own: %v", count)
+	}
+}
+
+// The Secret of the certificate is the operator's business where it makes it, and none else.
+func TestOwnRoleNamesTheSecretOfTheCertificate(t *testing.T) {
+	for values, want := range map[string][]string{
+		"":                               {"scim-operator-cursors", "scim-operator-tls"},
+		"fullnameOverride: identity":     {"scim-operator-cursors", "identity-tls"},
+		"tls: {secretName: of-a-person}": {"scim-operator-cursors"},
+		"tls: {certManager: {enabled: true, issuerRef: {name: letsencrypt}}}": {"scim-operator-cursors"},
+	} {
+		var secrets []string
+		for _, o := range render(t, values) {
+			role := &rbacv1.Role{}
+			if o.GetKind() != "Role" {
+				continue
+			}
+			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, role); err != nil {
+				t.Fatal(err)
+			}
+			for _, rule := range role.Rules {
+				if slices.Contains(rule.Resources, "secrets") && len(rule.ResourceNames) == 0 && !slices.Equal(rule.Verbs, []string{"create"}) {
+					t.Errorf("%s: %v of every Secret", values, rule.Verbs)
+				}
+				if slices.Contains(rule.Resources, "secrets") {
+					secrets = append(secrets, rule.ResourceNames...)
+				}
+			}
+		}
+		if diff := cmp.Diff(want, secrets); diff != "" {
+			t.Errorf("%s: %s", values, diff)
+		}
 	}
 }
 

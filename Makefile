@@ -38,7 +38,7 @@ GENERATED := $(wildcard api/*/zz_generated.deepcopy.go) config docs/reference ch
 help: ## Show this list.
 	@echo 'usage: make TARGET [VARIABLE=VALUE ...]'
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2} /^##@ / {printf "\n%s\n", substr($$0, 5)}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2} /^##@ / {printf "\n%s\n", substr($$0, 5)}' $(MAKEFILE_LIST)
 
 ##@ Use
 

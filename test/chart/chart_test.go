@@ -137,6 +137,16 @@ metrics: {serviceMonitor: {enabled: true, labels: {prometheus: main}}}`)
 	}, names); diff != "" {
 		t.Error(diff)
 	}
+	certificate = find(t, render(t, `
+externalURL: https://scim.example.com
+tls: {certManager: {enabled: true, issuerRef: {name: letsencrypt}, serviceNames: false}}`), "Certificate", release)
+	names, _, err = unstructured.NestedStringSlice(certificate.Object, "spec", "dnsNames")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"scim.example.com"}, names); diff != "" {
+		t.Errorf("for a public authority: %s", diff)
+	}
 	route := find(t, objects, "HTTPRoute", release)
 	rules, _, err := unstructured.NestedSlice(route.Object, "spec", "rules")
 	if err != nil || len(rules) != 1 {
@@ -235,14 +245,15 @@ func TestRenderingTwiceGivesTheSame(t *testing.T) {
 
 func TestWhatIsWrongWithValuesIsSaid(t *testing.T) {
 	for values, want := range map[string]string{
-		`replicaCount: many`:                                         "replicaCount",
-		`replicaCount: -1`:                                           "replicaCount",
-		`image: {tagg: v1}`:                                          "tagg",
-		`image: {digest: abc}`:                                       "digest",
-		`externalURL: scim.example.com`:                              "externalURL",
-		`service: {type: ExternalName}`:                              "type",
-		`tls: {selfMade: false}`:                                     "tls: set secretName, certManager.enabled or selfMade",
-		`tls: {certManager: {enabled: true}}`:                        "tls.certManager.issuerRef.name: name the issuer",
+		`replicaCount: many`:                  "replicaCount",
+		`replicaCount: -1`:                    "replicaCount",
+		`image: {tagg: v1}`:                   "tagg",
+		`image: {digest: abc}`:                "digest",
+		`externalURL: scim.example.com`:       "externalURL",
+		`service: {type: ExternalName}`:       "type",
+		`tls: {selfMade: false}`:              "tls: set secretName, certManager.enabled or selfMade",
+		`tls: {certManager: {enabled: true}}`: "tls.certManager.issuerRef.name: name the issuer",
+		`tls: {certManager: {enabled: true, issuerRef: {name: public}, serviceNames: false}}`: "tls.certManager.serviceNames: without the names",
 		`ingress: {enabled: true}`:                                   "ingress.hosts: name at least one host",
 		`httpRoute: {enabled: true}`:                                 "httpRoute.parentRefs: name at least one Gateway",
 		`serviceAccount: {create: false}`:                            "serviceAccount.name: name the ServiceAccount",

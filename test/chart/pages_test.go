@@ -10,10 +10,13 @@ import (
 	"regexp"
 	"testing"
 
+	"sigs.k8s.io/yaml"
+
 	"github.com/scim-operator/scim-operator/test/helm"
 )
 
 var (
+	example = regexp.MustCompile("(?ms)^```yaml\n# values.yaml\n(.*?)^```")
 	console = regexp.MustCompile("(?ms)^```console\n(.*?)^```")
 	command = regexp.MustCompile(`(?m)^helm (?:install|upgrade) .*$`)
 )
@@ -51,4 +54,42 @@ helm() {
 			t.Errorf("%s: there is no command to try", page)
 		}
 	}
+}
+
+// The values that the page shows are known to the chart, also where its schema lets others pass, and render.
+func TestValuesOfThePage(t *testing.T) {
+	defaults := yamlFile(t, filepath.Join(helm.Chart(t), "values.yaml"))
+	text, err := os.ReadFile(filepath.Join(helm.Root(t), "docs", "install.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := example.FindAllStringSubmatch(string(text), -1)
+	if len(examples) == 0 {
+		t.Fatal("there are none")
+	}
+	for _, match := range examples {
+		var values map[string]any
+		if err := yaml.Unmarshal([]byte(match[1]), &values); err != nil {
+			t.Error(err)
+		}
+		for key := range values {
+			if _, known := defaults[key]; !known {
+				t.Errorf("the chart has no value %s", key)
+			}
+		}
+		render(t, match[1])
+	}
+}
+
+func yamlFile(t *testing.T, file string) map[string]any {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var values map[string]any
+	if err := yaml.Unmarshal(text, &values); err != nil {
+		t.Fatal(err)
+	}
+	return values
 }

@@ -57,17 +57,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end }}
 
-{{/* Names under which the endpoint of .root in .namespace is reached, as a YAML list. */}}
+{{/* Names under which the endpoint of .root is reached, as a YAML list: those of the Service in .namespace, if there is one, and others. */}}
 {{- define "scim-operator.hosts" -}}
+{{- $hosts := list }}
+{{- with .root.Values.externalURL }}
+{{- $hosts = append $hosts ((urlParse .).host | splitList ":" | first) }}
+{{- end }}
+{{- if .namespace }}
 {{- $service := include "scim-operator.fullname" .root }}
 {{- $inNamespace := printf "%s.%s" $service .namespace }}
-{{- $hosts := list (printf "%s.svc" $inNamespace) (printf "%s.svc.cluster.local" $inNamespace) $inNamespace $service }}
-{{- with .root.Values.externalURL }}
-{{- $hosts = prepend $hosts ((urlParse .).host | splitList ":" | first) }}
+{{- $hosts = concat $hosts (list (printf "%s.svc" $inNamespace) (printf "%s.svc.cluster.local" $inNamespace) $inNamespace $service) }}
 {{- end }}
-{{- range .root.Values.tls.certManager.dnsNames }}
-{{- $hosts = append $hosts . }}
-{{- end }}
+{{- $hosts = concat $hosts .root.Values.tls.certManager.dnsNames }}
 {{- $hosts | uniq | toYaml }}
 {{- end }}
 

@@ -28,7 +28,7 @@ var (
 	root = filepath.Join("..", "..")
 	// pinned is an action of a commit, with the version that it is, by which it can be updated.
 	pinned = regexp.MustCompile(`^\s*(?:- )?uses: [\w./-]+@[0-9a-f]{40} # v\d+(?:\.\d+)*$`)
-	target = regexp.MustCompile(`\bmake ([a-z-]+)`)
+	target = regexp.MustCompile(`\bmake ([a-z0-9-]+)`)
 	script = regexp.MustCompile(`(?:^|[\s"(])((?:\.ci|hack)/[\w./-]+)`)
 )
 

@@ -6,6 +6,7 @@ package harness
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -65,7 +66,9 @@ func namespacesGone(env *cptest.Env) (func(namespace string) bool, error) {
 
 // SeenBy is what the operators of this process have asked the API server for, but for the times when it was starting anew.
 func SeenBy(env *cptest.Env) (*rights.Seen, error) {
-	seen := &rights.Seen{}
+	granted.Lock()
+	seen := &rights.Seen{Shared: maps.Clone(granted.shared)}
+	granted.Unlock()
 	return seen, env.ReadAudit(func(e *auditv1.Event) error {
 		if !env.Restarting(e.RequestReceivedTimestamp.Time) {
 			seen.Add(e)
@@ -74,10 +77,11 @@ func SeenBy(env *cptest.Env) (*rights.Seen, error) {
 	})
 }
 
-// granted are the rights that the chart gave to the operators of this process.
+// granted are the rights that the chart gave to the operators of this process, and the namespaces in which it gave both what is for watched ones and for their own.
 var granted struct {
 	sync.Mutex
 	rights map[rights.Right]bool
+	shared map[string]bool
 }
 
 // Granted are the rights that the chart gave to any of the operators of this process.
@@ -97,17 +101,17 @@ func grant(t testing.TB, in *Installation, o *unstructured.Unstructured) {
 	role := &rbacv1.Role{}
 	decode(t, o, role)
 	place := rights.Watched
-	switch {
-	case o.GetNamespace() == in.Namespace && slices.Contains(in.Watched, in.Namespace):
-		// Which of its roles gave a right, nobody can tell.
-		return
-	case o.GetNamespace() == in.Namespace:
+	if o.GetNamespace() == in.Namespace {
 		place = rights.Own
 	}
 	granted.Lock()
 	defer granted.Unlock()
 	if granted.rights == nil {
-		granted.rights = map[rights.Right]bool{}
+		granted.rights, granted.shared = map[rights.Right]bool{}, map[string]bool{}
+	}
+	if slices.Contains(in.Watched, in.Namespace) {
+		granted.shared[in.Namespace] = true
+		return
 	}
 	for _, right := range rights.Of(place, role.Rules) {
 		right.Name = rights.NameIn(in.Namespace, right.Name)

@@ -27,16 +27,13 @@ func TestMain(m *testing.M) {
 	harness.Main(m, controlplane.Options{ControllerManager: true}, everyRuleIsNeeded)
 }
 
-// untested are rights that the operator needs and no test can, with why.
-var untested = map[rights.Right]string{}
-
 // everyRuleIsNeeded fails the package where the chart gives the operator a right that no test has needed. It says nothing unless all tests have run, and to the end.
 func everyRuleIsNeeded(seen *rights.Seen, passed bool) error {
 	if !passed || testing.Short() || flag.Lookup("test.run").Value.String()+flag.Lookup("test.skip").Value.String() != "" {
 		return nil
 	}
 	var errs []error
-	for _, unneeded := range seen.Unneeded(harness.Granted(), untested) {
+	for _, unneeded := range seen.Unneeded(harness.Granted()) {
 		errs = append(errs, errors.New("--- FAIL: "+unneeded))
 	}
 	return errors.Join(errs...)

@@ -5,7 +5,6 @@
 package rights
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"net/url"
@@ -51,6 +50,12 @@ func (r Right) String() string {
 	return text + " " + string(r.Place)
 }
 
+// ofAny is the same right for whatever name.
+func (r Right) ofAny() Right {
+	r.Name = ""
+	return r
+}
+
 // Of gives the rights that rules give.
 func Of(place Place, rules []rbacv1.PolicyRule) []Right {
 	var all []Right
@@ -80,6 +85,9 @@ func NameIn(own, name string) string { return strings.ReplaceAll(name, own, Rele
 
 // Seen is what operators have asked for. Its zero value has seen nothing.
 type Seen struct {
+	// Shared are namespaces in which an operator runs and serves users: which of its roles gave it a right there, nobody can tell.
+	Shared map[string]bool
+
 	// asked are the rights that were used, each with its name and without.
 	asked map[Right]bool
 	// refused are requests that were refused, by what was missing.
@@ -114,9 +122,9 @@ func (s *Seen) Add(e *auditv1.Event) {
 		s.asked, s.unlabelled, s.namespaces, s.wide = map[Right]bool{}, map[string]bool{}, map[string]map[string]bool{}, map[string]map[string]bool{}
 	}
 	note(s.namespaces, own, e.ObjectRef.Namespace)
-	s.asked[right] = true
-	right.Name = ""
-	s.asked[right] = true
+	if !s.Shared[own] {
+		s.asked[right], s.asked[right.ofAny()] = true, true
+	}
 	if right.Verb != "list" && right.Verb != "watch" {
 		return
 	}
@@ -155,13 +163,22 @@ func (s *Seen) refuse(own string, e *auditv1.Event) {
 		s.refused[refusal{missing: e.Verb + " " + e.RequestURI}] = true
 		return
 	}
-	right := rightOf(own, e)
-	right.Name = ""
-	s.refused[refusal{missing: right.String(), namespace: e.ObjectRef.Namespace, subject: e.ObjectRef.Name}] = true
+	s.refused[refusal{missing: rightOf(own, e).ofAny().String(), namespace: e.ObjectRef.Namespace, subject: e.ObjectRef.Name}] = true
 }
 
 // refusal is a request that was refused: what was missing, and for which object, if it was one's.
 type refusal struct{ missing, namespace, subject string }
+
+func (r refusal) example() string {
+	switch {
+	case r.namespace == "":
+		return "in all namespaces"
+	case r.subject == "":
+		return "in " + r.namespace
+	default:
+		return r.subject + " in " + r.namespace
+	}
+}
 
 // selectsLabelled is whether a request asks for Secrets with our label alone.
 func selectsLabelled(uri string) bool {
@@ -174,12 +191,12 @@ func (s *Seen) Refused(gone func(namespace string) bool) []string {
 	missing := map[string]string{}
 	for r := range s.refused {
 		if !gone(r.namespace) {
-			missing[r.missing] = max(missing[r.missing], r.namespace+"/"+r.subject)
+			missing[r.missing] = max(missing[r.missing], r.example())
 		}
 	}
 	var all []string
 	for right, example := range missing {
-		all = append(all, fmt.Sprintf("the operator was refused: %s (of %s): add a +kubebuilder:rbac marker beside what asks for it, and make generate", right, example))
+		all = append(all, fmt.Sprintf("the operator was refused: %s (%s): add a +kubebuilder:rbac marker beside what asks for it, and make generate", right, example))
 	}
 	slices.Sort(all)
 	return all
@@ -201,25 +218,14 @@ func (s *Seen) ClusterWide(own string) []string { return slices.Sorted(maps.Keys
 // Namespaces are those of which the operator of a namespace has asked for objects; the empty one stands for objects of the cluster.
 func (s *Seen) Namespaces(own string) []string { return slices.Sorted(maps.Keys(s.namespaces[own])) }
 
-// Has tells whether a right was used.
-func (s *Seen) Has(r Right) bool { return s.asked[r] }
-
-// Unneeded are the granted rights that nobody has used, but for those that are excused.
-func (s *Seen) Unneeded(granted []Right, excused map[Right]string) []string {
+// Unneeded are the granted rights that nobody has used.
+func (s *Seen) Unneeded(granted []Right) []string {
 	var all []string
 	for _, right := range granted {
-		if _, excuse := excused[right]; !s.Has(right) && !excuse {
+		if !s.asked[right] {
 			all = append(all, fmt.Sprintf("rule not needed by any test: %s: take it from its +kubebuilder:rbac marker and make generate, or test what needs it", right))
 		}
 	}
-	for right := range excused {
-		switch {
-		case s.Has(right):
-			all = append(all, fmt.Sprintf("excused for nothing: %s: a test needs it", right))
-		case !slices.Contains(granted, right):
-			all = append(all, fmt.Sprintf("excused for nothing: %s: no rule gives it", right))
-		}
-	}
-	slices.SortFunc(all, cmp.Compare)
-	return slices.Compact(all)
+	slices.Sort(all)
+	return all
 }

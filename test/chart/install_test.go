@@ -271,6 +271,10 @@ func TestTheCRDsFirst(t *testing.T) {
 			t.Errorf("%s belongs to the release %q", name, got)
 		}
 	}
+	// And back.
+	c.run(t, namespace, "", "uninstall", crdRelease)
+	c.run(t, namespace, "crds: {enabled: true}", "upgrade", release, helm.Chart(t), "--take-ownership")
+	has("back in the operator's chart", all)
 }
 
 // The objects of config/default come in an order in which an API server takes them, and again when they are there. With them it takes the samples.
@@ -306,5 +310,33 @@ func TestKustomizeInstallsForReal(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s %s: %v", o.GetKind(), o.GetName(), err)
 		}
+	}
+}
+
+func TestAReleaseTakesOverCRDsThatWereAppliedAsAFile(t *testing.T) {
+	const namespace = "taken-over"
+	for _, tool := range []string{"helm", "helm3"} {
+		t.Run(tool, func(t *testing.T) {
+			c := newCluster(t, tool)
+			defer c.clean(t, namespace, release)
+			text, err := os.ReadFile(filepath.Join(helm.Root(t), "config", "crd", "scim-operator.crds.yaml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, o := range helm.Objects(t, string(text)) {
+				if err := c.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(o), client.FieldOwner("kubectl")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := c.helm.Run(t, namespace, "", "install", release, helm.Chart(t), "--create-namespace"); err == nil {
+				t.Error("Helm takes CRDs that others have made")
+			}
+			c.run(t, namespace, "", "install", release, helm.Chart(t), "--create-namespace", "--take-ownership")
+			for name, crd := range c.crds(t) {
+				if got := crd.GetAnnotations()["meta.helm.sh/release-name"]; got != release {
+					t.Errorf("%s belongs to the release %q", name, got)
+				}
+			}
+		})
 	}
 }

@@ -5,6 +5,8 @@ package e2e
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"testing"
 )
 
@@ -34,6 +36,23 @@ func testAllPodsDeleted(t *testing.T, w *world) {
 	})
 }
 
+// apiServerStarted tells one start of the API server from another.
+func (w *world) apiServerStarted(ctx context.Context) (string, error) {
+	if err := w.set.RESTClient().Get().AbsPath("/readyz").Do(ctx).Error(); err != nil {
+		return "", err
+	}
+	metrics, err := w.set.RESTClient().Get().AbsPath("/metrics").Do(ctx).Raw()
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(metrics)) {
+		if at, is := strings.CutPrefix(line, "process_start_time_seconds "); is {
+			return at, nil
+		}
+	}
+	return "", errors.New("the API server does not say when it was started")
+}
+
 // testAPIServerRestarted restarts the API server: the replicas go on answering, with 503 where they cannot serve.
 func testAPIServerRestarted(t *testing.T, w *world) {
 	if w.restartAPIServer == "" {
@@ -43,10 +62,18 @@ func testAPIServerRestarted(t *testing.T, w *world) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	started, err := w.apiServerStarted(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.underLoad(t, "apiserver", []string{unavailable}, func() {
 		w.run(t, "bash", "-c", w.restartAPIServer)
-		eventually(t, "the API server answers", func(ctx context.Context) error {
-			return w.set.RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
+		eventually(t, "another API server answers", func(ctx context.Context) error {
+			now, err := w.apiServerStarted(ctx)
+			if err == nil && now == started {
+				err = errors.New("it is the one from before")
+			}
+			return err
 		})
 		w.settled(t)
 	})

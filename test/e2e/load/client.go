@@ -175,7 +175,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// insist sends a request until it gets the right answer, or the load ends.
+// insist sends a request until it gets the right answer, which it gives, or the load ends.
 func (c *client) insist(ctx context.Context, r request) (answer, bool) {
 	for {
 		got, err := c.try(r)
@@ -183,7 +183,7 @@ func (c *client) insist(ctx context.Context, r request) (answer, bool) {
 			return got, pause(ctx, c.load.config.Pause)
 		}
 		if !pause(ctx, retryAfter(got)) {
-			return got, false
+			return answer{}, false
 		}
 	}
 }

@@ -85,7 +85,7 @@ func fill(text string, values map[string]string) string {
 func testTools(t *testing.T, w *world) {
 	w.apply(t, w.manifest(toolsManifest, "apps", "apps", "--host="+appsHost,
 		"--app=common-room=CommonRoom:9441", "--app=r-service=RService:9442", "--group=r-service=Service Desk",
-		"--app=crm=Generic:9443", "--app=desk=RService:9444"))
+		"--app=crm=Generic:9443", "--app=desk=Generic:9444"))
 	w.apply(t, w.manifest(podManifest, "clients", "clients"))
 	w.run(t, "kubectl", "wait", "--namespace", toolsNamespace, "pod/apps", "pod/clients", "--for=condition=Ready", "--timeout=2m")
 	for name := range appPorts {

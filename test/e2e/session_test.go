@@ -26,11 +26,7 @@ func testSession(t *testing.T, w *world) {
 	apps := []session.App{w.app("common-room"), w.app("r-service")}
 	w.directory(t, demoNamespace, apps...)
 	var told bytes.Buffer
-	defer func() {
-		if t.Failed() {
-			t.Logf("the session:\n%s", &told)
-		}
-	}()
+	defer func() { t.Logf("the session:\n%s", &told) }()
 	played := &session.World{
 		Admin: w.admin, Namespace: demoNamespace, FieldOwner: "e2e", Apps: apps,
 		SCIM: session.NewSCIM(origin+"/"+demoNamespace+"/okta/scim/v2", scimToken, w),

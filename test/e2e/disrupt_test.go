@@ -6,26 +6,52 @@ package e2e
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // unavailable is how the endpoint says that it cannot serve now and when to come back.
 const unavailable = "503 with Retry-After"
 
-// testLeaderDeleted deletes the leader: the other replica serves, and takes the lead.
+// testLeaderDeleted deletes the leader: the other replica serves, takes the lead, and cannot be evicted before there is a second one again.
 func testLeaderDeleted(t *testing.T, w *world) {
 	old, err := w.leader(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.underLoad(t, "leader", nil, func() {
-		w.run(t, "kubectl", "delete", "pod", old, "--namespace", systemNamespace)
+		w.run(t, "kubectl", "delete", "pod", old, "--namespace", systemNamespace, "--wait=false")
+		w.keepsTheLast(t)
 		w.settled(t)
 	})
 	if now, err := w.leader(t.Context()); err != nil || now == old {
 		t.Errorf("the leader is %q, %v, and was %q", now, err, old)
 	}
+}
+
+// keepsTheLast waits until the PodDisruptionBudget refuses to have the remaining pod evicted; the new one, which is not ready yet, may be.
+func (w *world) keepsTheLast(t *testing.T) {
+	t.Helper()
+	eventually(t, "the remaining pod cannot be evicted", func(ctx context.Context) error {
+		pods, err := w.pods(ctx)
+		if err != nil {
+			return err
+		}
+		for _, pod := range pods {
+			err := w.set.PolicyV1().Evictions(systemNamespace).Evict(ctx, &policyv1.Eviction{
+				ObjectMeta: metav1.ObjectMeta{Name: pod.Name}, DeleteOptions: &metav1.DeleteOptions{DryRun: []string{metav1.DryRunAll}},
+			})
+			if apierrors.IsTooManyRequests(err) {
+				return nil
+			}
+		}
+		return fmt.Errorf("none of %d pods is kept", len(pods))
+	})
 }
 
 // testAllPodsDeleted deletes all replicas at once: there is a time in which nobody is there to answer, not even with 503.

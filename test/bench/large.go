@@ -162,7 +162,15 @@ func (s *sizes) group(ctx context.Context) error {
 		return err
 	}
 	s.results = append(s.results, r)
-	return s.written(ctx, groups)
+	if err := s.written(ctx, groups); err != nil {
+		return err
+	}
+	// It begins with whom the group has, not with whom the steps above have added.
+	last := groups[len(groups)-1]
+	if err := s.replaces(ctx, "/Groups/"+last, all); err != nil {
+		return err
+	}
+	return s.life(ctx, last, all)
 }
 
 // thousands writes a number with commas.

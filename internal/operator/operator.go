@@ -116,7 +116,7 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 	if err != nil {
 		return fmt.Errorf("making the directory: %w", err)
 	}
-	policy := egressPolicy(ctx, cfg, o.AllowedAddresses)
+	policy := egressPolicy(ctx, cfg, o.AllowedAddresses, o.Log)
 	issuers := clients.NewIssuers(time.Now, policy)
 	if err := addEndpoint(ctx, mgr, live, store, issuers, stopping, o); err != nil {
 		return err

@@ -44,7 +44,7 @@ func awaitGroupReason(t *testing.T, d *harness.Directory, id, app, reason string
 // awaitMembers waits until an app's group has these members.
 func awaitMembers(t *testing.T, fake *fakeapp.App, displayName string, members ...string) fakeapp.Group {
 	t.Helper()
-	slices.Sort(members)
+	members = slices.Sorted(slices.Values(members))
 	var group fakeapp.Group
 	harness.Eventually(t, "the group "+displayName+" has its members", func() error {
 		var ok bool

@@ -66,7 +66,6 @@ const (
 	ReasonUserNameConflict    = "UserNameConflict"
 	ReasonDisplayNameConflict = "DisplayNameConflict"
 	ReasonMembersMissing      = "MembersMissing"
-	ReasonOrphaned            = "Orphaned"
 
 	// Single accounts and pushed groups.
 	ReasonAccountConflict          = "AccountConflict"

@@ -14,6 +14,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/apps"
@@ -177,8 +178,8 @@ func (r *Reconciler) finalize(ctx context.Context, view *provision.GroupView) (c
 		if err != nil || !goes {
 			return ctrl.Result{}, err
 		}
-		r.Recorder.Eventf(group, nil, corev1.EventTypeWarning, v1alpha1.ReasonOrphaned, "Orphan",
-			"The namespace is being deleted: the group stays in the apps as it is")
+		// An event is not taken any more there.
+		log.FromContext(ctx).Info("The namespace is being deleted: the group stays in the apps as it is")
 	}
 	if wait := slicesTrail - r.Clock.Since(group.DeletionTimestamp.Time); wait > 0 && len(group.Spec.Slices) > 0 {
 		// Who was a member is still being read from the slices.

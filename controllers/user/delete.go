@@ -7,10 +7,10 @@ import (
 	"context"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/kube"
@@ -18,7 +18,7 @@ import (
 )
 
 // finalize lets a deleted user go once nothing of it is left to deprovision, and no other user has its userName by way of this object.
-// Deleting the namespace always finishes: the accounts then stay as they are, and an event says so.
+// Deleting the namespace always finishes: the accounts then stay as they are. The log says so, for Kubernetes takes no event in a namespace that goes.
 func (r *Reconciler) finalize(ctx context.Context, view *provision.UserView) (ctrl.Result, error) {
 	user := view.User
 	if !controllerutil.ContainsFinalizer(user, v1alpha1.FinalizerDeprovision) {
@@ -29,8 +29,7 @@ func (r *Reconciler) finalize(ctx context.Context, view *provision.UserView) (ct
 		if err != nil || !goes {
 			return ctrl.Result{}, err
 		}
-		r.Recorder.Eventf(user, nil, corev1.EventTypeWarning, v1alpha1.ReasonOrphaned, "Orphan",
-			"The namespace is being deleted: the accounts in the apps stay as they are")
+		log.FromContext(ctx).Info("The namespace is being deleted: the user's accounts in the apps stay as they are")
 		return ctrl.Result{}, r.letGo(ctx, user)
 	}
 	if err := r.leaveGroups(ctx, user); err != nil {

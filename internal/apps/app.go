@@ -213,10 +213,10 @@ func (a *App) handle(ctx context.Context, key Key) {
 // idle ends a look at a key that needs nothing. If it was let through to find out whether the app is back, a test does that instead of the change that has
 // disappeared: nothing else may come for days, and the ScimApp would be Unreachable all that time.
 func (a *App) idle(ctx context.Context, key Key, line *line) error {
+	a.forget(key)
 	if a.breaker.State() != gobreaker.StateClosed {
 		return line.connector().Test(ctx)
 	}
-	a.forget(key)
 	return nil
 }
 

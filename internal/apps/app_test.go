@@ -178,6 +178,9 @@ func TestAppIsFoundWellAgainWhenTheChangesThatWaitedHaveDisappeared(t *testing.T
 			t.Errorf("after a test that gave %v the reason is %q, want %q", test.answer, got, test.reason)
 		}
 	}
+	if left := len(w.app.intents); left >= breakerFailures {
+		t.Errorf("the intents of all %d keys are remembered, also of those that were found to need nothing", left)
+	}
 }
 
 func TestAccountOverWhichTheAppFailsAgainAndAgainIsTheAccountsTrouble(t *testing.T) {

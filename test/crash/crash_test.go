@@ -4,7 +4,6 @@
 package crash
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"os"
@@ -71,16 +70,19 @@ func TestNothingIsLostDoubledOrOrphanedByACrash(t *testing.T) {
 	s.schedule.disarm()
 	t.Logf("pushed %d users in %s; %v", len(m.people)+len(m.deleted), time.Since(began).Round(time.Second), s)
 	t.Logf("seed %d\n%s", seed, s.schedule.table())
+	r := awaitOrder(t, s, m, apps)
 	for _, point := range s.schedule.missing() {
-		t.Errorf("never killed %s", point)
+		r.problem("never killed %s", point)
 	}
 	for _, point := range s.schedule.idle {
-		t.Errorf("nothing was killed %s: no process ran", point)
+		r.problem("nothing was killed %s: no process ran", point)
 	}
-	awaitQuiet(t, s, apps)
-	check(t, d, m, apps)
+	// Its end comes first: what the operator logs then shall not hide what is wrong.
 	end()
-	t.Logf("all in %s", time.Since(began).Round(time.Second))
+	t.Logf("all in %s: %s", time.Since(began).Round(time.Second), r.summary)
+	for _, problem := range r.problems {
+		t.Error(problem)
+	}
 }
 
 // unguarded lets every change through, and pushes groups.
@@ -125,26 +127,35 @@ func usersOf(t *testing.T) int {
 	return users
 }
 
-// awaitQuiet waits until the operator neither writes nor calls an app any more.
-func awaitQuiet(t *testing.T, s *supervisor, apps map[string]*fakeapp.App) {
+// awaitOrder waits until everything is as it should be, and stays so while the operator neither writes nor calls an app.
+func awaitOrder(t *testing.T, s *supervisor, m *model, apps map[string]*fakeapp.App) *report {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), settling)
-	defer cancel()
 	const quiet = 3 * time.Second
-	for ctx.Err() == nil {
-		last := s.proxy.quietSince()
-		for _, app := range apps {
-			if calls := app.Calls(); len(calls) > 0 && calls[len(calls)-1].At.After(last) {
-				last = calls[len(calls)-1].At
-			}
+	for deadline := time.Now().Add(settling); ; time.Sleep(200 * time.Millisecond) {
+		late := time.Now().After(deadline)
+		if !late && time.Since(lastAct(s, apps)) < quiet {
+			continue
 		}
-		if time.Since(last) > quiet && settledStatus(t, s) {
-			return
+		r, err := check(t.Context(), s.proxy.directory, m, apps)
+		if err != nil {
+			t.Fatal(err)
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(200 * time.Millisecond):
+		if late && len(r.problems) == 0 {
+			r.problem("all is as it should be, but the operator goes on writing or calling apps")
+		}
+		if late || len(r.problems) == 0 {
+			return r
 		}
 	}
-	t.Errorf("the operator is not done within %s", settling)
+}
+
+// lastAct is when the operator last wrote or called an app.
+func lastAct(s *supervisor, apps map[string]*fakeapp.App) time.Time {
+	last := s.proxy.quietSince()
+	for _, app := range apps {
+		if calls := app.Calls(); len(calls) > 0 && calls[len(calls)-1].At.After(last) {
+			last = calls[len(calls)-1].At
+		}
+	}
+	return last
 }

@@ -93,7 +93,7 @@ func (s *supervisor) stop(t testing.TB, process *harness.Process) {
 		t.Errorf("a data race:\n%s", process.Log(200))
 	}
 	if t.Failed() {
-		t.Logf("the end of the operator's log:\n%s", process.Log(60))
+		t.Logf("the end of the operator's log:\n%s", process.Log(20))
 	}
 }
 

@@ -287,7 +287,7 @@ func (e *Endpoint) StopWith(t testing.TB, cancel context.CancelFunc) (stop func(
 			t.Errorf("the operator ended with %v", err)
 		}
 		if t.Failed() {
-			t.Logf("the operator's log:\n%s", e.Log(60))
+			t.Logf("the operator's log:\n%s", e.Log(20))
 		}
 	})
 }

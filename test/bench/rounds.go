@@ -20,6 +20,8 @@ const rounds = 5
 type side struct {
 	name    string
 	prepare func(n int) (func(ctx context.Context, i int) error, error)
+	// processes whose CPU time its operations take.
+	processes processes
 }
 
 // comparison is a figure that compares the rates of two sides.
@@ -30,8 +32,6 @@ type comparison struct {
 	ops, workers int
 	// least is the part of the baseline's rate that ours must reach. Where it is 0, most is how many times the baseline's latency ours may take.
 	least, most float64
-	// before is the baseline's rate as it was measured earlier, when nothing was in its way. The better one counts.
-	before float64
 }
 
 // measured is what a round has shown.
@@ -41,20 +41,20 @@ type measured struct {
 }
 
 // compare runs the rounds of both sides in turn, the other one first each time, so that what drifts meets both.
-func (w *world) compare(ctx context.Context, c comparison, processes processes) (result, error) {
+func (w *world) compare(ctx context.Context, c comparison) (result, error) {
 	var baseline, ours []measured
 	sides := []struct {
 		side
 		all *[]measured
 	}{{c.baseline, &baseline}, {c.ours, &ours}}
 	for _, s := range sides {
-		if err := w.warmUp(ctx, s.side, c.ops, c.workers, processes); err != nil {
+		if err := w.warmUp(ctx, s.side, c.ops, c.workers); err != nil {
 			return result{}, fmt.Errorf("%s, %s: %w", c.figure, s.name, err)
 		}
 	}
 	for i := range rounds {
 		for _, s := range sides {
-			m, err := w.round(ctx, s.side, c.ops, c.workers, processes)
+			m, err := w.round(ctx, s.side, c.ops, c.workers)
 			if err != nil {
 				return result{}, fmt.Errorf("%s, %s: %w", c.figure, s.name, err)
 			}
@@ -67,7 +67,7 @@ func (w *world) compare(ctx context.Context, c comparison, processes processes) 
 }
 
 func (c comparison) result(baseline, ours []measured) result {
-	reference, rate := max(median(baseline, rateOf), c.before), median(ours, rateOf)
+	reference, rate := median(baseline, rateOf), median(ours, rateOf)
 	var r result
 	if c.least > 0 {
 		r = atLeast(c.figure, rate/reference, c.least)
@@ -106,38 +106,22 @@ func median[T any](all []T, value func(T) float64) float64 {
 	return (values[(len(values)-1)/2] + values[len(values)/2]) / 2
 }
 
-func (w *world) warmUp(ctx context.Context, s side, ops, workers int, processes processes) error {
-	_, err := w.round(ctx, s, max(1, ops/5), workers, processes)
+func (w *world) warmUp(ctx context.Context, s side, ops, workers int) error {
+	_, err := w.round(ctx, s, max(1, ops/5), workers)
 	return err
 }
 
-// alone measures a side by itself.
-func (w *world) alone(ctx context.Context, s side, ops, workers int, processes processes) (rate float64, err error) {
-	if err := w.warmUp(ctx, s, ops, workers, processes); err != nil {
-		return 0, err
-	}
-	var all []measured
-	for range rounds {
-		m, err := w.round(ctx, s, ops, workers, processes)
-		if err != nil {
-			return 0, err
-		}
-		all = append(all, m)
-	}
-	return median(all, rateOf), nil
-}
-
-func (w *world) round(ctx context.Context, s side, n, workers int, processes processes) (measured, error) {
+func (w *world) round(ctx context.Context, s side, n, workers int) (measured, error) {
 	op, err := s.prepare(n)
 	if err != nil {
 		return measured{}, err
 	}
-	before, began := processes.usage(), time.Now()
+	before, began := s.processes.usage(), time.Now()
 	if err := concurrently(ctx, n, workers, op); err != nil {
 		return measured{}, err
 	}
 	took := time.Since(began)
-	return measured{rate: float64(n) / took.Seconds(), cpu: processes.usage().since(before).each(n)}, nil
+	return measured{rate: float64(n) / took.Seconds(), cpu: s.processes.usage().since(before).each(n)}, nil
 }
 
 // concurrently calls op with 0 to n-1, by so many goroutines at once, until one call fails.

@@ -17,7 +17,7 @@ func run(ctx context.Context, out io.Writer, o options) (results []result, err e
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	served := []string{scimNamespace, besideNamespace, smallNamespace, largeNamespace}
+	served := []string{scimNamespace, besideNamespace, largeNamespace}
 	for _, namespace := range append([]string{bareNamespace, wholeNamespace, bareWholeNamespace, memoryNamespace}, served...) {
 		if err := w.directory(ctx, namespace); err != nil {
 			return nil, err

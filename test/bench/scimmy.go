@@ -99,8 +99,8 @@ func measureBeside(ctx context.Context, w *world, e *endpoint, loader *bare, o o
 	} {
 		r, err := w.compare(ctx, comparison{
 			figure: f.figure, least: 1, ops: o.ops(f.ops), workers: o.workers,
-			baseline: side{"SCIMMY", f.op(peer.scim)}, ours: side{"endpoint", f.op(ours)},
-		}, processes)
+			baseline: side{"SCIMMY", f.op(peer.scim), processes}, ours: side{"endpoint", f.op(ours), processes},
+		})
 		if err != nil {
 			return results, err
 		}

@@ -64,9 +64,9 @@ func measureWhole(ctx context.Context, w *world, loader *bare, o options) (resul
 	}
 	c := comparison{
 		figure: "POST until provisioned", least: 0.85, ops: o.ops(500), workers: o.workers,
-		baseline: side{"bare", p.bareWrites}, ours: side{"operator", p.posts},
+		baseline: side{"bare", p.bareWrites, w.processes(e)}, ours: side{"operator", p.posts, w.processes(e)},
 	}
-	r, err := w.compare(ctx, c, w.processes(e))
+	r, err := w.compare(ctx, c)
 	if err != nil {
 		return nil, err
 	}

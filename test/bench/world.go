@@ -56,17 +56,38 @@ type world struct {
 // newWorld starts an API server whose etcd waits for the disk, as it does in a cluster, and builds the operator as `make build` does.
 func newWorld(ctx context.Context, out io.Writer) (*world, error) {
 	w := &world{out: out}
-	if err := w.start(ctx); err != nil {
+	if err := w.start(ctx, w.build); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
 	return w, nil
 }
 
-func (w *world) start(ctx context.Context) (err error) {
-	if w.root, err = assets.ModuleRoot(); err != nil {
+// another starts one more API server with nothing in it. It serves the same operator; w has to outlive it.
+func (w *world) another(ctx context.Context) (*world, error) {
+	other := &world{root: w.root, out: w.out, manager: w.manager, tls: w.tls, roots: w.roots}
+	if err := other.start(ctx, func(context.Context) error { return nil }); err != nil {
+		return nil, errors.Join(err, other.close())
+	}
+	return other, nil
+}
+
+func (w *world) start(ctx context.Context, build func(context.Context) error) (err error) {
+	if w.dir, err = os.MkdirTemp("", "scim-operator-bench-"); err != nil {
 		return err
 	}
-	if w.dir, err = os.MkdirTemp("", "scim-operator-bench-"); err != nil {
+	if err := build(ctx); err != nil {
+		return err
+	}
+	w.env, err = controlplane.Start(ctx, controlplane.Options{CRDs: []string{filepath.Join(w.root, "config", "crd", "bases")}, Progress: w.out})
+	if err != nil {
+		return err
+	}
+	return w.prepare(ctx)
+}
+
+// build makes the operator's program and its certificates.
+func (w *world) build(ctx context.Context) (err error) {
+	if w.root, err = assets.ModuleRoot(); err != nil {
 		return err
 	}
 	if w.tls, w.roots, err = writeCertificates(w.dir); err != nil {
@@ -79,11 +100,7 @@ func (w *world) start(ctx context.Context) (err error) {
 	if output, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the operator: %w\n%s", err, output)
 	}
-	w.env, err = controlplane.Start(ctx, controlplane.Options{CRDs: []string{filepath.Join(w.root, "config", "crd", "bases")}, Progress: w.out})
-	if err != nil {
-		return err
-	}
-	return w.prepare(ctx)
+	return nil
 }
 
 func (w *world) close() error {

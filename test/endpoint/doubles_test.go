@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -70,6 +71,10 @@ var doubles = []double{
 	{name: "half of a PATCH is done", rules: []string{ruleUser}, focus: onUsers, api: func() meddler { return withoutTitle }},
 	{name: "a listing lacks a row", rules: []string{ruleListing}, focus: onUsers, front: lackingRow},
 	{name: "a listing shows what was deleted", rules: []string{ruleListing}, focus: onUsers, front: deletedRow},
+	{name: "a listing is out of order", rules: []string{ruleOrder}, focus: onUsers, front: swappedRows},
+	{name: "a page lacks a row", rules: []string{ruleListing}, focus: onUsers, front: lackingRowOfPage},
+	{name: "operations are done from the last to the first", rules: []string{ruleUser, ruleGroup, ruleUserName, ruleDisplayName}, focus: onBulk, front: reversedBulk},
+	{name: "operations after the last error are done", rules: []string{ruleUser, ruleGroup, ruleUserName, ruleDisplayName}, focus: onBulk, front: endlessBulk},
 	{name: "the ETag is none of the content", rules: []string{ruleETag}, focus: onUsers, front: changingETag},
 	{name: "an error is answered for a success", rules: []string{ruleUser, ruleGroup, ruleUserName, ruleDisplayName}, front: falseConflict},
 }
@@ -257,6 +262,66 @@ func lackingRow() func(int, http.RoundTripper) http.RoundTripper {
 	return answering(isListing, func(body map[string]any, _ *http.Response) {
 		if rows, _ := body["Resources"].([]any); len(rows) > 0 {
 			body["Resources"] = rows[:len(rows)-1]
+		}
+	})
+}
+
+// swappedRows exchanges the first two rows of what is sorted.
+func swappedRows() func(int, http.RoundTripper) http.RoundTripper {
+	isSorted := func(r *http.Request) bool { return r.URL.Query().Get("sortBy") != "" }
+	return answering(isSorted, func(body map[string]any, _ *http.Response) {
+		if rows, _ := body["Resources"].([]any); len(rows) > 1 {
+			rows[0], rows[1] = rows[1], rows[0]
+		}
+	})
+}
+
+// lackingRowOfPage takes the first row out of every page but the first.
+func lackingRowOfPage() func(int, http.RoundTripper) http.RoundTripper {
+	isPage := func(r *http.Request) bool { return r.URL.Query().Get("startIndex") > "1" }
+	return answering(isPage, func(body map[string]any, _ *http.Response) {
+		if rows, _ := body["Resources"].([]any); len(rows) > 0 {
+			body["Resources"] = rows[1:]
+		}
+	})
+}
+
+// bulkWith lets functions change bulk requests and their answers.
+func bulkWith(ask func(body map[string]any), change func(asked, body map[string]any)) front {
+	return func(replica int, next http.RoundTripper) http.RoundTripper {
+		return frontFunc(func(r *http.Request) (*http.Response, error) {
+			if !strings.HasSuffix(r.URL.Path, "/Bulk") {
+				return next.RoundTrip(r)
+			}
+			var asked map[string]any
+			answered := answering(func(*http.Request) bool { return true }, func(body map[string]any, _ *http.Response) { change(asked, body) })
+			return rewritten(answered(replica, next), r, func(body map[string]any) {
+				asked = maps.Clone(body)
+				ask(body)
+			})
+		})
+	}
+}
+
+func reversedBulk() func(int, http.RoundTripper) http.RoundTripper {
+	reverse := func(body map[string]any) {
+		list, _ := body["Operations"].([]any)
+		slices.Reverse(list)
+	}
+	return bulkWith(reverse, func(_, body map[string]any) { reverse(body) })
+}
+
+// endlessBulk does all operations, and answers as if failOnErrors had ended the request.
+func endlessBulk() func(int, http.RoundTripper) http.RoundTripper {
+	return bulkWith(func(body map[string]any) { delete(body, "failOnErrors") }, func(asked, body map[string]any) {
+		most, limited := asked["failOnErrors"].(float64)
+		results, _ := body["Operations"].([]any)
+		for i, result := range results {
+			if result, ok := result.(map[string]any); ok && result["response"] != nil {
+				if most--; limited && most == 0 {
+					body["Operations"] = results[:i+1]
+				}
+			}
 		}
 	})
 }

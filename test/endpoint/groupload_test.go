@@ -5,40 +5,13 @@ package endpoint
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
+	"slices"
 	"strings"
 
 	"k8s.io/utils/ptr"
 )
-
-func filter(expression string) string { return "&filter=" + url.QueryEscape(expression) }
-
-// query is the path of a query for users.
-func query(expression string) string { return "/Users?count=1000" + filter(expression) }
-
-// searched is the same query by POST (RFC 7644 3.4.3).
-func searched(q request) request {
-	path, parameters, _ := strings.Cut(q.path, "?")
-	values, err := url.ParseQuery(parameters)
-	if err != nil {
-		panic(err)
-	}
-	body := map[string]any{"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:SearchRequest"}, "count": 1000}
-	if f := values.Get("filter"); f != "" {
-		body["filter"] = f
-	}
-	if x := values.Get("excludedAttributes"); x != "" {
-		body["excludedAttributes"] = []string{x}
-	}
-	raw, err := json.Marshal(body)
-	if err != nil {
-		panic(err)
-	}
-	return request{method: http.MethodPost, path: path + "/.search", body: string(raw)}
-}
 
 // groupRequest makes a request about groups. The client that takes over never asks for what may be there already: whether a request changes something
 // decides who owns the group then.
@@ -50,18 +23,12 @@ func (w *workload) groupRequest(e *event, d draw) (request, bool) {
 	}
 	switch {
 	case kind < 9:
-		e.verb, e.mark = create, fmt.Sprintf("%s%d", markPrefix, e.seq)
-		return request{method: "POST", path: "/Groups", body: w.groupBody(e, d, name, e.mark)}, true
+		return w.createGroup(e, d, name, w.some(d)), true
 	case kind < 20:
 		e.verb, e.name = lookup, name
 		return request{method: "GET", path: "/Groups?count=1000" + filter(fmt.Sprintf("displayName eq %q", name))}, true
 	case kind < 25:
-		e.verb = list
-		q := request{method: "GET", path: "/Groups?count=1000"}
-		if d.more[0]%2 == 0 {
-			q.path += "&excludedAttributes=members"
-		}
-		return q, true
+		return listGroups(e, d), true
 	}
 	target, ok := w.groups.pick(d, 5)
 	if !ok {
@@ -71,31 +38,48 @@ func (w *workload) groupRequest(e *event, d draw) (request, bool) {
 	if d.whether%4 != 0 {
 		e.client = target.client
 	}
-	q := request{path: "/Groups/" + target.id, header: map[string]string{}}
 	switch {
 	case kind < 45:
 		e.verb = get
+		q := request{method: "GET", path: "/Groups/" + target.id}
 		if d.more[0]%4 == 0 {
 			q.path += "?excludedAttributes=members"
 		}
+		return q, true
 	case kind < 56:
 		e.verb = put
-		q.body = w.groupBody(e, d, name, target.mark)
 	case kind < 96:
 		e.verb = patch
-		q.body = w.groupPatch(e, d, name, target.mark)
-		if d.more[0]%3 == 0 {
-			q.path += "?attributes=displayName,members,externalId"
-		}
 	default:
 		e.verb = remove
 	}
-	q.method = string(e.verb)
-	if known, ok := w.groups.recall(e.client, target.id).(seenGroup); ok && e.write() && d.more[5]%5 == 0 {
+	q := w.changeGroup(e, d, name, target, w.some(d))
+	if e.verb == patch && d.more[0]%3 == 0 {
+		q.path += "?attributes=displayName,members,externalId"
+	}
+	return q, true
+}
+
+func (w *workload) createGroup(e *event, d draw, name string, ids []string) request {
+	e.verb, e.mark = create, fmt.Sprintf("%s%d", markPrefix, e.seq)
+	return request{method: "POST", path: "/Groups", body: w.groupBody(e, d, name, e.mark, ids)}
+}
+
+// changeGroup makes a PUT, PATCH or DELETE, as the event says. ids are the members that it is about.
+func (w *workload) changeGroup(e *event, d draw, name string, target pooled, ids []string) request {
+	e.id = target.id
+	q := request{method: string(e.verb), path: "/Groups/" + target.id, header: map[string]string{}}
+	switch e.verb {
+	case put:
+		q.body = w.groupBody(e, d, name, target.mark, ids)
+	case patch:
+		q.body = w.groupPatch(e, d, name, target.mark, ids)
+	}
+	if known, ok := w.groups.recall(e.client, target.id).(seenGroup); ok && d.more[5]%5 == 0 {
 		e.group.ifMatch = &known.groupView
 		q.header["If-Match"] = known.etag
 	}
-	return q, true
+	return q
 }
 
 func (w *workload) external(e *event, d draw) *string {
@@ -126,19 +110,17 @@ func memberList(ids ...string) string {
 	return "[" + strings.Join(parts, ",") + "]"
 }
 
-func (w *workload) groupBody(e *event, d draw, name, mark string) string {
-	ids := w.some(d)
+func (w *workload) groupBody(e *event, d draw, name, mark string, ids []string) string {
 	e.group = groupChange{displayName: &name, external: w.external(e, d), members: []memberChange{{"replace", ids}}}
 	external := ""
 	if e.group.external != nil {
 		external = `,"externalId":` + text(*e.group.external)
 	}
-	return fmt.Sprintf(`{"schemas":[%q],"displayName":%s%s,"members":%s}`, groupSchema, text(name), external, memberList(append(ids, mark)...))
+	return fmt.Sprintf(`{"schemas":[%q],"displayName":%s%s,"members":%s}`, groupSchema, text(name), external, memberList(append(slices.Clone(ids), mark)...))
 }
 
 // groupPatch is a PATCH in one of the forms in which they come.
-func (w *workload) groupPatch(e *event, d draw, name, mark string) string {
-	ids := w.some(d)
+func (w *workload) groupPatch(e *event, d draw, name, mark string, ids []string) string {
 	var operations []string
 	which := d.more[4] % 10
 	if idps[e.client].takeOver {
@@ -167,7 +149,7 @@ func (w *workload) groupPatch(e *event, d draw, name, mark string) string {
 		add()
 	case 7:
 		e.group.members = append(e.group.members, memberChange{"replace", ids})
-		operations = append(operations, `{"op":"replace","path":"members","value":`+memberList(append(ids, mark)...)+`}`)
+		operations = append(operations, `{"op":"replace","path":"members","value":`+memberList(append(slices.Clone(ids), mark)...)+`}`)
 	default:
 		e.group.displayName = &name
 		if d.more[5]%2 == 0 {
@@ -189,7 +171,7 @@ func (w *workload) mortalStep(ctx context.Context, e *event, d draw) {
 	e.groups, e.client, e.id = true, 0, group
 	if d.whether%2 == 0 {
 		e.verb = patch
-		w.do(ctx, e, request{method: "PATCH", path: "/Groups/" + group, body: w.groupPatch(e, keepName(d), "", mortalMark)})
+		w.do(ctx, e, request{method: "PATCH", path: "/Groups/" + group, body: w.groupPatch(e, keepName(d), "", mortalMark, w.some(d))})
 		return
 	}
 	body := fmt.Sprintf(`{"schemas":[%q],"userName":"mortal-%d@corp.test"}`, userSchema, e.seq)

@@ -25,7 +25,7 @@ const unlisted = "-"
 // seenGroup is a group in an answer.
 type seenGroup struct {
 	groupView
-	id, mark, etag string
+	id, mark, etag, created string
 	// mortal are those of its members that are deleted in the course of the test. They leave by themselves, so they are looked at in the end.
 	mortal []string
 }
@@ -35,9 +35,8 @@ const markPrefix = "mark-"
 
 func seeGroup(row map[string]any, mortal func(id string) bool) seenGroup {
 	str := func(name string) string { s, _ := row[name].(string); return s }
-	meta, _ := row["meta"].(map[string]any)
-	etag, _ := meta["version"].(string)
-	s := seenGroup{groupView: groupView{displayName: str("displayName"), external: str("externalId"), members: unlisted}, id: str("id"), etag: etag}
+	etag, created := metaOf(row)
+	s := seenGroup{groupView: groupView{displayName: str("displayName"), external: str("externalId"), members: unlisted}, id: str("id"), etag: etag, created: created}
 	list, listed := row["members"].([]any)
 	var members []string
 	for _, m := range list {

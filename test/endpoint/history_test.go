@@ -46,6 +46,18 @@ type event struct {
 	group groupChange
 	// name is what a lookup asks for.
 	name string
+	// sortBy and descending are the order that a list asks for, pageSize how many rows of it at a time: 0 for all at once.
+	sortBy     string
+	descending bool
+	pageSize   int
+	// bulk is the request that an operation was part of, and version the ETag in its result.
+	bulk    *bulk
+	version string
+	// number tells the event from those that are looked at together; after is the number of the operation of the same request that was done
+	// before it, if any.
+	number, after int
+	// awaited: an event comes after this one.
+	awaited bool
 	// seenUsers and seenGroups are the resources in the answer.
 	seenUsers  []seenUser
 	seenGroups []seenGroup
@@ -118,11 +130,20 @@ func (h *history) sorted(faults bool) []*event {
 			marked[s.mark] = s.id
 		}
 	}
-	var events []*event
 	for _, e := range h.events {
+		if e.verb == create && e.status == 0 {
+			e.id = marked[e.mark]
+			if e.id == "" && e.bulk != nil && e.bulk.unknown {
+				// The same request may have deleted it again, before anybody saw it.
+				e.id = e.mark
+			}
+		}
+	}
+	var events []*event
+	for _, e := range inBulk(h.events) {
 		events = append(events, e)
 		switch {
-		case faults && e.verb == create && e.ok():
+		case faults && e.verb == create && e.ok() && len(e.seenUsers)+len(e.seenGroups) > 0:
 			made, shown := *e, *e
 			made.seenUsers, made.seenGroups = nil, nil
 			shown.verb, shown.status = get, http.StatusOK
@@ -130,17 +151,14 @@ func (h *history) sorted(faults bool) []*event {
 		case faults && e.write() && e.status >= http.StatusBadRequest:
 			first := *e
 			first.status, first.bounded, first.seenUsers, first.seenGroups = 0, true, nil, nil
-			events = append(events, &first)
+			if e.verb == create {
+				first.id = marked[e.mark]
+			}
+			events = append(events[:len(events)-1], &first, e)
 		}
 	}
-	events = slices.DeleteFunc(events, func(e *event) bool {
-		if e.verb == create && e.status == 0 {
-			e.id = marked[e.mark]
-			return e.id == ""
-		}
-		return false
-	})
-	slices.SortFunc(events, func(a, b *event) int { return cmp.Compare(a.call, b.call) })
+	events = slices.DeleteFunc(events, func(e *event) bool { return e.verb == create && e.status == 0 && e.id == "" })
+	slices.SortStableFunc(events, func(a, b *event) int { return cmp.Compare(a.call, b.call) })
 	return events
 }
 
@@ -158,6 +176,8 @@ const (
 	ruleDisplayName = "a displayName of a client has one holder"
 	ruleUnique      = "no read shows a name twice"
 	ruleListing     = "a listing is not behind its replica"
+	ruleOrder       = "a listing is in its order"
+	ruleBulk        = "a bulk request does its operations one by one"
 	ruleCatchUp     = "the other replica catches up"
 	ruleNoOp        = "what changes nothing writes nothing"
 	ruleETag        = "the ETag is that of the content"

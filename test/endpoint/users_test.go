@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"net/http"
+	"strings"
 
 	"github.com/anishathalye/porcupine"
 
@@ -18,6 +19,8 @@ type userView struct {
 	userName string
 	active   bool
 	title    string
+	// family is the family name.
+	family string
 	// external is the client's own externalId.
 	external string
 }
@@ -25,24 +28,32 @@ type userView struct {
 // seenUser is a user in an answer.
 type seenUser struct {
 	userView
-	id, mark, etag string
+	id, mark, etag, created string
 }
 
 func seeUser(row map[string]any) seenUser {
 	str := func(name string) string { s, _ := row[name].(string); return s }
 	active, _ := row["active"].(bool)
-	meta, _ := row["meta"].(map[string]any)
-	etag, _ := meta["version"].(string)
+	name, _ := row["name"].(map[string]any)
+	family, _ := name["familyName"].(string)
+	etag, created := metaOf(row)
 	return seenUser{
-		userView: userView{userName: str("userName"), active: active, title: str("title"), external: str("externalId")},
-		id:       str("id"), mark: str("nickName"), etag: etag,
+		userView: userView{userName: str("userName"), active: active, title: str("title"), family: family, external: str("externalId")},
+		id:       str("id"), mark: str("nickName"), etag: etag, created: created,
 	}
+}
+
+func metaOf(row map[string]any) (etag, created string) {
+	meta, _ := row["meta"].(map[string]any)
+	etag, _ = meta["version"].(string)
+	created, _ = meta["created"].(string)
+	return etag, created
 }
 
 // userChange is what a write asks for. What is nil is not mentioned.
 type userChange struct {
-	userName, title, external *string
-	active                    *bool
+	userName, title, family, external *string
+	active                            *bool
 	// ifMatch is what the client takes the user to be.
 	ifMatch *userView
 }
@@ -54,6 +65,7 @@ type userState struct {
 	userName string
 	active   bool
 	title    string
+	family   string
 	external [3]string
 }
 
@@ -66,7 +78,7 @@ const (
 )
 
 func (s userState) seenBy(client int) userView {
-	return userView{userName: s.userName, active: s.active, title: s.title, external: s.external[client]}
+	return userView{userName: s.userName, active: s.active, title: s.title, family: s.family, external: s.external[client]}
 }
 
 // after is the user as a POST, PUT or PATCH leaves it.
@@ -77,7 +89,7 @@ func (s userState) after(e *event) userState {
 	}
 	if e.verb != patch {
 		// What a PUT does not mention is cleared, but for active.
-		next.title, next.external[e.client] = "", ""
+		next.title, next.family, next.external[e.client] = "", "", ""
 	}
 	set := func(to *string, value *string) {
 		if value != nil {
@@ -86,6 +98,7 @@ func (s userState) after(e *event) userState {
 	}
 	set(&next.userName, e.user.userName)
 	set(&next.title, e.user.title)
+	set(&next.family, e.user.family)
 	set(&next.external[e.client], e.user.external)
 	if e.user.active != nil {
 		next.active = *e.user.active
@@ -173,19 +186,38 @@ func when[S any](ok bool, s S) []S {
 	return []S{s}
 }
 
+// progress is a state, and the operations of bulk requests that were done and that others come after.
+type progress[S comparable] struct {
+	state S
+	done  string
+}
+
+// next are what an event makes of the state, if it is its turn.
+func (p progress[S]) next(e *event, step func(S, *event) []S) []any {
+	if e.after != 0 {
+		before := fmt.Sprintf("<%d>", e.after)
+		if !strings.Contains(p.done, before) {
+			return nil
+		}
+		p.done = strings.Replace(p.done, before, "", 1)
+	}
+	if e.awaited {
+		p.done += fmt.Sprintf("<%d>", e.number)
+	}
+	var next []any
+	for _, s := range step(p.state, e) {
+		next = append(next, progress[S]{s, p.done})
+	}
+	return next
+}
+
 // model makes a model of states that can be compared, whose input is an event.
 func model[S comparable](first S, step func(S, *event) []S) porcupine.Model {
 	seed := maphash.MakeSeed()
 	m := porcupine.NondeterministicModel{
-		Init: func() []any { return []any{first} },
-		Step: func(state, input, _ any) []any {
-			var next []any
-			for _, s := range step(state.(S), input.(*event)) {
-				next = append(next, s)
-			}
-			return next
-		},
-		Hash:              func(state any) uint64 { return maphash.Comparable(seed, state.(S)) },
+		Init:              func() []any { return []any{progress[S]{state: first}} },
+		Step:              func(state, input, _ any) []any { return state.(progress[S]).next(input.(*event), step) },
+		Hash:              func(state any) uint64 { return maphash.Comparable(seed, state.(progress[S])) },
 		DescribeOperation: func(input, _ any) string { return input.(*event).String() },
 		DescribeState:     func(state any) string { return fmt.Sprintf("%+v", state) },
 	}

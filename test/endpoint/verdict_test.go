@@ -5,7 +5,6 @@ package endpoint
 
 import (
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -63,7 +62,7 @@ func (h *history) verdict(faults bool) []violation {
 // linearizable asks whether there is an order of the events that explains every answer.
 func linearizable(rule, what string, m porcupine.Model, events []*event) (violation, bool) {
 	operations := make([]porcupine.Operation, len(events))
-	for i, e := range events {
+	for i, e := range chained(events) {
 		operations[i] = porcupine.Operation{ClientId: e.worker, Input: e, Call: e.call, Return: e.end()}
 	}
 	switch porcupine.CheckOperationsTimeout(m, operations, checkTime) {
@@ -90,7 +89,7 @@ func shortest(m porcupine.Model, operations []porcupine.Operation) []*event {
 				part = append(part, o)
 			} else if o.Call <= t && e.write() {
 				open := *e
-				open.status, open.seenUsers, open.seenGroups = 0, nil, nil
+				open.status, open.seenUsers, open.seenGroups, open.after, open.awaited = 0, nil, nil, 0, false
 				part = append(part, porcupine.Operation{Input: &open, Call: o.Call, Return: never})
 			}
 		}
@@ -181,7 +180,7 @@ func byName(events []*event) []named {
 		n := named{groups: k.groups, name: k.name}
 		for _, e := range events {
 			switch {
-			case e.groups != k.groups || e.verb == list:
+			case e.groups != k.groups || e.verb == list || e.tellsNoName():
 			case e.verb == lookup && scim.Fold(e.name) == k.name, e.verb == create && e.wants() == k.name, e.verb != create && e.id != "" && ids[e.id]:
 				n.events = append(n.events, e)
 			}
@@ -189,6 +188,11 @@ func byName(events []*event) []named {
 		all = append(all, n)
 	}
 	return all
+}
+
+// tellsNoName is whether the event leaves every name where it was, and the answer says nothing of it.
+func (e *event) tellsNoName() bool {
+	return (e.verb == put || e.verb == patch) && e.wants() == "" && e.status != http.StatusNotFound && len(e.seenUsers)+len(e.seenGroups) == 0
 }
 
 // etags: what a client sees of a resource and its ETag go together, each way.
@@ -219,139 +223,4 @@ func etags(events []*event) []violation {
 		}
 	}
 	return found
-}
-
-// listings: what a replica lists is not behind what it acknowledged, and shows no name twice.
-func listings(events []*event) []violation {
-	parts := byResource(events)
-	for id, part := range parts {
-		parts[id] = slices.DeleteFunc(slices.Clone(part), func(e *event) bool { return !e.write() })
-	}
-	var found []violation
-	for _, l := range events {
-		if l.verb == list && l.status == http.StatusOK {
-			found = append(found, l.behind(parts)...)
-			found = append(found, l.twice()...)
-		}
-	}
-	return found
-}
-
-// twice looks for a resource, or a userName, that a listing shows more than once.
-func (e *event) twice() []violation {
-	var found []violation
-	ids, names := map[string]bool{}, map[string]string{}
-	see := func(id, name string) {
-		if ids[id] {
-			found = append(found, violation{ruleUnique, fmt.Sprintf("%s stands twice in %s", id, e)})
-		}
-		if other := names[name]; other != "" && other != id {
-			found = append(found, violation{ruleUnique, fmt.Sprintf("%s and %s have one name in %s", other, id, e)})
-		}
-		ids[id], names[name] = true, id
-	}
-	for _, s := range e.seenUsers {
-		see(s.id, scim.Fold(s.userName))
-	}
-	for _, s := range e.seenGroups {
-		see(s.id, s.id) // groups of several clients may have one name
-	}
-	return found
-}
-
-// behind compares a listing with what its replica acknowledged before.
-func (e *event) behind(writes map[string][]*event) []violation {
-	rows := map[string]any{}
-	for _, s := range e.seenUsers {
-		rows[s.id] = s
-	}
-	for _, s := range e.seenGroups {
-		rows[s.id] = s
-	}
-	var found []violation
-	for _, id := range slices.Sorted(maps.Keys(writes)) {
-		part := writes[id]
-		if len(part) == 0 || part[0].groups != e.groups {
-			continue
-		}
-		row, listed := rows[id]
-		if text := e.judge(part, row, listed); text != "" {
-			found = append(found, violation{ruleListing, fmt.Sprintf("%s %s\nin %s\nThe writes:\n%s", id, text, e, excerpt(part))})
-		}
-	}
-	return found
-}
-
-// judge is what is wrong with the place of one resource in a listing, "" if nothing is.
-func (e *event) judge(writes []*event, row any, listed bool) string {
-	var last *event
-	created, deleting := false, false
-	for _, w := range writes {
-		mine := w.ok() && w.replica == e.replica && w.ret < e.call
-		switch {
-		case w.verb == remove && mine:
-			if listed {
-				return "was deleted before, but is shown"
-			}
-			return ""
-		case w.verb == remove && (w.ok() || w.status == 0 || w.status == http.StatusNotFound) && w.call < e.ret:
-			deleting = true
-		case w.verb == create && mine:
-			created = true
-		}
-		if mine && w.fresh && len(w.seenUsers) == 1 && (last == nil || w.call > last.ret) {
-			last = w
-		}
-	}
-	if deleting || !created && last == nil {
-		return ""
-	}
-	everybody := e.user == userChange{} && e.name == ""
-	if created && everybody && !listed {
-		return "was created before, but is missing"
-	}
-	if last == nil || !settled(writes, last, e) || e.user.external != nil && e.client != last.client {
-		return ""
-	}
-	want := last.seenUsers[0]
-	selects := e.selects(want)
-	switch {
-	case selects && !listed:
-		return fmt.Sprintf("is missing, though it is %+v", want.userView)
-	case !selects && listed:
-		return fmt.Sprintf("is shown, though it is %+v", want.userView)
-	case !listed:
-		return ""
-	}
-	got := row.(seenUser).userView
-	if e.client != last.client {
-		got.external = want.external
-	}
-	if got != want.userView {
-		return fmt.Sprintf("is shown as %+v, though it is %+v", got, want.userView)
-	}
-	return ""
-}
-
-// settled is whether a write is certainly the last one that a listing may see.
-func settled(writes []*event, last, listing *event) bool {
-	for _, w := range writes {
-		if w != last && (w.ok() || w.status == 0) && w.end() >= last.call && w.call <= listing.ret {
-			return false
-		}
-	}
-	return true
-}
-
-// selects is whether a listing's filter takes the user.
-func (e *event) selects(u seenUser) bool {
-	switch {
-	case e.user.active != nil:
-		return u.active == *e.user.active
-	case e.user.title != nil:
-		return u.title == *e.user.title
-	case e.user.external != nil:
-		return u.external == *e.user.external
-	}
-	return true
 }

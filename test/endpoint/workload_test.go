@@ -41,7 +41,7 @@ type workload struct {
 	// mortals are users that are deleted in the course of the test, and the groups that they are put into.
 	mortalGroups []string
 	mortal       sync.Map
-	// focus is users or groups where the requests shall be about nothing else.
+	// focus is what most of the requests shall be about.
 	focus focus
 }
 
@@ -51,6 +51,7 @@ const (
 	onEverything focus = iota
 	onUsers
 	onGroups
+	onBulk
 )
 
 // pool is the resources that there are, as far as the clients know.
@@ -130,6 +131,15 @@ func (p *pool) recall(client int, id string) any {
 	return p.seen[fmt.Sprint(client, id)]
 }
 
+// allKinds is how many kinds of steps there are to draw: those below onePastUsers are about users, then come groups, mortals, and requests of
+// several operations.
+const (
+	allKinds       = 105
+	onePastUsers   = 62
+	onePastGroups  = 95
+	onePastMortals = 100
+)
+
 // draw is the random part of one request: the same for the same seed, whatever the answers are.
 type draw struct {
 	kind, replica, client, target, whether, name, spelling, value int
@@ -138,7 +148,7 @@ type draw struct {
 
 func drawn(r *rand.Rand) draw {
 	n := func() int { return int(r.Uint32() >> 1) }
-	d := draw{kind: n() % 100, replica: n() % 2, client: n() % 8, target: n(), whether: n(), name: n(), spelling: n(), value: n()}
+	d := draw{kind: n() % allKinds, replica: n() % 2, client: n() % 8, target: n(), whether: n(), name: n(), spelling: n(), value: n()}
 	for i := range d.more {
 		d.more[i] = n()
 	}
@@ -152,8 +162,13 @@ func (w *workload) prepare(t testing.TB) {
 	t.Helper()
 	w.clock = elapsed{time.Now()}
 	for i := range someMembers {
-		body := fmt.Sprintf(`{"schemas":[%q],"userName":"member-%d@corp.test"}`, userSchema, i)
-		w.members = append(w.members, w.d.want(t, http.StatusCreated, i%2, idps[0], "POST", "/Users", body).id())
+		name := fmt.Sprintf("%s%d@corp.test", joinerPrefix, i)
+		e := &event{verb: create, replica: i % 2, seq: int(w.seq.Add(1)), user: userChange{userName: &name}}
+		w.do(t.Context(), e, request{method: "POST", path: "/Users", body: fmt.Sprintf(`{"schemas":[%q],"userName":%q}`, userSchema, name)})
+		if e.status != http.StatusCreated {
+			t.Fatal(e)
+		}
+		w.members = append(w.members, e.id)
 	}
 	for i := range nonMembers {
 		w.members = append(w.members, fmt.Sprintf("nobody-%d", i))
@@ -178,7 +193,7 @@ func (w *workload) run(ctx context.Context, duration time.Duration) {
 		running.Go(func() {
 			random := rand.New(rand.NewPCG(w.seed, uint64(i)))
 			for time.Now().Before(deadline) && ctx.Err() == nil {
-				w.step(ctx, i, drawn(random))
+				w.step(ctx, i, func() draw { return drawn(random) })
 			}
 		})
 	}
@@ -186,42 +201,66 @@ func (w *workload) run(ctx context.Context, duration time.Duration) {
 }
 
 // step does one request.
-func (w *workload) step(ctx context.Context, worker int, d draw) {
+func (w *workload) step(ctx context.Context, worker int, next func() draw) {
+	d := next()
 	e := &event{worker: worker, replica: d.replica, client: d.client, seq: int(w.seq.Add(1))}
 	var q request
 	var ok bool
-	switch w.focus {
-	case onUsers:
-		d.kind = d.kind * 62 / 100
-	case onGroups:
-		d.kind = 62 + d.kind*33/100
+	switch {
+	case w.focus == onUsers:
+		d.kind = d.kind * onePastUsers / allKinds
+	case w.focus == onGroups:
+		d.kind = onePastUsers + d.kind*(onePastGroups-onePastUsers)/allKinds
+	case w.focus == onBulk && d.kind%2 == 0:
+		d.kind = onePastMortals
 	}
 	switch {
-	case d.kind < 62:
+	case d.kind < onePastUsers:
 		q, ok = w.userRequest(e, d)
-	case d.kind < 95:
+	case d.kind < onePastGroups:
 		e.groups = true
 		q, ok = w.groupRequest(e, d)
-	default:
+	case d.kind < onePastMortals:
 		w.mortalStep(ctx, e, d)
+		return
+	default:
+		w.bulkStep(ctx, e, d, next)
 		return
 	}
 	if !ok {
 		return
 	}
-	if !e.write() && e.verb != get && d.more[5]%3 == 0 {
-		q = searched(q)
+	ask := func(q request) request {
+		if !e.write() && e.verb != get && d.more[5]%3 == 0 {
+			return searched(q)
+		}
+		return q
 	}
-	w.do(ctx, e, q)
+	if e.pageSize > 0 {
+		w.walk(ctx, e, func(start int) request { return ask(page(q, start, e.pageSize)) })
+		return
+	}
+	w.do(ctx, e, ask(q))
 	if e.write() && e.ok() && !e.groups && d.more[5]%2 == 0 {
-		// What was acknowledged just now is what a listing would lack.
-		l := &event{worker: worker, replica: e.replica, client: e.client, seq: int(w.seq.Add(1)), verb: list}
-		w.do(ctx, l, request{method: "GET", path: "/Users?count=1000"})
+		w.listAfter(ctx, e)
 	}
 }
 
+// listAfter asks the replica of a write for a listing: what was acknowledged just now is what it would lack.
+func (w *workload) listAfter(ctx context.Context, e *event) {
+	l := &event{worker: e.worker, replica: e.replica, client: e.client, seq: int(w.seq.Add(1)), verb: list}
+	w.do(ctx, l, request{method: "GET", path: "/Users?count=1000"})
+}
+
 // do sends a request and writes down what came of it.
-func (w *workload) do(ctx context.Context, e *event, q request) answer {
+func (w *workload) do(ctx context.Context, e *event, q request) {
+	if _, ok := w.ask(ctx, e, q); ok {
+		w.add(e)
+	}
+}
+
+// ask sends a request and puts into the event what came of it. ok is false where that says nothing.
+func (w *workload) ask(ctx context.Context, e *event, q request) (a answer, ok bool) {
 	e.call = w.clock.now()
 	a, err := w.d.send(ctx, e.replica, idps[e.client], q)
 	e.ret = w.clock.now()
@@ -232,13 +271,12 @@ func (w *workload) do(ctx context.Context, e *event, q request) answer {
 		e.about = fmt.Sprintf("%s %s %s = %d %v", q.method, q.path, q.body, a.status, err)
 		w.refusals(a, err)
 		if !e.write() {
-			return a
+			return a, false
 		}
 	}
 	w.protocol(e, a)
 	w.see(e, a)
-	w.add(e)
-	return a
+	return a, true
 }
 
 // refusals looks at answers that say to come back.
@@ -292,7 +330,7 @@ func (w *workload) see(e *event, a answer) {
 		}
 		s := seeUser(row)
 		e.seenUsers = append(e.seenUsers, s)
-		if strings.HasPrefix(s.userName, "member-") {
+		if strings.HasPrefix(s.userName, joinerPrefix) {
 			continue
 		}
 		w.users.add(s.id, s.mark, e.client)
@@ -323,7 +361,7 @@ func spelled(name string, n int) string {
 // userRequest makes a request about users.
 func (w *workload) userRequest(e *event, d draw) (request, bool) {
 	name := spelled(fmt.Sprintf("u%d@corp.test", d.name%userNames), d.spelling)
-	kind := d.kind * 100 / 62
+	kind := d.kind * 100 / onePastUsers
 	if w.users.size() < 6 && kind > 50 {
 		kind = 0
 	}
@@ -344,25 +382,35 @@ func (w *workload) userRequest(e *event, d draw) (request, bool) {
 	if d.whether%4 != 0 {
 		e.client = target.client
 	}
-	q := request{path: "/Users/" + target.id, header: map[string]string{}}
 	switch {
 	case kind < 54, idps[e.client].takeOver && d.more[4]%3 != 0: // what it takes over, nobody else may write
 		e.verb = get
+		return request{method: "GET", path: "/Users/" + target.id}, true
 	case kind < 66:
 		e.verb = put
-		q.body = w.userBody(e, d, name, target.mark)
 	case kind < 91:
 		e.verb = patch
-		q.body = w.userPatch(e, d, name)
 	default:
 		e.verb = remove
 	}
-	q.method = string(e.verb)
-	if known, ok := w.users.recall(e.client, target.id).(seenUser); ok && e.write() && d.more[5]%5 == 0 {
+	return w.changeUser(e, d, name, target), true
+}
+
+// changeUser makes a PUT, PATCH or DELETE, as the event says.
+func (w *workload) changeUser(e *event, d draw, name string, target pooled) request {
+	e.id = target.id
+	q := request{method: string(e.verb), path: "/Users/" + target.id, header: map[string]string{}}
+	switch e.verb {
+	case put:
+		q.body = w.userBody(e, d, name, target.mark)
+	case patch:
+		q.body = w.userPatch(e, d, name)
+	}
+	if known, ok := w.users.recall(e.client, target.id).(seenUser); ok && d.more[5]%5 == 0 {
 		e.user.ifMatch = &known.userView
 		q.header["If-Match"] = known.etag
 	}
-	return q, true
+	return q
 }
 
 func (w *workload) createUser(e *event, d draw, name string) request {
@@ -377,6 +425,10 @@ func (w *workload) userBody(e *event, d draw, name, mark string) string {
 	if d.value%4 != 0 {
 		e.user.title = ptr.To(title(e, d))
 		parts = append(parts, `"title":`+text(*e.user.title))
+	}
+	if d.more[2]%4 != 0 {
+		e.user.family = family(d)
+		parts = append(parts, `"name":{"familyName":`+text(*e.user.family)+`}`)
 	}
 	if d.more[0]%3 != 0 {
 		e.user.active = ptr.To(d.more[0]%2 == 0)
@@ -398,6 +450,11 @@ func title(e *event, d draw) string {
 	return fmt.Sprintf("title %d", e.seq)
 }
 
+// family is one of few family names, so that many share one, and some but for its letter case.
+func family(d draw) *string {
+	return ptr.To([]string{"Adams", "adams", "Öz", "öZ", "van Dyk"}[d.more[2]%5])
+}
+
 // userPatch is a PATCH in one of the forms in which they come.
 func (w *workload) userPatch(e *event, d draw, name string) string {
 	var operations []string
@@ -417,6 +474,10 @@ func (w *workload) userPatch(e *event, d draw, name string) string {
 		e.user.title = ptr.To(title(e, d))
 		op("title", text(*e.user.title))
 	}
+	if which == 2 || which == 3 {
+		e.user.family = family(d)
+		operations = append(operations, `{"op":"replace","path":"name.familyName","value":`+text(*e.user.family)+`}`)
+	}
 	if which == 4 || which == 5 || which == 6 {
 		e.user.userName = &name
 		op("userName", text(name))
@@ -434,22 +495,4 @@ func (w *workload) userPatch(e *event, d draw, name string) string {
 
 func patchBody(operations ...string) string {
 	return `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[` + strings.Join(operations, ",") + `]}`
-}
-
-// listUsers is a listing, with and without a filter. All rows come on one page.
-func (w *workload) listUsers(e *event, d draw) request {
-	e.verb = list
-	q := request{method: "GET", path: "/Users?count=1000"}
-	switch d.more[4] % 5 {
-	case 0:
-		e.user.active = ptr.To(d.more[0]%2 == 0)
-		q.path += filter(fmt.Sprintf("active eq %t", *e.user.active))
-	case 1:
-		e.user.title = ptr.To(fmt.Sprintf("common %d", d.value%2))
-		q.path += filter(fmt.Sprintf("title eq %q", *e.user.title))
-	case 2:
-		e.user.external = ptr.To(fmt.Sprintf("x%d", d.more[1]%9))
-		q.path += filter(fmt.Sprintf("externalId eq %q", *e.user.external))
-	}
-	return q
 }

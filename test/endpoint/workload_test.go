@@ -29,10 +29,12 @@ const (
 
 // workload is many clients that push at random to two replicas.
 type workload struct {
-	d     *directory
-	seed  uint64
-	clock elapsed
-	seq   atomic.Int64
+	d    *directory
+	seed uint64
+	// random are what the workers draw from.
+	random [workers]*rand.Rand
+	clock  elapsed
+	seq    atomic.Int64
 	history
 	// users and groups are what requests can be about.
 	users, groups pool
@@ -161,6 +163,9 @@ func drawn(r *rand.Rand) draw {
 func (w *workload) prepare(t testing.TB) {
 	t.Helper()
 	w.clock = elapsed{time.Now()}
+	for i := range w.random {
+		w.random[i] = rand.New(rand.NewPCG(w.seed, uint64(i)))
+	}
 	for i := range someMembers {
 		name := fmt.Sprintf("%s%d@corp.test", joinerPrefix, i)
 		e := &event{verb: create, replica: i % 2, seq: int(w.seq.Add(1)), user: userChange{userName: &name}}
@@ -185,15 +190,14 @@ func (w *workload) prepare(t testing.TB) {
 	}
 }
 
-// run pushes until the time is over, and waits for all answers.
+// run pushes until the time is over, and waits for all answers. Another run goes on where it ended.
 func (w *workload) run(ctx context.Context, duration time.Duration) {
 	deadline := time.Now().Add(duration)
 	var running sync.WaitGroup
 	for i := range workers {
 		running.Go(func() {
-			random := rand.New(rand.NewPCG(w.seed, uint64(i)))
 			for time.Now().Before(deadline) && ctx.Err() == nil {
-				w.step(ctx, i, func() draw { return drawn(random) })
+				w.step(ctx, i, func() draw { return drawn(w.random[i]) })
 			}
 		})
 	}

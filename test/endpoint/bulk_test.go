@@ -34,6 +34,9 @@ type operation struct {
 	bulkID  string
 	// first are the operations that have to be done before.
 	first []*operation
+	// partner is the other POST of a circle, and removal what undoes this one.
+	partner *operation
+	removal *event
 	// result is that in the answer, nil where there is none.
 	result *bulkResult
 }
@@ -76,14 +79,19 @@ func (w *workload) bulkStep(ctx context.Context, like *event, d draw, next func(
 	}
 	base := "https://" + w.d.replicas[like.replica].address + "/" + w.d.Namespace + "/" + idps[like.client].name + "/scim/v2"
 	changed := map[string]*operation{}
-	for _, o := range b.done() {
+	done := b.done()
+	for i, o := range done {
 		if err := w.took(o, base); err != nil {
 			w.violated(ruleBulk, "%v: %s in %s = %s", err, o, b.request().body, a.raw)
 		}
 		if o.ok() {
 			changed[o.id] = o
 		}
+		if o.endsCircle(done[:i]) {
+			w.remove(o, o.partner)
+		}
 	}
+	w.remove(done...)
 	w.lookAt(ctx, changed)
 }
 
@@ -120,17 +128,27 @@ func (w *workload) drawBulk(like *event, d draw, next func() draw) *bulk {
 	return b
 }
 
+func (w *workload) newOperation(b *bulk, like *event, groups bool, v verb) *operation {
+	e := &event{groups: groups, verb: v, worker: like.worker, replica: like.replica, client: like.client, seq: int(w.seq.Add(1))}
+	o := &operation{event: e, bulkID: fmt.Sprintf("b%d", e.seq)}
+	b.operations = append(b.operations, o)
+	if v == create {
+		b.made[bulkRef+o.bulkID] = o
+	}
+	return o
+}
+
 // addOperations adds one operation, or a user and a group that it joins.
 func (w *workload) addOperations(b *bulk, like *event, d draw) {
 	userName, displayName := spelled(fmt.Sprintf("u%d@corp.test", d.name%userNames), d.spelling), spelled(fmt.Sprintf("group %d", d.name%groupNames), d.spelling)
 	add := func(groups bool, v verb, request func(e *event) request) pooled {
-		e := &event{groups: groups, verb: v, worker: like.worker, replica: like.replica, client: like.client, seq: int(w.seq.Add(1))}
-		o := &operation{event: e, request: request(e), bulkID: fmt.Sprintf("b%d", e.seq)}
-		b.operations = append(b.operations, o)
-		if v == create {
-			b.made[bulkRef+o.bulkID] = o
-		}
-		return pooled{bulkRef + o.bulkID, e.mark, e.client}
+		o := w.newOperation(b, like, groups, v)
+		o.request = request(o.event)
+		return pooled{bulkRef + o.bulkID, o.mark, o.client}
+	}
+	if d.more[1]%8 == 0 {
+		w.addCircle(b, like, d)
+		return
 	}
 	v := []verb{put, patch, patch, remove}[d.more[4]%4]
 	kind := d.kind % 10
@@ -184,6 +202,10 @@ func (b *bulk) wait() {
 			o.first = append(o.first, before)
 		}
 		on[o.request.path] = o
+		if o.partner != nil && !slices.Contains(o.first, o.partner) {
+			// Those of a circle are made in the order of the request.
+			o.partner.first = append(o.partner.first, o)
+		}
 	}
 }
 
@@ -259,8 +281,11 @@ func (b *bulk) done() []*operation {
 		}
 		o := b.operations[i]
 		done = append(done, o)
-		if o.failed() {
+		if o.failed() && !o.undone() {
 			errors++
+		}
+		if o.endsCircle(done) {
+			errors += o.undoneHere()
 		}
 	}
 	return done
@@ -277,6 +302,9 @@ func (w *workload) took(o *operation, base string) error {
 	var err error
 	if a.status, err = strconv.Atoi(r.Status); err != nil {
 		return err
+	}
+	if o.partner != nil && !o.alone() {
+		return w.tookHalf(o)
 	}
 	for _, ref := range o.refs() {
 		if o.bulk.made[ref].failed() {
@@ -367,7 +395,7 @@ func inBulk(events []*event) []*event {
 	for _, e := range events {
 		if e.bulk != nil {
 			one := *e
-			if e.bulk.unknown {
+			if e.bulk.unknown || e.undo {
 				one.resolve()
 			}
 			if s, ok := users[key(e.client, e.id, e.version)]; ok && e.version != "" {

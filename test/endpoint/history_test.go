@@ -53,6 +53,8 @@ type event struct {
 	// bulk is the request that an operation was part of, and version the ETag in its result.
 	bulk    *bulk
 	version string
+	// undo: it was made and removed again by one bulk request, whose answer does not tell its id.
+	undo bool
 	// number tells the event from those that are looked at together; after is the number of the operation of the same request that was done
 	// before it, if any.
 	number, after int
@@ -131,9 +133,9 @@ func (h *history) sorted(faults bool) []*event {
 		}
 	}
 	for _, e := range h.events {
-		if e.verb == create && e.status == 0 {
+		if e.verb == create && (e.status == 0 || e.undo) {
 			e.id = marked[e.mark]
-			if e.id == "" && e.bulk != nil && e.bulk.unknown {
+			if e.id == "" && e.bulk != nil && (e.bulk.unknown || e.undo) {
 				// The same request may have deleted it again, before anybody saw it.
 				e.id = e.mark
 			}

@@ -324,6 +324,11 @@ func (w *workload) lastLook(t *testing.T) {
 			path = "/Groups/"
 		}
 		w.do(t.Context(), e, request{method: "GET", path: path + id})
+		for _, s := range e.seenGroups {
+			if _, undone := w.undone.Load(s.mark); undone {
+				w.violated(ruleBulk, "the half of a circle is left: %s", e)
+			}
+		}
 	}
 	for i := range users {
 		if strings.HasPrefix(users[i].Spec.NickName, markPrefix) {

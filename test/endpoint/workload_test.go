@@ -43,6 +43,8 @@ type workload struct {
 	// mortals are users that are deleted in the course of the test, and the groups that they are put into.
 	mortalGroups []string
 	mortal       sync.Map
+	// undone are the marks of what bulk requests have made and removed again.
+	undone sync.Map
 	// focus is what most of the requests shall be about.
 	focus focus
 }
@@ -327,7 +329,7 @@ func (w *workload) see(e *event, a answer) {
 			if s.mark != mortalMark {
 				w.groups.add(s.id, s.mark, e.client)
 			}
-			if s.members != unlisted && s.etag != "" {
+			if s.members != unlisted && s.etag != "" && !strings.HasPrefix(s.mark, circleMark) {
 				w.groups.remember(e.client, s.id, s)
 			}
 			continue
@@ -349,9 +351,10 @@ func (w *workload) see(e *event, a answer) {
 	}
 }
 
+// isMortal: of a user that is deleted in the course of the test, or of a group.
 func (w *workload) isMortal(id string) bool {
 	_, ok := w.mortal.Load(id)
-	return ok
+	return ok || strings.HasPrefix(id, "g-")
 }
 
 // spelled is a name in one of the mixtures of upper and lower case.

@@ -49,7 +49,8 @@ type Options struct {
 
 // RegisterIndexes adds every index to the manager's cache. The endpoint needs them too, so they are registered whether or not controllers run.
 func RegisterIndexes(ctx context.Context, mgr ctrl.Manager) error {
-	return errors.Join(directory.RegisterIndexes(ctx, mgr.GetFieldIndexer()), provision.RegisterIndexes(ctx, mgr.GetFieldIndexer()))
+	indexes := kube.NamespaceIndexes{Informers: mgr.GetCache()}
+	return errors.Join(directory.RegisterIndexes(ctx, indexes), provision.RegisterIndexes(ctx, indexes))
 }
 
 // Setup adds all controllers to the manager.

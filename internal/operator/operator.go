@@ -203,7 +203,10 @@ func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 	cached := cache.Options{
 		// managedFields are half of an object, and nothing reads them.
 		DefaultTransform: cache.TransformStripManagedFields(),
-		ByObject:         map[client.Object]cache.ByObject{&corev1.Secret{}: {Label: labels.NewSelector().Add(*credentials)}},
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Secret{}:     {Label: labels.NewSelector().Add(*credentials)},
+			&v1alpha1.ScimUser{}: {Transform: kube.SlimUsers()},
+		},
 	}
 	for _, namespace := range o.Namespaces {
 		if cached.DefaultNamespaces == nil {

@@ -27,6 +27,7 @@ import (
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/directory"
 	"github.com/scim-operator/scim-operator/internal/operator"
+	"github.com/scim-operator/scim-operator/internal/plan"
 )
 
 const (
@@ -130,7 +131,7 @@ func (p *probed) heap(ctx context.Context) (int, error) {
 	}
 }
 
-// measureMemory loads users, gives them accounts, and loads as many again with accounts.
+// measureMemory loads users with the status of one without accounts, gives them accounts, and does so with as many again.
 func measureMemory(ctx context.Context, w *world, loader *bare, o options) (results []result, err error) {
 	n := o.ops(memoryUsers)
 	loader = loader.in(memoryNamespace)
@@ -158,10 +159,13 @@ func measureMemory(ctx context.Context, w *world, loader *bare, o options) (resu
 		if _, err := loader.load(ctx, persons, 2*o.workers, func(int) {}); err != nil {
 			return nil, err
 		}
+		if err := w.giveAccounts(ctx, loader, persons, 0, o.workers); err != nil {
+			return nil, err
+		}
 		if err := measure(part + ", without accounts"); err != nil {
 			return nil, err
 		}
-		if err := w.giveAccounts(ctx, loader, persons, o.workers); err != nil {
+		if err := w.giveAccounts(ctx, loader, persons, accounts, o.workers); err != nil {
 			return nil, err
 		}
 		if err := measure(part + ", with accounts"); err != nil {
@@ -188,23 +192,28 @@ func limited(figure string, bytes, limit float64, absolute string) result {
 	}
 }
 
-// giveAccounts writes statuses as they are after provisioning.
-func (w *world) giveAccounts(ctx context.Context, loader *bare, persons []person, workers int) error {
-	now := metav1.Now()
+// giveAccounts writes statuses as they are after provisioning: what one account has of its own is its id in the app, when that was, and the
+// hashes of what was written there.
+func (w *world) giveAccounts(ctx context.Context, loader *bare, persons []person, n, workers int) error {
+	now := time.Now()
 	return concurrently(ctx, len(persons), workers, func(ctx context.Context, i int) error {
 		u := loader.object(persons[i])
-		status := v1alpha1.ScimUserStatus{ObservedGeneration: 1, Active: "true", Summary: "5/5"}
-		for _, condition := range []string{v1alpha1.ConditionReady, "AccountsSynced"} {
+		status := v1alpha1.ScimUserStatus{ObservedGeneration: 1, Active: "true", Summary: fmt.Sprintf("%d/%d", n, n)}
+		for _, condition := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionAccountsSynced} {
 			status.Conditions = append(status.Conditions, metav1.Condition{
-				Type: condition, Status: metav1.ConditionTrue, Reason: "Synced", Message: "all accounts are as they should be",
-				LastTransitionTime: now, ObservedGeneration: 1,
+				Type: condition, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonSucceeded, Message: "every account is as it should be",
+				LastTransitionTime: metav1.NewTime(now), ObservedGeneration: 1,
 			})
 		}
-		for a := range accounts {
+		for a := range n {
+			at := metav1.NewTime(now.Add(time.Duration(a) * time.Second))
+			written := map[string]any{}
+			for _, attribute := range []string{"userName", "displayName", "name.givenName", "name.familyName", "emails", "active", "roles"} {
+				written[attribute] = randomText(8)
+			}
 			status.Accounts = append(status.Accounts, v1alpha1.Account{
 				App: fmt.Sprintf("application-%d", a), State: v1alpha1.AccountActive, Roles: []string{"member"}, RemoteID: randomText(16),
-				ProvisionedTime: &now, UpdatedTime: &now,
-				Applied: "v1 userName=k3Jd9a displayName=a8Ks2b name.givenName=x9Lq4c name.familyName=p0Wm7d emails=q1Er5e active=z6Ty8f roles=m2Bn3g",
+				ProvisionedTime: &at, UpdatedTime: &at, Applied: plan.HashValues(written).String(),
 			})
 		}
 		stored := &v1alpha1.ScimUser{}

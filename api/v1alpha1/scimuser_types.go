@@ -460,7 +460,8 @@ type Account struct {
 	// +optional
 	NextRetryTime *metav1.Time `json:"nextRetryTime,omitempty"`
 
-	// applied are short hashes of what the operator last wrote to the app, one for each attribute: "v1 displayName=k3Jd9a userName=...".
+	// applied are short hashes of what the operator last wrote to the app, one for each attribute: "v2 @department=k3Jd9aXq userName=...",
+	// where @ stands for the enterprise extension.
 	// What differs from it is what has to be written.
 	// +optional
 	// +kubebuilder:validation:MaxLength=16384

@@ -43,8 +43,9 @@ func TestHashValuesDependsOnTheJSONOnly(t *testing.T) {
 func TestAppliedIsPinned(t *testing.T) {
 	got := plan.HashValues(map[string]any{
 		"userName": "ada@corp.test", "a b=%": 1, "urn:example:1.0:User:badge": map[string]any{"y": []any{1.5, nil, true}, "x": "ü<"},
+		"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department": 1, "@department": 1,
 	}).String()
-	const want = "v1 a+b%3D%25=a4ayc_80 urn:example:1.0:User:badge=PUmG-TAB userName=l9rOOZd2"
+	const want = "v2 %40department=a4ayc_80 a+b%3D%25=a4ayc_80 urn:example:1.0:User:badge=PUmG-TAB @department=a4ayc_80 userName=l9rOOZd2"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -53,7 +54,7 @@ func TestAppliedIsPinned(t *testing.T) {
 func TestParseApplied(t *testing.T) {
 	for in, want := range map[string]plan.Applied{
 		"":                nil,
-		"v2 a=b":          nil,
+		"v3 a=b":          nil,
 		"a=b":             nil,
 		"v1 a":            nil,
 		"v1 a=":           nil,
@@ -61,6 +62,14 @@ func TestParseApplied(t *testing.T) {
 		"v1":              {},
 		"v1  a=b\n":       {"a": "b"},
 		"v1 a%20b=c d==e": {"a b": "c", "d": "=e"},
+		"v2":              {},
+		"v2 a=b":          {"a": "b"},
+		"v2 @title=a %40title=b": {
+			"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:title": "a", "@title": "b",
+		},
+		"v1 urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:title=a": {
+			"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:title": "a",
+		},
 	} {
 		if diff := cmp.Diff(want, plan.ParseApplied(in)); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", in, diff)
@@ -71,6 +80,8 @@ func TestParseApplied(t *testing.T) {
 func FuzzAppliedSurvives(f *testing.F) {
 	f.Add("name.givenName", "emails[type eq \"work\"].value")
 	f.Add("", "a b")
+	f.Add("@department", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department")
+	f.Add("@", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:@")
 	f.Add("a=b", "%3A:é\x00\xff\n")
 	f.Fuzz(func(t *testing.T, a, b string) {
 		want := plan.HashValues(map[string]any{a: 1, b: 2})

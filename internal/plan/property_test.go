@@ -208,7 +208,7 @@ func randomAccount(r *rand.Rand) *v1alpha1.Account {
 	a.Roles = before.Roles
 	a.Applied = plan.HashValues(before.Values).String()
 	if r.IntN(8) == 0 {
-		a.Applied = []string{"", "v2 x", "v1 x"}[r.IntN(3)]
+		a.Applied = []string{"", "v3 x", "v2 x"}[r.IntN(3)]
 	}
 	return a
 }

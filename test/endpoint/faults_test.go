@@ -135,6 +135,9 @@ func (b *slowBody) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// sentAgain is how long a request takes at least that is sent to the API server twice.
+const sentAgain = time.Second
+
 // faults meddles with some of the requests to the API server about users, groups and Leases of names.
 type faults struct {
 	on     atomic.Bool
@@ -188,7 +191,7 @@ func (f *faults) meddle(next http.RoundTripper, r *http.Request) (*http.Response
 		// etcd did not answer in time, and client-go sends the request again.
 		f.note("timeout after, sent again")
 		return f.after(next, r, func() (*http.Response, error) {
-			return refusal(r, http.StatusInternalServerError, "ServerTimeout", "1"), nil
+			return refusal(r, http.StatusInternalServerError, "ServerTimeout", fmt.Sprint(sentAgain.Seconds())), nil
 		})
 	case kind == 10 && !read:
 		f.note("504 after")

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // verb of an event.
@@ -118,8 +119,8 @@ func (h *history) violated(rule, format string, args ...any) {
 
 // sorted ends the history: creates that nobody knows the end of get the id of what bears their mark, or go.
 //
-// With faults, a request may have been sent to the API server twice: what was done the first time is then found by the second. So a write that was refused may have
-// taken effect, and a create may show what others have made of the resource since.
+// With faults, a request may have been sent to the API server twice: what was done the first time is then found by the second. So a write that was refused, or had
+// nothing to do, may have taken effect before, and a create may show what others have made of the resource since.
 func (h *history) sorted(faults bool) []*event {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -145,12 +146,13 @@ func (h *history) sorted(faults bool) []*event {
 	for _, e := range inBulk(h.events) {
 		events = append(events, e)
 		switch {
-		case faults && e.verb == create && e.ok() && len(e.seenUsers)+len(e.seenGroups) > 0:
+		case !faults || !e.write() || e.status == 0 || time.Duration(e.ret-e.call) < sentAgain:
+		case e.verb == create && e.ok() && len(e.seenUsers)+len(e.seenGroups) > 0:
 			made, shown := *e, *e
 			made.seenUsers, made.seenGroups = nil, nil
 			shown.verb, shown.status = get, http.StatusOK
 			events = append(events[:len(events)-1], &made, &shown)
-		case faults && e.write() && e.status >= http.StatusBadRequest:
+		case e.verb != create || !e.ok():
 			first := *e
 			first.status, first.bounded, first.seenUsers, first.seenGroups = 0, true, nil, nil
 			if e.verb == create {

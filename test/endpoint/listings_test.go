@@ -115,29 +115,31 @@ func (e *event) arranged(d draw, path string, conditions []string, orders ...str
 // walk goes through a listing by index, a page at a time. at gives the request for the page from an index on.
 func (w *workload) walk(ctx context.Context, e *event, at func(start int) request) {
 	life := w.d.replicas[e.replica].current()
+	// What was seen counts even if the walk does not come to its end.
+	defer w.add(e)
 	total := 1
 	for start := 1; start <= total; start += e.pageSize {
 		next := *e
 		next.seenUsers, next.seenGroups = nil, nil
 		a, ok := w.ask(ctx, &next, at(start))
-		if !ok {
-			return
-		}
 		if start == 1 {
 			e.call = next.call
 		}
 		e.ret, e.status, e.about = next.ret, next.status, "the pages up to "+next.about
+		if !ok {
+			return
+		}
 		e.seenUsers, e.seenGroups = append(e.seenUsers, next.seenUsers...), append(e.seenGroups, next.seenGroups...)
 		number, _ := a.json["totalResults"].(float64)
 		total = int(number)
 	}
 	if life != w.d.replicas[e.replica].current() {
-		return // a replica that was started again does not know where pages ended
+		e.status = 0 // a replica that was started again does not know where pages ended
+		return
 	}
 	if seen := len(e.seenUsers) + len(e.seenGroups); seen != total {
 		w.violated(ruleListing, "%d rows were seen, and totalResults is %d: %s", seen, total, e)
 	}
-	w.add(e)
 }
 
 // row is the place of a resource in a listing: its value of what is sorted by, then its creation, then the name of its object.

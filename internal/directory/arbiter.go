@@ -17,6 +17,9 @@ import (
 // errContention says that others kept changing the same objects for as long as it was worth trying.
 var errContention = errors.New("too many concurrent changes")
 
+// errLeftBehind says so, too, of a create whose object is still there and may be admitted later.
+var errLeftBehind = errors.New("too many concurrent changes, and what was begun is still there")
+
 // errIncomplete says that slices which a group names do not exist, and that it was not just changed.
 var errIncomplete = errors.New("a part of the members is missing")
 
@@ -313,31 +316,15 @@ func (a *arbiter) release(ctx context.Context, name string, obj client.Object) e
 }
 
 // create stores obj, which carries no id yet, under a metadata.name of its own; then it takes the unique name and gives the object the id. It is for names
-// whose slot cannot be the object itself. A *ConflictError leaves nothing behind; what a crash leaves behind, Admit finishes.
+// whose slot cannot be the object itself. A *ConflictError and errContention leave nothing behind; what a crash leaves behind, Admit finishes.
 func (a *arbiter) create(ctx context.Context, obj client.Object, settled *slot, admit func(client.Object)) (client.Object, error) {
-	if err := a.api.Create(ctx, obj); err != nil {
+	name, key := a.slot(obj), obj.GetName()
+	obj, err := a.store(ctx, obj)
+	if err != nil {
 		return nil, err
 	}
-	name := a.slot(obj)
 	for wait := range a.pace.attempts() {
-		next := obj.DeepCopyObject().(client.Object)
-		admit(next)
-		err := a.commit(ctx, obj, next, settled)
-		if err == nil {
-			return next, nil
-		}
-		settled = nil
-		if !lost(err) {
-			a.undo(ctx, obj, err)
-			return nil, err
-		}
-		if err := wait(ctx); err != nil {
-			return nil, err
-		}
-		obj, err = a.get(ctx, obj.GetName())
 		switch {
-		case err != nil:
-			return nil, err
 		case obj == nil || obj.GetDeletionTimestamp() != nil:
 			// Somebody who took it for the remains of a crash has removed it, because the name belongs to another.
 			return nil, a.belongs(ctx, name)
@@ -345,25 +332,64 @@ func (a *arbiter) create(ctx context.Context, obj client.Object, settled *slot, 
 			// Somebody who took it for the remains of a crash has finished it.
 			return obj, nil
 		}
+		next := obj.DeepCopyObject().(client.Object)
+		admit(next)
+		err := a.commit(ctx, obj, next, settled)
+		var conflict *ConflictError
+		switch {
+		case err == nil:
+			return next, nil
+		case errors.As(err, &conflict):
+			return a.undo(ctx, obj, err)
+		case !lost(err):
+			return nil, err
+		}
+		settled = nil
+		if err := wait(ctx); err != nil {
+			return nil, err
+		}
+		if obj, err = a.get(ctx, key); err != nil {
+			return nil, err
+		}
 	}
-	return nil, errContention
+	return a.undo(ctx, obj, errContention)
 }
 
-// undo removes an object that is not admitted and never will be, because its name belongs to another. Where it fails, Admit does it.
-func (a *arbiter) undo(ctx context.Context, obj client.Object, cause error) {
-	var conflict *ConflictError
-	if !errors.As(cause, &conflict) {
-		return
+// store creates an object whose metadata.name is random. One of that name that is there already is this one: client-go has sent the create again because the answer was lost.
+// It is nil if it is gone since.
+func (a *arbiter) store(ctx context.Context, obj client.Object) (client.Object, error) {
+	err := a.api.Create(ctx, obj)
+	if apierrors.IsAlreadyExists(err) {
+		return a.get(ctx, obj.GetName())
 	}
+	return obj, err
+}
+
+// undo removes an object that create has stored and that is not admitted, and gives the reason for it. Where somebody has admitted the object meanwhile, because its name had
+// become free, it is what was wanted. Who is told that the name is another's must not find the object later: an error that is not reason says that it may still be admitted.
+func (a *arbiter) undo(ctx context.Context, obj client.Object, reason error) (client.Object, error) {
 	for wait := range a.pace.attempts() {
-		if err := a.api.Delete(ctx, obj); !apierrors.IsConflict(err) || wait(ctx) != nil {
-			return
+		switch {
+		case obj == nil || obj.GetDeletionTimestamp() != nil:
+			return nil, reason
+		case a.id(obj) != "":
+			return obj, nil
 		}
-		var err error
-		if obj, err = a.get(ctx, obj.GetName()); err != nil || obj == nil || a.id(obj) != "" {
-			return
+		err := a.api.Delete(ctx, obj)
+		if client.IgnoreNotFound(err) == nil {
+			return nil, reason
+		}
+		if !apierrors.IsConflict(err) {
+			return nil, err
+		}
+		if err := wait(ctx); err != nil {
+			return nil, err
+		}
+		if obj, err = a.get(ctx, obj.GetName()); err != nil {
+			return nil, err
 		}
 	}
+	return nil, errLeftBehind
 }
 
 // lost is whether a write failed because its object is not what it was when it was read.

@@ -240,7 +240,14 @@ func (s *Store) createGroup(ctx context.Context, a *arbiter, g *v1alpha1.ScimGro
 			return nil, err
 		}
 		admitGroup(g, id)
-		return g, a.api.Create(ctx, g)
+		stored, err := a.store(ctx, g)
+		if err == nil && stored == nil {
+			err = errContention
+		}
+		if err != nil {
+			return nil, err
+		}
+		return stored.(*v1alpha1.ScimGroup), nil
 	}
 	slot, err := a.read(ctx, name)
 	if err != nil {

@@ -4,6 +4,7 @@
 package directory
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -39,8 +40,8 @@ func (s scenario) String() string {
 	return fmt.Sprintf("after [%s] (crash %d): %s", names(s.script), s.crash, names(s.ops))
 }
 
-// begin runs the script and sets the operations up.
-func (s scenario) begin() *run {
+// world is what the script leads to.
+func (s scenario) world() *world {
 	w := &world{etcd: newEtcd(), groups: s.groups}
 	for i, op := range s.script {
 		a := &actor{name: fmt.Sprintf("script %d", i)}
@@ -55,6 +56,12 @@ func (s scenario) begin() *run {
 			w.ids = append(w.ids, a.outcome.id)
 		}
 	}
+	return w
+}
+
+// begin runs the script and sets the operations up.
+func (s scenario) begin() *run {
+	w := s.world()
 	initial, err := w.holders()
 	if err != nil {
 		panic(err)
@@ -161,9 +168,9 @@ func (w *world) explained(state ideal, ops []*operation, held ideal) bool {
 	return false
 }
 
-// before is whether the operation had ended before the other began.
+// before is whether the operation had ended before the other began. One that was told to try again may take effect even later.
 func (op *operation) before(other *operation) bool {
-	return op.actor.state == ended && op.actor.last > 0 && other.actor.first > op.actor.last
+	return op.actor.state == ended && op.actor.outcome.result != "busy" && op.actor.last > 0 && other.actor.first > op.actor.last
 }
 
 func same(state, held ideal) bool {
@@ -228,6 +235,9 @@ var triples = []scenario{
 // twice has one object renamed by two requests, which takes more interruptions to go wrong.
 var twice = scenario{script: []*operation{post("a")}, ops: []*operation{rename(0, "b"), rename(0, "b"), post("b")}}
 
+// tooLate has a name that a create finds taken become free, before the create has removed what it began.
+var tooLate = scenario{script: []*operation{post("a"), rename(0, "b")}, ops: []*operation{post("a"), rename(0, "a"), rename(0, "c"), control()}}
+
 // TestInterleavings runs the protocol that keeps names unique through the orders of the API calls of two operations, one of which may crash at any of them, and
 // of three in the scenarios that are the most entangled. All orders are run where there are not too many, else some with few interruptions: more of them with
 // go test ./internal/directory -run TestInterleavings -timeout 1h -args -deep
@@ -252,6 +262,7 @@ func TestInterleavings(t *testing.T) {
 				c.explore(t, s)
 			}
 			c.run(t, scenario{groups: groups, script: twice.script, ops: twice.ops}, explorer{preemptions: 5, most: bound(1500)})
+			c.run(t, scenario{groups: groups, script: tooLate.script, ops: tooLate.ops}, explorer{preemptions: 3, most: bound(1500)})
 			t.Log(c)
 		})
 	}
@@ -341,4 +352,50 @@ func isFence(old, obj client.Object) bool { return fenceTag(old) != fenceTag(obj
 func renewsReservation(old, obj client.Object) bool {
 	was, is := old.(*v1alpha1.ScimUser).Spec.Reservation, obj.(*v1alpha1.ScimUser).Spec.Reservation
 	return was != nil && is != nil && was.User == is.User && was.ResourceVersion != is.ResourceVersion
+}
+
+// resending sends each create once more, as client-go does when the API server's answer was lost.
+type resending struct{ api }
+
+func (r resending) Create(ctx context.Context, obj client.Object) error {
+	if err := r.api.Create(ctx, obj.DeepCopyObject().(client.Object)); err != nil {
+		return err
+	}
+	return r.api.Create(ctx, obj)
+}
+
+func TestACreateThatIsSentTwiceMakesOneResource(t *testing.T) {
+	for name, c := range map[string]struct {
+		groups bool
+		script []*operation
+	}{
+		"user":                                {},
+		"user whose name's object moved on":   {script: []*operation{post("a"), rename(0, "b")}},
+		"user whose name's object is deleted": {script: []*operation{post("a"), remove(0)}},
+		"group":                               {groups: true},
+		"group whose name was another's":      {groups: true, script: []*operation{post("a"), rename(0, "b")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := scenario{groups: c.groups, script: c.script}.world()
+			s := w.store("replica", func(access) {})
+			s.api = resending{s.api}
+			d, _ := w.directory(s)
+			id, err := w.create(d, "a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if held := must[ideal](t)(w.holders()); held["a"] != id {
+				t.Errorf("%s has the name, not %s", held["a"], id)
+			}
+			for key, obj := range w.etcd.objects {
+				reserves := strings.HasPrefix(key, "lease/")
+				if u, ok := obj.(*v1alpha1.ScimUser); ok {
+					reserves = isReservation(u)
+				}
+				if specID(obj) == "" && !reserves {
+					t.Errorf("%s is left over", key)
+				}
+			}
+		})
+	}
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // checkTime is how long the search for an order of one history may take.
-const checkTime = 30 * time.Second
+const checkTime = time.Minute
 
 // verdict compares a history with the reference model.
 func (h *history) verdict(faults bool) []violation {

@@ -109,7 +109,7 @@ func (s *sizes) figures() []comparison {
 			return func(int) (operation, error) { return op(f), nil }
 		}
 		return comparison{
-			figure: figure, most: most, ops: s.o.ops(ops), workers: 1,
+			figure: figure, most: most, ops: s.o.ops(ops), workers: 1, turns: turns,
 			baseline: side{small, prepare(&s.small), s.small.processes}, ours: side{large, prepare(&s.large), s.large.processes},
 		}
 	}
@@ -165,7 +165,7 @@ func (s *sizes) group(ctx context.Context) error {
 	const ops = 15
 	names := []string{"of " + thousands(len(few)), "of " + thousands(len(all))}
 	c := comparison{
-		figure: "adding a member to a group of " + thousands(len(all)), most: 3, ops: min(ops, s.o.ops(ops*100)), workers: 1,
+		figure: "adding a member to a group of " + thousands(len(all)), most: 3, ops: min(ops, s.o.ops(ops*100)), workers: 1, turns: 1,
 		baseline: side{names[0], s.adds(groups[0]), s.large.processes}, ours: side{names[1], s.adds(groups[1]), s.large.processes},
 	}
 	r, err := s.w.compare(ctx, c)

@@ -19,7 +19,7 @@ const rounds = 5
 // operation, which is called with 0 to n-1.
 type side struct {
 	name    string
-	prepare func(n int) (func(ctx context.Context, i int) error, error)
+	prepare func(n int) (operation, error)
 	// processes whose CPU time its operations take.
 	processes processes
 }
@@ -30,6 +30,8 @@ type comparison struct {
 	baseline, ours side
 	// ops of a round, by so many workers at once.
 	ops, workers int
+	// turns that each side has in a round, at least 1. Operations that leave work behind have one: it would meet the other side.
+	turns int
 	// least is the part of the baseline's rate that ours must reach. Where it is 0, most is how many times the baseline's latency ours may take.
 	least, most float64
 }
@@ -40,30 +42,66 @@ type measured struct {
 	cpu  usage   // per operation
 }
 
+// lane is a side in a round.
+type lane struct {
+	side
+	op    operation
+	took  time.Duration
+	spent usage
+	all   []measured
+}
+
 // compare runs the rounds of both sides in turn, the other one first each time, so that what drifts meets both.
 func (w *world) compare(ctx context.Context, c comparison) (result, error) {
-	var baseline, ours []measured
-	sides := []struct {
-		side
-		all *[]measured
-	}{{c.baseline, &baseline}, {c.ours, &ours}}
-	for _, s := range sides {
-		if err := w.warmUp(ctx, s.side, c.ops, c.workers); err != nil {
-			return result{}, fmt.Errorf("%s, %s: %w", c.figure, s.name, err)
-		}
+	baseline, ours := &lane{side: c.baseline}, &lane{side: c.ours}
+	lanes := []*lane{baseline, ours}
+	warmUp := c
+	warmUp.ops, warmUp.turns = max(1, c.ops/5), 1
+	if err := warmUp.round(ctx, lanes); err != nil {
+		return result{}, err
 	}
+	baseline.all, ours.all = nil, nil
 	for i := range rounds {
-		for _, s := range sides {
-			m, err := w.round(ctx, s.side, c.ops, c.workers)
-			if err != nil {
-				return result{}, fmt.Errorf("%s, %s: %w", c.figure, s.name, err)
-			}
-			*s.all = append(*s.all, m)
-			w.say("%s, round %d of %d: %-10s %8.1f/s; CPU %s", c.figure, i+1, rounds, s.name, m.rate, m.cpu)
+		if err := c.round(ctx, lanes); err != nil {
+			return result{}, err
 		}
-		slices.Reverse(sides)
+		for _, l := range []*lane{baseline, ours} {
+			m := l.all[i]
+			w.say("%s, round %d of %d: %-10s %8.1f/s; CPU %s", c.figure, i+1, rounds, l.name, m.rate, m.cpu)
+		}
 	}
-	return c.result(baseline, ours), nil
+	return c.result(baseline.all, ours.all), nil
+}
+
+// round has each lane do its operations, in turn with the other.
+func (c comparison) round(ctx context.Context, lanes []*lane) (err error) {
+	for _, l := range lanes {
+		if l.op, err = l.prepare(c.ops); err != nil {
+			return fmt.Errorf("%s, %s: %w", c.figure, l.name, err)
+		}
+		l.took, l.spent = 0, nil
+	}
+	for turn := range c.turns {
+		for _, l := range lanes {
+			if err := l.run(ctx, turn*c.ops/c.turns, (turn+1)*c.ops/c.turns, c.workers); err != nil {
+				return fmt.Errorf("%s, %s: %w", c.figure, l.name, err)
+			}
+		}
+		slices.Reverse(lanes)
+	}
+	for _, l := range lanes {
+		l.all = append(l.all, measured{rate: float64(c.ops) / l.took.Seconds(), cpu: l.spent.each(c.ops)})
+	}
+	return nil
+}
+
+// run does the operations from one to another.
+func (l *lane) run(ctx context.Context, from, to, workers int) error {
+	before, began := l.processes.usage(), time.Now()
+	err := concurrently(ctx, to-from, workers, func(ctx context.Context, i int) error { return l.op(ctx, from+i) })
+	l.took += time.Since(began)
+	l.spent = l.spent.plus(l.processes.usage().since(before))
+	return err
 }
 
 func (c comparison) result(baseline, ours []measured) result {
@@ -104,24 +142,6 @@ func sorted[T any](all []T, value func(T) float64) []float64 {
 func median[T any](all []T, value func(T) float64) float64 {
 	values := sorted(all, value)
 	return (values[(len(values)-1)/2] + values[len(values)/2]) / 2
-}
-
-func (w *world) warmUp(ctx context.Context, s side, ops, workers int) error {
-	_, err := w.round(ctx, s, max(1, ops/5), workers)
-	return err
-}
-
-func (w *world) round(ctx context.Context, s side, n, workers int) (measured, error) {
-	op, err := s.prepare(n)
-	if err != nil {
-		return measured{}, err
-	}
-	before, began := s.processes.usage(), time.Now()
-	if err := concurrently(ctx, n, workers, op); err != nil {
-		return measured{}, err
-	}
-	took := time.Since(began)
-	return measured{rate: float64(n) / took.Seconds(), cpu: s.processes.usage().since(before).each(n)}, nil
 }
 
 // concurrently calls op with 0 to n-1, by so many goroutines at once, until one call fails.

@@ -98,7 +98,7 @@ func measureBeside(ctx context.Context, w *world, e *endpoint, loader *bare, o o
 		{"POSTs beside SCIMMY, 10,000 users", 400, posts},
 	} {
 		r, err := w.compare(ctx, comparison{
-			figure: f.figure, least: 1, ops: o.ops(f.ops), workers: o.workers,
+			figure: f.figure, least: 1, ops: o.ops(f.ops), workers: o.workers, turns: 1,
 			baseline: side{"SCIMMY", f.op(peer.scim), processes}, ours: side{"endpoint", f.op(ours), processes},
 		})
 		if err != nil {

@@ -69,6 +69,18 @@ func (u usage) since(before usage) usage {
 	return d
 }
 
+// plus is the sum; nothing plus something is something.
+func (u usage) plus(more usage) usage {
+	if u == nil {
+		return more
+	}
+	var sum usage
+	for i := range u {
+		sum = append(sum, spent{u[i].name, u[i].time + more[i].time})
+	}
+	return sum
+}
+
 func (u usage) each(n int) usage {
 	var d usage
 	for _, s := range u {

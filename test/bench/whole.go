@@ -63,7 +63,7 @@ func measureWhole(ctx context.Context, w *world, loader *bare, o options) (resul
 		return nil, fmt.Errorf("%w\n%s", err, e.tail())
 	}
 	c := comparison{
-		figure: "POST until provisioned", least: 0.85, ops: o.ops(500), workers: o.workers,
+		figure: "POST until provisioned", least: 0.85, ops: o.ops(500), workers: o.workers, turns: 1,
 		baseline: side{"bare", p.bareWrites, w.processes(e)}, ours: side{"operator", p.posts, w.processes(e)},
 	}
 	r, err := w.compare(ctx, c)

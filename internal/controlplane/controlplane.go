@@ -160,6 +160,9 @@ func (e *Env) RestartAPIServer() error {
 	return err
 }
 
+// EtcdURL is where etcd answers, over plain HTTP.
+func (e *Env) EtcdURL() string { return e.env.ControlPlane.Etcd.URL.String() }
+
 // Restarting is whether RestartAPIServer was under way at a time. Before it is ready, the API server has not read its roles, and refuses everybody but
 // administrators.
 func (e *Env) Restarting(at time.Time) bool {

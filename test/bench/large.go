@@ -89,17 +89,7 @@ func (s *sizes) fill(ctx context.Context, f *filled, loader *bare, n int) (err e
 	if err != nil {
 		return err
 	}
-	for {
-		total, err := f.scim.count(ctx)
-		if err != nil || total == n {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
+	return f.scim.awaitCount(ctx, n)
 }
 
 func (s *sizes) figures() []comparison {

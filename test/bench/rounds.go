@@ -32,6 +32,8 @@ type comparison struct {
 	ops, workers int
 	// turns that each side has in a round, at least 1. Operations that leave work behind have one: it would meet the other side.
 	turns int
+	// clear, if set, removes what the round before has made.
+	clear func(ctx context.Context) error
 	// least is the part of the baseline's rate that ours must reach. Where it is 0, most is how many times the baseline's latency ours may take.
 	least, most float64
 }
@@ -75,6 +77,11 @@ func (w *world) compare(ctx context.Context, c comparison) (result, error) {
 
 // round has each lane do its operations, in turn with the other.
 func (c comparison) round(ctx context.Context, lanes []*lane) (err error) {
+	if c.clear != nil {
+		if err := c.clear(ctx); err != nil {
+			return err
+		}
+	}
 	for _, l := range lanes {
 		if l.op, err = l.prepare(c.ops); err != nil {
 			return fmt.Errorf("%s, %s: %w", c.figure, l.name, err)

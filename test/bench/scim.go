@@ -127,3 +127,18 @@ func (s *scim) count(ctx context.Context) (int, error) {
 	var found listing
 	return found.TotalResults, json.Unmarshal(data, &found)
 }
+
+// awaitCount waits until the endpoint lists so many users.
+func (s *scim) awaitCount(ctx context.Context, n int) error {
+	for {
+		total, err := s.count(ctx)
+		if err != nil || total == n {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}

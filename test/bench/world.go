@@ -4,11 +4,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -173,4 +176,44 @@ func secret(namespace, name string, values map[string]string) *corev1.Secret {
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{v1alpha1.LabelCredentials: "true"}},
 		StringData: values,
 	}
+}
+
+// clear removes all users of a namespace, in etcd itself: users have finalizers, and would take two writes each. One at a time, for a watch that is interrupted goes on after
+// the last revision that it has seen.
+func (w *world) clear(ctx context.Context, namespace string) error {
+	prefix := []byte("/registry/" + v1alpha1.GroupVersion.Group + "/scimusers/" + namespace + "/")
+	after := append(bytes.Clone(prefix[:len(prefix)-1]), '/'+1)
+	var found struct {
+		KVs []struct {
+			Key []byte `json:"key"`
+		} `json:"kvs"`
+	}
+	if err := w.etcd(ctx, "range", map[string]any{"key": prefix, "range_end": after, "keys_only": true}, &found); err != nil {
+		return err
+	}
+	const removers = 16
+	return concurrently(ctx, len(found.KVs), removers, func(ctx context.Context, i int) error {
+		return w.etcd(ctx, "deleterange", map[string]any{"key": found.KVs[i].Key}, &struct{}{})
+	})
+}
+
+// etcd asks etcd's JSON gateway.
+func (w *world) etcd(ctx context.Context, method string, question map[string]any, answer any) error {
+	body, err := json.Marshal(question)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, w.env.EtcdURL()+"/v3/kv/"+method, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	reply, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("asking etcd: %w", err)
+	}
+	defer reply.Body.Close()
+	if reply.StatusCode != http.StatusOK {
+		return fmt.Errorf("etcd answers %s", reply.Status)
+	}
+	return json.NewDecoder(reply.Body).Decode(answer)
 }

@@ -207,7 +207,7 @@ func (w *world) etcd(ctx context.Context, method string, question map[string]any
 	if err != nil {
 		return err
 	}
-	reply, err := http.DefaultClient.Do(request)
+	reply, err := probes.Do(request)
 	if err != nil {
 		return fmt.Errorf("asking etcd: %w", err)
 	}

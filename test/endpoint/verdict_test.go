@@ -30,6 +30,7 @@ func (h *history) verdict(faults bool) []violation {
 		running.Go(func() {
 			defer func() { <-slots }()
 			if v, broken := linearizable(rule, what, m, part); broken {
+				v.text += "\nthe creates of what it shows:\n" + excerpt(h.creates(part))
 				mu.Lock()
 				defer mu.Unlock()
 				found = append(found, v)
@@ -57,6 +58,28 @@ func (h *history) verdict(faults bool) []violation {
 	h.mu.Unlock()
 	found = append(found, etags(events)...)
 	return append(found, listings(events)...)
+}
+
+// creates are the requests, as they were answered, that had the marks which the events show.
+func (h *history) creates(events []*event) []*event {
+	marks := map[string]bool{}
+	for _, e := range events {
+		for _, s := range e.seenUsers {
+			marks[s.mark] = true
+		}
+		for _, s := range e.seenGroups {
+			marks[s.mark] = true
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var found []*event
+	for _, e := range h.events {
+		if e.verb == create && marks[e.mark] {
+			found = append(found, e)
+		}
+	}
+	return found
 }
 
 // linearizable asks whether there is an order of the events that explains every answer.

@@ -99,6 +99,7 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 	if o.Metrics == nil {
 		o.Metrics = metrics.Registry
 	}
+	cfg = clientConfig(cfg)
 	stopping := drainAfter(ctx, o.DrainDelay)
 	ctx = stopping
 	mgr, err := newManager(cfg, o)
@@ -134,6 +135,15 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 		return fmt.Errorf("setting up the controllers: %w", err)
 	}
 	return start(ctx, mgr)
+}
+
+// clientConfig is what all clients of the operator are made with.
+func clientConfig(cfg *rest.Config) *rest.Config {
+	cfg = rest.CopyConfig(cfg)
+	// The API server's priority and fairness paces us better than a limit of our own.
+	cfg.QPS = -1
+	cfg.Wrap(kube.WritesOnce)
+	return cfg
 }
 
 func newStore(ctx context.Context, mgr ctrl.Manager, live client.Client, o Options) (*directory.Store, error) {
@@ -214,9 +224,6 @@ func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 		}
 		cached.DefaultNamespaces[namespace] = cache.Config{}
 	}
-	cfg = rest.CopyConfig(cfg)
-	// The API server's priority and fairness paces us better than a limit of our own.
-	cfg.QPS = -1
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 		Scheme: Scheme(), Logger: o.Log, Cache: cached, MapperProvider: newMapper,
 		Metrics:                metricsOptions(o),

@@ -184,27 +184,27 @@ func (f *faults) meddle(next http.RoundTripper, r *http.Request) (*http.Response
 		return nil, errors.Join(errLost, drain(r))
 	case kind == 8 && !read:
 		f.note("500 after")
-		return f.after(next, r, func() (*http.Response, error) {
+		return after(next, r, func() (*http.Response, error) {
 			return refusal(r, http.StatusInternalServerError, "InternalError", ""), nil
 		})
 	case kind == 9 && !read:
 		// etcd did not answer in time, and client-go sends the request again.
 		f.note("timeout after, sent again")
-		return f.after(next, r, func() (*http.Response, error) {
+		return after(next, r, func() (*http.Response, error) {
 			return refusal(r, http.StatusInternalServerError, "ServerTimeout", fmt.Sprint(sentAgain.Seconds())), nil
 		})
 	case kind == 10 && !read:
 		f.note("504 after")
-		return f.after(next, r, func() (*http.Response, error) { return refusal(r, http.StatusGatewayTimeout, "Timeout", ""), nil })
+		return after(next, r, func() (*http.Response, error) { return refusal(r, http.StatusGatewayTimeout, "Timeout", ""), nil })
 	case kind == 11 && !read:
 		f.note("lost after")
-		return f.after(next, r, func() (*http.Response, error) { return nil, errLost })
+		return after(next, r, func() (*http.Response, error) { return nil, errLost })
 	}
 	return next.RoundTrip(r)
 }
 
 // after lets a request take effect and then answers something else.
-func (f *faults) after(next http.RoundTripper, r *http.Request, instead func() (*http.Response, error)) (*http.Response, error) {
+func after(next http.RoundTripper, r *http.Request, instead func() (*http.Response, error)) (*http.Response, error) {
 	resp, err := next.RoundTrip(r)
 	if err != nil || resp.StatusCode >= http.StatusBadRequest {
 		return resp, err

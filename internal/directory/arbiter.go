@@ -318,11 +318,10 @@ func (a *arbiter) release(ctx context.Context, name string, obj client.Object) e
 // create stores obj, which carries no id yet, under a metadata.name of its own; then it takes the unique name and gives the object the id. It is for names
 // whose slot cannot be the object itself. A *ConflictError and errContention leave nothing behind; what a crash leaves behind, Admit finishes.
 func (a *arbiter) create(ctx context.Context, obj client.Object, settled *slot, admit func(client.Object)) (client.Object, error) {
-	name, key := a.slot(obj), obj.GetName()
-	obj, err := a.store(ctx, obj)
-	if err != nil {
+	if err := a.api.Create(ctx, obj); err != nil {
 		return nil, err
 	}
+	name := a.slot(obj)
 	for wait := range a.pace.attempts() {
 		switch {
 		case obj == nil || obj.GetDeletionTimestamp() != nil:
@@ -348,21 +347,11 @@ func (a *arbiter) create(ctx context.Context, obj client.Object, settled *slot, 
 		if err := wait(ctx); err != nil {
 			return nil, err
 		}
-		if obj, err = a.get(ctx, key); err != nil {
+		if obj, err = a.get(ctx, obj.GetName()); err != nil {
 			return nil, err
 		}
 	}
 	return a.undo(ctx, obj, errContention)
-}
-
-// store creates an object whose metadata.name is random. One of that name that is there already is this one: client-go has sent the create again because the answer was lost.
-// It is nil if it is gone since.
-func (a *arbiter) store(ctx context.Context, obj client.Object) (client.Object, error) {
-	err := a.api.Create(ctx, obj)
-	if apierrors.IsAlreadyExists(err) {
-		return a.get(ctx, obj.GetName())
-	}
-	return obj, err
 }
 
 // undo removes an object that create has stored and that is not admitted, and gives the reason for it. Where somebody has admitted the object meanwhile, because its name had

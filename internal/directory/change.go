@@ -194,10 +194,6 @@ func (s *Store) createOnSlot(ctx context.Context, a *arbiter, u *v1alpha1.ScimUs
 	if err != nil {
 		return nil, err
 	}
-	if slot.native != nil && a.id(slot.native) == id {
-		// It was stored, but the answer of the API server was lost.
-		return slot.native.(*v1alpha1.ScimUser), nil
-	}
 	if slot.object == nil {
 		return nil, errContention
 	}
@@ -240,14 +236,10 @@ func (s *Store) createGroup(ctx context.Context, a *arbiter, g *v1alpha1.ScimGro
 			return nil, err
 		}
 		admitGroup(g, id)
-		stored, err := a.store(ctx, g)
-		if err == nil && stored == nil {
-			err = errContention
-		}
-		if err != nil {
+		if err := a.api.Create(ctx, g); err != nil {
 			return nil, err
 		}
-		return stored.(*v1alpha1.ScimGroup), nil
+		return g, nil
 	}
 	slot, err := a.read(ctx, name)
 	if err != nil {

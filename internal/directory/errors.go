@@ -38,8 +38,7 @@ func answer(rt *scim.ResourceType, err error) error {
 		return taken(rt)
 	case errors.Is(err, errIncomplete):
 		return unavailable(retryAfterOutage, "a part of the members of a group is missing: a restore is under way, or a ScimGroupSlice was deleted")
-	case errors.Is(err, errContention), errors.Is(err, errLeftBehind), apierrors.IsAlreadyExists(err):
-		// A slice of a random name exists already when client-go has sent a create again whose first answer was lost.
+	case errors.Is(err, errContention), errors.Is(err, errLeftBehind):
 		return unavailable(retryAfterContention, "others keep changing the same resources; try again")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return unavailable(retryAfterOutage, "the request was not finished in time")

@@ -4,7 +4,6 @@
 package directory
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -352,50 +351,4 @@ func isFence(old, obj client.Object) bool { return fenceTag(old) != fenceTag(obj
 func renewsReservation(old, obj client.Object) bool {
 	was, is := old.(*v1alpha1.ScimUser).Spec.Reservation, obj.(*v1alpha1.ScimUser).Spec.Reservation
 	return was != nil && is != nil && was.User == is.User && was.ResourceVersion != is.ResourceVersion
-}
-
-// resending sends each create once more, as client-go does when the API server's answer was lost.
-type resending struct{ api }
-
-func (r resending) Create(ctx context.Context, obj client.Object) error {
-	if err := r.api.Create(ctx, obj.DeepCopyObject().(client.Object)); err != nil {
-		return err
-	}
-	return r.api.Create(ctx, obj)
-}
-
-func TestACreateThatIsSentTwiceMakesOneResource(t *testing.T) {
-	for name, c := range map[string]struct {
-		groups bool
-		script []*operation
-	}{
-		"user":                                {},
-		"user whose name's object moved on":   {script: []*operation{post("a"), rename(0, "b")}},
-		"user whose name's object is deleted": {script: []*operation{post("a"), remove(0)}},
-		"group":                               {groups: true},
-		"group whose name was another's":      {groups: true, script: []*operation{post("a"), rename(0, "b")}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := scenario{groups: c.groups, script: c.script}.world()
-			s := w.store("replica", func(access) {})
-			s.api = resending{s.api}
-			d, _ := w.directory(s)
-			id, err := w.create(d, "a")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if held := must[ideal](t)(w.holders()); held["a"] != id {
-				t.Errorf("%s has the name, not %s", held["a"], id)
-			}
-			for key, obj := range w.etcd.objects {
-				reserves := strings.HasPrefix(key, "lease/")
-				if u, ok := obj.(*v1alpha1.ScimUser); ok {
-					reserves = isReservation(u)
-				}
-				if specID(obj) == "" && !reserves {
-					t.Errorf("%s is left over", key)
-				}
-			}
-		})
-	}
 }

@@ -48,7 +48,7 @@ func TestABrokenEndpointIsFound(t *testing.T) {
 			// Whether it comes to the worst is a matter of chance: a broken promise has a few seconds to show.
 			for range 8 {
 				w.run(t.Context(), time.Second)
-				if found = w.verdict(false); slices.ContainsFunc(found, b.breaks) {
+				if found = w.verdict(); slices.ContainsFunc(found, b.breaks) {
 					return
 				}
 			}

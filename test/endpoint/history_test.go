@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 )
 
 // verb of an event.
@@ -118,11 +117,7 @@ func (h *history) violated(rule, format string, args ...any) {
 }
 
 // sorted ends the history: creates that nobody knows the end of get the id of what bears their mark, or go.
-//
-// With faults, a request may have been sent to the API server twice: what was done the first time is then found by the second. So a write that was refused, or had
-// nothing to do, may have taken effect before, and a create may show what others have made of the resource since. A create that was refused in less time than that, and lives
-// all the same, is reported by the test without faults alone.
-func (h *history) sorted(faults bool) []*event {
+func (h *history) sorted() []*event {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	marked := map[string]string{}
@@ -143,26 +138,7 @@ func (h *history) sorted(faults bool) []*event {
 			}
 		}
 	}
-	var events []*event
-	for _, e := range inBulk(h.events) {
-		events = append(events, e)
-		lives := e.verb == create && !e.ok() && marked[e.mark] != ""
-		switch {
-		case !faults || !e.write() || e.status == 0 || time.Duration(e.ret-e.call) < sentAgain && !lives:
-		case e.verb == create && e.ok() && len(e.seenUsers)+len(e.seenGroups) > 0:
-			made, shown := *e, *e
-			made.seenUsers, made.seenGroups = nil, nil
-			shown.verb, shown.status = get, http.StatusOK
-			events = append(events[:len(events)-1], &made, &shown)
-		case e.verb != create || !e.ok():
-			first := *e
-			first.status, first.bounded, first.seenUsers, first.seenGroups = 0, true, nil, nil
-			if e.verb == create {
-				first.id = marked[e.mark]
-			}
-			events = append(events[:len(events)-1], &first, e)
-		}
-	}
+	events := inBulk(h.events)
 	events = slices.DeleteFunc(events, func(e *event) bool { return e.verb == create && e.status == 0 && e.id == "" })
 	slices.SortStableFunc(events, func(a, b *event) int { return cmp.Compare(a.call, b.call) })
 	return events

@@ -36,7 +36,7 @@ func TestReplicasAreOneServer(t *testing.T) {
 	stop()
 	watching.Wait()
 	w.quiet(t)
-	w.report(t, w.verdict(false))
+	w.report(t, w.verdict())
 }
 
 // seed is that of the run: given, or any.

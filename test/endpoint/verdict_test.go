@@ -19,8 +19,8 @@ import (
 const checkTime = time.Minute
 
 // verdict compares a history with the reference model.
-func (h *history) verdict(faults bool) []violation {
-	events := h.sorted(faults)
+func (h *history) verdict() []violation {
+	events := h.sorted()
 	var found []violation
 	var mu sync.Mutex
 	var running sync.WaitGroup

@@ -70,6 +70,9 @@ func (w *workload) bulkStep(ctx context.Context, like *event, d draw, next func(
 		w.refusals(a, err)
 		for _, o := range b.operations {
 			w.add(o.event)
+			if o.partner != nil {
+				w.add(w.removal(o))
+			}
 		}
 		return
 	}

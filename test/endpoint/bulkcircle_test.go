@@ -76,10 +76,7 @@ func (w *workload) tookHalf(o *operation) error {
 	}
 	o.resolve()
 	o.status = http.StatusCreated
-	removal := &event{
-		groups: true, verb: remove, id: bulkRef + o.bulkID, worker: o.worker, replica: o.replica, client: o.client, seq: int(w.seq.Add(1)),
-		call: o.call, ret: o.ret, bulk: o.bulk, about: "undo of " + o.about,
-	}
+	removal := w.removal(o)
 	if url, left := strings.CutPrefix(o.detail(), saysLeft); left {
 		url, _, _ = strings.Cut(url, ",")
 		o.id = path.Base(url)
@@ -93,6 +90,14 @@ func (w *workload) tookHalf(o *operation) error {
 	o.removal = removal
 	w.add(o.event)
 	return nil
+}
+
+// removal is what undoes one half of a circle. Nobody knows whether it took effect.
+func (w *workload) removal(o *operation) *event {
+	return &event{
+		groups: true, verb: remove, id: bulkRef + o.bulkID, worker: o.worker, replica: o.replica, client: o.client, seq: int(w.seq.Add(1)),
+		call: o.call, ret: o.ret, bulk: o.bulk, about: "undo of " + o.about,
+	}
 }
 
 // remove puts the removal of what has fallen with its circle into the history.

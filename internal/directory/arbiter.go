@@ -8,6 +8,7 @@ import (
 	"errors"
 	"maps"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -17,8 +18,8 @@ import (
 // errContention says that others kept changing the same objects for as long as it was worth trying.
 var errContention = errors.New("too many concurrent changes")
 
-// errLeftBehind says so, too, of a create whose object is still there and may be admitted later.
-var errLeftBehind = errors.New("too many concurrent changes, and what was begun is still there")
+// errInDoubt says so, too, of a create whose object others have got hold of: it may have come to life, or may yet.
+var errInDoubt = errors.New("too many concurrent changes, and what was begun is in the hands of others")
 
 // errIncomplete says that slices which a group names do not exist, and that it was not just changed.
 var errIncomplete = errors.New("a part of the members is missing")
@@ -33,6 +34,8 @@ type kind interface {
 	// id is spec.id, "" while the object is not admitted.
 	id(client.Object) string
 	setID(obj client.Object, id string)
+	// spec is a pointer to the object's spec.
+	spec(client.Object) any
 	// slot is the name of the slot of the unique name that the object carries, whether admitted or not; "" where it needs no unique name.
 	slot(client.Object) string
 
@@ -224,18 +227,6 @@ func (a *arbiter) free(ctx context.Context, s *slot) error {
 	return nil
 }
 
-// belongs returns a *ConflictError if somebody has the slot of that name, errContention if nobody has it any more.
-func (a *arbiter) belongs(ctx context.Context, name string) error {
-	s, err := a.read(ctx, name)
-	if err != nil {
-		return err
-	}
-	if err := a.free(ctx, s); err != nil {
-		return err
-	}
-	return errContention
-}
-
 // adopt looks, after a slot was reserved for obj, for one who carries the name without a slot: restored without its Lease, or made before names were unique. The
 // slot becomes that one's. That the slot existed does not tell that somebody has looked: whoever made it may have crashed, or be looking still.
 func (a *arbiter) adopt(ctx context.Context, name string, obj client.Object) error {
@@ -316,21 +307,14 @@ func (a *arbiter) release(ctx context.Context, name string, obj client.Object) e
 }
 
 // create stores obj, which carries no id yet, under a metadata.name of its own; then it takes the unique name and gives the object the id. It is for names
-// whose slot cannot be the object itself. A *ConflictError and errContention leave nothing behind; what a crash leaves behind, Admit finishes.
+// whose slot cannot be the object itself. A *ConflictError leaves nothing behind; what a crash leaves behind, Admit finishes. There is no error after which the
+// object may be stored again under another name: others may have found this one.
 func (a *arbiter) create(ctx context.Context, obj client.Object, settled *slot, admit func(client.Object)) (client.Object, error) {
 	if err := a.api.Create(ctx, obj); err != nil {
 		return nil, err
 	}
-	name := a.slot(obj)
+	stored := obj
 	for wait := range a.pace.attempts() {
-		switch {
-		case obj == nil || obj.GetDeletionTimestamp() != nil:
-			// Somebody who took it for the remains of a crash has removed it, because the name belongs to another.
-			return nil, a.belongs(ctx, name)
-		case a.id(obj) != "":
-			// Somebody who took it for the remains of a crash has finished it.
-			return obj, nil
-		}
 		next := obj.DeepCopyObject().(client.Object)
 		admit(next)
 		err := a.commit(ctx, obj, next, settled)
@@ -340,6 +324,8 @@ func (a *arbiter) create(ctx context.Context, obj client.Object, settled *slot, 
 			return next, nil
 		case errors.As(err, &conflict):
 			return a.undo(ctx, obj, err)
+		case errors.Is(err, errContention):
+			return a.undo(ctx, obj, errInDoubt)
 		case !lost(err):
 			return nil, err
 		}
@@ -347,23 +333,21 @@ func (a *arbiter) create(ctx context.Context, obj client.Object, settled *slot, 
 		if err := wait(ctx); err != nil {
 			return nil, err
 		}
-		if obj, err = a.get(ctx, obj.GetName()); err != nil {
+		if obj, err = a.get(ctx, stored.GetName()); err != nil {
 			return nil, err
 		}
+		if obj == nil || a.id(obj) != "" || obj.GetDeletionTimestamp() != nil {
+			return a.finished(stored, obj)
+		}
 	}
-	return a.undo(ctx, obj, errContention)
+	return a.undo(ctx, obj, errInDoubt)
 }
 
-// undo removes an object that create has stored and that is not admitted, and gives the reason for it. Where somebody has admitted the object meanwhile, because its name had
-// become free, it is what was wanted. Who is told that the name is another's must not find the object later: an error that is not reason says that it may still be admitted.
-func (a *arbiter) undo(ctx context.Context, obj client.Object, reason error) (client.Object, error) {
+// undo removes an object that create has stored and that is not admitted, and gives the reason for it. Where somebody has admitted the object meanwhile, because its
+// name had become free, it is what was wanted. Who is told that the name is another's must not find the object later.
+func (a *arbiter) undo(ctx context.Context, stored client.Object, reason error) (client.Object, error) {
+	obj := stored
 	for wait := range a.pace.attempts() {
-		switch {
-		case obj == nil || obj.GetDeletionTimestamp() != nil:
-			return nil, reason
-		case a.id(obj) != "":
-			return obj, nil
-		}
 		err := a.api.Delete(ctx, obj)
 		if client.IgnoreNotFound(err) == nil {
 			return nil, reason
@@ -374,11 +358,32 @@ func (a *arbiter) undo(ctx context.Context, obj client.Object, reason error) (cl
 		if err := wait(ctx); err != nil {
 			return nil, err
 		}
-		if obj, err = a.get(ctx, obj.GetName()); err != nil {
+		obj, err = a.get(ctx, stored.GetName())
+		switch {
+		case err != nil:
 			return nil, err
+		case obj == nil:
+			// Somebody who took it for the remains of a crash has removed it, for the same reason.
+			return nil, reason
+		case a.id(obj) != "":
+			return a.finished(stored, obj)
 		}
 	}
-	return nil, errLeftBehind
+	return nil, errInDoubt
+}
+
+// finished gives what somebody has made of the object that create stored, taking it for the remains of a crash, if it is just that. It may have been deleted or changed
+// since, by those who found it.
+func (a *arbiter) finished(stored, obj client.Object) (client.Object, error) {
+	if obj == nil || obj.GetDeletionTimestamp() != nil {
+		return nil, errInDoubt
+	}
+	want := stored.DeepCopyObject().(client.Object)
+	a.setID(want, a.id(obj))
+	if !equality.Semantic.DeepEqual(a.spec(want), a.spec(obj)) {
+		return nil, errInDoubt
+	}
+	return obj, nil
 }
 
 // lost is whether a write failed because its object is not what it was when it was read.

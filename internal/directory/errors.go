@@ -38,7 +38,7 @@ func answer(rt *scim.ResourceType, err error) error {
 		return taken(rt)
 	case errors.Is(err, errIncomplete):
 		return unavailable(retryAfterOutage, "a part of the members of a group is missing: a restore is under way, or a ScimGroupSlice was deleted")
-	case errors.Is(err, errContention), errors.Is(err, errLeftBehind):
+	case errors.Is(err, errContention), errors.Is(err, errInDoubt):
 		return unavailable(retryAfterContention, "others keep changing the same resources; try again")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return unavailable(retryAfterOutage, "the request was not finished in time")

@@ -36,7 +36,7 @@ func TestErrorsOfTheAPIServerAreSCIMErrorsWithoutPersonalValues(t *testing.T) {
 		"invalid":         {invalid, 400, "userName", 0},
 		"conflict":        {&ConflictError{Holder: "u"}, 409, "userName belongs", 0},
 		"contention":      {errContention, 503, "try again", retryAfterContention},
-		"left behind":     {errLeftBehind, 503, "try again", retryAfterContention},
+		"in doubt":        {errInDoubt, 503, "try again", retryAfterContention},
 		"too many":        {apierrors.NewTooManyRequests(secret, 7), 503, "does not answer", 7 * time.Second},
 		"etcd's timeout":  {apierrors.NewServerTimeout(resource, "create", 2), 503, "does not answer", 2 * time.Second},
 		"timeout":         {apierrors.NewTimeoutError(secret, 3), 503, "does not answer", 3 * time.Second},

@@ -32,6 +32,8 @@ func (groupKind) id(obj client.Object) string { return obj.(*v1alpha1.ScimGroup)
 
 func (groupKind) setID(obj client.Object, id string) { obj.(*v1alpha1.ScimGroup).Spec.ID = id }
 
+func (groupKind) spec(obj client.Object) any { return &obj.(*v1alpha1.ScimGroup).Spec }
+
 func (k groupKind) slot(obj client.Object) string {
 	g := obj.(*v1alpha1.ScimGroup)
 	if k.shared(g.Spec.Client) {

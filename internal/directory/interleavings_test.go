@@ -237,6 +237,12 @@ var twice = scenario{script: []*operation{post("a")}, ops: []*operation{rename(0
 // tooLate has a name that a create finds taken become free, before the create has removed what it began.
 var tooLate = scenario{script: []*operation{post("a"), rename(0, "b")}, ops: []*operation{post("a"), rename(0, "a"), rename(0, "c"), control()}}
 
+// overtaken have a controller finish what a create has begun, and somebody find it before the create goes on.
+var overtaken = []scenario{
+	{script: []*operation{post("a"), rename(0, "b")}, ops: []*operation{post("a"), lateControl(), found("a", 1, remove(1))}},
+	{script: []*operation{post("a"), rename(0, "b")}, ops: []*operation{post("a"), lateControl(), found("a", 1, rename(1, "c"))}},
+}
+
 // TestInterleavings runs the protocol that keeps names unique through the orders of the API calls of two operations, one of which may crash at any of them, and
 // of three in the scenarios that are the most entangled. All orders are run where there are not too many, else some with few interruptions: more of them with
 // go test ./internal/directory -run TestInterleavings -timeout 1h -args -deep
@@ -262,6 +268,9 @@ func TestInterleavings(t *testing.T) {
 			}
 			c.run(t, scenario{groups: groups, script: twice.script, ops: twice.ops}, explorer{preemptions: 5, most: bound(1500)})
 			c.run(t, scenario{groups: groups, script: tooLate.script, ops: tooLate.ops}, explorer{preemptions: 3, most: bound(1500)})
+			for _, s := range overtaken {
+				c.run(t, scenario{groups: groups, script: s.script, ops: s.ops}, explorer{preemptions: 4, most: bound(3000)})
+			}
 			t.Log(c)
 		})
 	}

@@ -32,6 +32,8 @@ func (userKind) id(obj client.Object) string {
 
 func (userKind) setID(obj client.Object, id string) { obj.(*v1alpha1.ScimUser).Spec.ID = id }
 
+func (userKind) spec(obj client.Object) any { return &obj.(*v1alpha1.ScimUser).Spec }
+
 func (userKind) slot(obj client.Object) string {
 	u := obj.(*v1alpha1.ScimUser)
 	if u.Spec.UserName == "" {

@@ -118,12 +118,17 @@ func outcomeOf(err error) outcome {
 		return outcome{result: "taken"}
 	case errors.As(err, &own) && own.Status == 404:
 		return outcome{result: "missing"}
-	case errors.Is(err, errContention):
+	case errors.Is(err, errContention), errors.Is(err, errInDoubt):
 		return outcome{result: "busy"}
+	case errors.Is(err, errRenamed):
+		return outcome{result: "renamed"}
 	default:
 		panic(err)
 	}
 }
+
+// errRenamed says that a create answers with another name than it was asked for.
+var errRenamed = errors.New("the name is another")
 
 // ideal is a directory without concurrency: who has which name, by SCIM id. Of operations that did not get to answer, the id is "?<operation>".
 type ideal map[string]string
@@ -171,6 +176,9 @@ func (w *world) create(d *Directory, name string) (id string, err error) {
 			return "", err
 		}
 		created, err := d.store.createGroup(context.Background(), d.of(scim.GroupType).arbiter(), g, nil)
+		if err == nil && created.Spec.DisplayName != name {
+			err = errRenamed
+		}
 		if err != nil {
 			return "", err
 		}
@@ -182,6 +190,9 @@ func (w *world) create(d *Directory, name string) (id string, err error) {
 		return "", err
 	}
 	created, err := d.store.createUser(context.Background(), u)
+	if err == nil && created.Spec.UserName != name {
+		err = errRenamed
+	}
 	if err != nil {
 		return "", err
 	}
@@ -296,6 +307,38 @@ func lookup(name string) *operation {
 		}
 	}
 	return op
+}
+
+// found does an operation with whoever a look-up of the name finds: its i-th resource, one more than there are in the script.
+func found(name string, i int, op *operation) *operation {
+	return &operation{
+		name: op.name + ", found as " + name,
+		run: func(w *world, s *Store) outcome {
+			o := lookup(name).run(w, s)
+			if o.result != "found" {
+				return o
+			}
+			w.ids = append(w.ids[:i:i], o.id)
+			return op.run(w, s)
+		},
+		effect: func(w *world, d *ideal, result outcome) outcome {
+			if result.result == "nobody" {
+				return result
+			}
+			if strings.HasPrefix((*d)[name], "?") {
+				(*d)[name] = w.ids[i]
+			}
+			return op.effect(w, d, result)
+		},
+	}
+}
+
+// lateControl is control after another call, so that it sees what others have begun.
+func lateControl() *operation {
+	return &operation{name: "late controller", run: func(w *world, s *Store) outcome {
+		lookup("a").run(w, s)
+		return control().run(w, s)
+	}}
 }
 
 // control is what the controllers do with every object: finish what is being deleted, remove reservations that nobody needs, admit what is not admitted.

@@ -7,7 +7,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net/http"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/types"
@@ -20,7 +22,7 @@ import (
 // FastReads gives a client that does what live does, and gets and creates ScimUsers with less work: each Get asks the API server still, but its answer is decoded only
 // where it is not the very version that the cache holds, and answers are decoded without finding out first what kind they are. docs/decisions/0013-fast-reads.md has the figures.
 //
-// A ScimUser that comes from the cache lacks managedFields. An update without them leaves them as they are.
+// A ScimUser lacks managedFields. An update without them leaves them as they are.
 //
 // synced is whether the cache is filled: until then, it would make reads wait.
 func FastReads(live client.Client, cache client.Reader, synced func() bool, config *rest.Config) (client.Client, error) {
@@ -55,17 +57,22 @@ func (f *fastReads) Get(ctx context.Context, key client.ObjectKey, obj client.Ob
 	if !ok || len(opts) > 0 {
 		return f.Client.Get(ctx, key, obj, opts...)
 	}
-	raw, err := answer(f.direct.Get().Namespace(key.Namespace).Resource("scimusers").Name(key.Name).Do(ctx))
+	result := f.direct.Get().Namespace(key.Namespace).Resource("scimusers").Name(key.Name).Do(ctx)
+	var status int
+	if result.StatusCode(&status); status == http.StatusNotFound {
+		// The API server's explanation takes longer to decode than all else that a look-up of a new user does.
+		return apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("scimusers").GroupResource(), key.Name)
+	}
+	raw, err := answer(result)
 	if err != nil {
 		return err
 	}
-	if !f.cached(ctx, key, raw, user) {
-		*user = v1alpha1.ScimUser{}
-		err = json.Unmarshal(raw, user)
+	if f.cached(ctx, key, raw, user) {
+		// Caches fill these, typed clients leave them empty.
+		user.TypeMeta = metav1.TypeMeta{}
+		return nil
 	}
-	// Typed clients leave these empty, caches do not.
-	user.TypeMeta = metav1.TypeMeta{}
-	return err
+	return decode(raw, user)
 }
 
 // Create implements client.Writer.
@@ -78,10 +85,7 @@ func (f *fastReads) Create(ctx context.Context, obj client.Object, opts ...clien
 	if err != nil {
 		return err
 	}
-	*user = v1alpha1.ScimUser{}
-	err = json.Unmarshal(raw, user)
-	user.TypeMeta = metav1.TypeMeta{}
-	return err
+	return decode(raw, user)
 }
 
 // answer is what the API server sent. Its errors are those that it explains, which Raw alone does not read.
@@ -90,6 +94,15 @@ func answer(result rest.Result) ([]byte, error) {
 		return nil, err
 	}
 	return result.Raw()
+}
+
+// decode reads a user into an empty one. managedFields stay out, as in what comes from the cache.
+func decode(raw []byte, user *v1alpha1.ScimUser) error {
+	*user = v1alpha1.ScimUser{}
+	err := json.Unmarshal(withoutManagedFields(raw, "metadata"), user)
+	// Typed clients leave these empty.
+	user.TypeMeta = metav1.TypeMeta{}
+	return err
 }
 
 // cached gives the cache's copy of the user if it is the version that the API server has sent.
@@ -112,21 +125,32 @@ func plain(text []byte) string {
 	return string(text[1 : len(text)-1])
 }
 
-// member finds a member of a JSON object without decoding the others: the bytes of its value, nil where there is none. The JSON is taken to be well-formed and without
-// space between its tokens, as the API server sends it.
+// member is the value of a member of a JSON object, nil where there is none.
 func member(object []byte, name string) []byte {
+	f, ok := find(object, name)
+	if !ok {
+		return nil
+	}
+	return object[f.value:f.end]
+}
+
+// found is where a member stands in a JSON object: its name, its value, and the end of that.
+type found struct{ name, value, end int }
+
+// find finds a member of a JSON object without decoding the others. The JSON is taken to be well-formed and without space between its tokens, as the API server sends it.
+func find(object []byte, name string) (found, bool) {
 	for i := 1; i < len(object) && object[i] == '"'; {
 		colon := end(object, i)
 		last := end(object, colon+1)
 		if last > len(object) {
-			return nil
+			break
 		}
 		if string(object[i+1:colon-1]) == name {
-			return object[colon+1 : last]
+			return found{i, colon + 1, last}, true
 		}
 		i = last + 1
 	}
-	return nil
+	return found{}, false
 }
 
 // end is where the JSON value ends that begins at i. It is past the end of the JSON where the value has none.

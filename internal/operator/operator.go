@@ -143,6 +143,7 @@ func clientConfig(cfg *rest.Config) *rest.Config {
 	// The API server's priority and fairness paces us better than a limit of our own.
 	cfg.QPS = -1
 	cfg.Wrap(kube.WritesOnce)
+	cfg.Wrap(kube.TrimWatches)
 	return cfg
 }
 

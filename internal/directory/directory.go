@@ -173,7 +173,9 @@ func (d *Directory) Create(ctx context.Context, r *scim.Resource) (*scim.Resourc
 		return nil, answer(r.Type(), err)
 	}
 	d.wrote(ctx, obj)
-	return d.show(ctx, t, obj)
+	// Nobody knows the id yet, so it is in no group.
+	created, err := t.resource(ctx, obj, func(attribute string) bool { return attribute != "groups" && d.shows(attribute) })
+	return created, answer(r.Type(), err)
 }
 
 // Get reads a resource. 404 if there is none with this id.

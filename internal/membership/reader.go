@@ -74,6 +74,9 @@ func (r *Reader) sliced(ctx context.Context, namespace, id string, found map[str
 	}
 	// The slices of a group that goes may be gone already.
 	groups.Items = slices.DeleteFunc(groups.Items, func(g v1alpha1.ScimGroup) bool { return g.DeletionTimestamp != nil })
+	if len(groups.Items) == 0 {
+		return nil
+	}
 	for i := range groups.Items {
 		if group := &groups.Items[i]; !r.isWhole(group) {
 			if err := r.search(ctx, group, id, found); err != nil {

@@ -83,7 +83,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (30s) and sum up what each has done 
 	@hack/fuzz $(FUZZTIME) '$(FUZZ)'
 
 .PHONY: bench-endpoint
-bench-endpoint: controlplane ## Measure the endpoint, as docs/performance.md says: about half an hour (BENCH=quick to see that it works, BENCH="-only=rates" for a part).
+bench-endpoint: controlplane ## Measure the endpoint, as docs/performance.md says: about three quarters of an hour (BENCH=quick to see that it works, BENCH="-only=rates" for a part).
 	go run ./test/bench $(if $(filter quick,$(BENCH)),-quick,-users=$(BENCH_USERS) $(BENCH))
 
 .PHONY: lint

@@ -47,7 +47,7 @@ const (
 )
 
 // groups in the order of the report.
-var groups = []string{groupRates, groupApart, groupWhole, groupSizes, groupMemory, groupProtocol, groupSCIMMY}
+var groups = []string{groupApart, groupRates, groupWhole, groupSizes, groupMemory, groupProtocol, groupSCIMMY}
 
 func (o options) wants(group string) bool { return len(o.only) == 0 || slices.Contains(o.only, group) }
 

@@ -59,7 +59,7 @@ func newRates(ctx context.Context, w *world, e *endpoint, o options) (*rates, er
 }
 
 // all compares with everything on all cores.
-func (r *rates) all(ctx context.Context) ([]result, error) { return r.compare(ctx, "") }
+func (r *rates) all(ctx context.Context) ([]result, error) { return r.compare(ctx, ", cores shared") }
 
 // apart compares with API server and etcd on one half of the cores, clients and endpoint on the other: in a cluster, they are on other machines.
 func (r *rates) apart(ctx context.Context) (results []result, err error) {
@@ -71,18 +71,18 @@ func (r *rates) apart(ctx context.Context) (results []result, err error) {
 	return r.compare(ctx, ", API server apart")
 }
 
-// turns of a round: what makes the machine slow for some seconds meets both sides.
-const turns = 8
+// turns of a round: what makes the machine slow for a second, and the API server's collections of garbage, meet both sides.
+const turns = 40
 
 // compare adds where to the names of the figures.
 func (r *rates) compare(ctx context.Context, where string) ([]result, error) {
 	var results []result
 	for _, c := range []comparison{
-		{figure: "POST", least: 0.85, ops: r.o.ops(2000), workers: r.o.workers, turns: turns,
+		{figure: "POST", least: 0.85, ops: r.o.ops(4000), workers: r.o.workers, turns: turns,
 			baseline: side{"bare", r.bareCreates, r.processes}, ours: side{"endpoint", r.posts, r.processes}},
-		{figure: "Okta's cycle", least: 0.80, ops: r.o.ops(2000), workers: r.o.workers, turns: turns,
+		{figure: "Okta's cycle", least: 0.80, ops: r.o.ops(4000), workers: r.o.workers, turns: turns,
 			baseline: side{"bare", r.bareCycles, r.processes}, ours: side{"endpoint", r.cycles, r.processes}},
-		{figure: "GET by id", least: 0.85, ops: r.o.ops(8000), workers: r.o.workers, turns: turns,
+		{figure: "GET by id", least: 0.85, ops: r.o.ops(16000), workers: r.o.workers, turns: turns,
 			baseline: side{"bare", r.bareGets, r.processes}, ours: side{"endpoint", r.gets, r.processes}},
 	} {
 		c.figure += where

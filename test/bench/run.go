@@ -42,8 +42,8 @@ func run(ctx context.Context, out io.Writer, o options) (results []result, err e
 		{groupSCIMMY, func() ([]result, error) { return measureBeside(ctx, w, e, r.bare, o) }},
 		{groupProtocol, func() ([]result, error) { return measureProtocol(ctx, w, o) }},
 		{groupWhole, func() ([]result, error) { return measureWhole(ctx, w, r.bare, o) }},
-		{groupRates, func() ([]result, error) { return r.all(ctx) }},
 		{groupApart, func() ([]result, error) { return r.apart(ctx) }},
+		{groupRates, func() ([]result, error) { return r.all(ctx) }},
 		// The last one: it fills the API server.
 		{groupSizes, func() ([]result, error) { return measureSizes(ctx, w, e, r.bare, o) }},
 	} {

@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
@@ -44,6 +45,7 @@ func (h *held) hold(user *v1alpha1.ScimUser) {
 }
 
 type readWorld struct {
+	config      *rest.Config
 	plain, fast client.Client
 	cache       *held
 	filled      bool
@@ -60,7 +62,7 @@ func newReadWorld(t *testing.T) *readWorld {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &readWorld{plain: plain, cache: &held{}, filled: true}
+	w := &readWorld{config: env.Config, plain: plain, cache: &held{}, filled: true}
 	w.fast, err = kube.FastReads(plain, w.cache, func() bool { return w.filled }, env.Config)
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
 )
 
 // A write that took effect, but whose answer etcd's time-out has replaced, is not made again: somebody else may have gone on from it.
@@ -30,40 +32,39 @@ func TestAWriteWithoutAnAnswerIsMadeOnce(t *testing.T) {
 	for mark, c := range map[string]struct {
 		// write is sent to one replica: nil for a create. meanwhile is sent to the other when it has taken effect, and not been answered yet.
 		write, meanwhile func(id string) request
-		// object is the write of the replica whose answer is lost.
-		object string
 		// want are the users in the end: userName and title.
 		want []string
 	}{
 		"created-renamed": {
-			object:    "POST scimusers",
 			meanwhile: func(id string) request { return patched(id, "userName", "renamed@corp.test") },
 			want:      []string{"renamed@corp.test "},
 		},
 		"created-deleted": {
-			object:    "POST scimusers",
 			meanwhile: func(id string) request { return request{method: "DELETE", path: "/Users/" + id} },
 		},
 		"changed-changed": {
 			write:     func(id string) request { return patched(id, "title", "first") },
-			object:    "PUT scimusers/",
 			meanwhile: func(id string) request { return patched(id, "title", "second") },
 			want:      []string{"changed-changed@corp.test second"},
 		},
 	} {
 		t.Run(mark, func(t *testing.T) {
-			write := made(mark)
+			// The write of the replica whose answer is lost. Its controllers write other users meanwhile.
+			write, method, object := made(mark), http.MethodPost, "/"+d.Namespace+"/scimusers"
 			if c.write != nil {
-				write = c.write(d.want(t, http.StatusCreated, 1, idps[0], write.method, write.path, write.body).id())
+				id := d.want(t, http.StatusCreated, 1, idps[0], write.method, write.path, write.body).id()
+				name, _, _ := v1alpha1.SplitSCIMID(id)
+				write, method, object = c.write(id), http.MethodPut, object+"/"+name
 			}
-			method, resource, _ := strings.Cut(c.object, " ")
 			lost, goOn := make(chan struct{}), make(chan struct{})
-			var once atomic.Bool
+			var took atomic.Bool
 			meddle := meddler(func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
-				if !isWrite(r, method, resource) || !strings.Contains(r.URL.Path, d.Namespace) || once.Swap(true) {
+				if r.Method != method || !strings.HasSuffix(r.URL.Path, object) || took.Load() {
 					return next.RoundTrip(r)
 				}
+				// One that meets a conflict, as with the first status of a new user, is not it: the replica makes another.
 				return after(next, r, func() (*http.Response, error) {
+					took.Store(true)
 					close(lost)
 					<-goOn
 					return refusal(r, http.StatusInternalServerError, "ServerTimeout", "1"), nil

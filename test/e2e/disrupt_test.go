@@ -19,7 +19,7 @@ import (
 const unavailable = "503 with Retry-After"
 
 // testLeaderDeleted deletes the leader: the other replica serves, takes the lead, and cannot be evicted before there is a second one again.
-func testLeaderDeleted(t *testing.T, w *world) {
+func testLeaderDeleted(t testing.TB, w *world) {
 	old, err := w.leader(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +35,7 @@ func testLeaderDeleted(t *testing.T, w *world) {
 }
 
 // keepsTheLast waits until the PodDisruptionBudget refuses to have the remaining pod evicted; the new one, which is not ready yet, may be.
-func (w *world) keepsTheLast(t *testing.T) {
+func (w *world) keepsTheLast(t testing.TB) {
 	t.Helper()
 	eventually(t, "the remaining pod cannot be evicted", func(ctx context.Context) error {
 		pods, err := w.pods(ctx)
@@ -56,7 +56,7 @@ func (w *world) keepsTheLast(t *testing.T) {
 }
 
 // testAllPodsDeleted deletes all replicas at once: there is a time in which nobody is there to answer, not even with 503.
-func testAllPodsDeleted(t *testing.T, w *world) {
+func testAllPodsDeleted(t testing.TB, w *world) {
 	w.underLoad(t, "all", []string{unavailable, "connection refused", "connection reset", "connection closed", "timeout", "no route"}, func() {
 		w.run(t, "kubectl", "delete", "pods", "--namespace", systemNamespace, "--selector", "app.kubernetes.io/instance="+release)
 		w.settled(t)
@@ -81,7 +81,7 @@ func (w *world) apiServerStarted(ctx context.Context) (string, error) {
 }
 
 // testAPIServerRestarted restarts the API server: the replicas go on answering, with 503 where they cannot serve.
-func testAPIServerRestarted(t *testing.T, w *world) {
+func testAPIServerRestarted(t testing.TB, w *world) {
 	if w.restartAPIServer == "" {
 		t.Skip("E2E_RESTART_APISERVER is not set: nobody knows how to restart the API server of this cluster")
 	}

@@ -53,12 +53,12 @@ var loadApps = []string{"crm", "desk"}
 // phase is one load; all its users have names that begin with prefix.
 type phase struct {
 	*world
-	t      *testing.T
+	t      testing.TB
 	prefix string
 }
 
 // underLoad runs do while eight identity providers push, and then sees that nothing is lost or doubled. Requests may fail in the ways of allowed and in no other.
-func (w *world) underLoad(t *testing.T, prefix string, allowed []string, do func()) {
+func (w *world) underLoad(t testing.TB, prefix string, allowed []string, do func()) {
 	t.Helper()
 	w.loadDirectory(t)
 	p := &phase{world: w, t: t, prefix: prefix}
@@ -78,7 +78,7 @@ func (w *world) underLoad(t *testing.T, prefix string, allowed []string, do func
 }
 
 // loadDirectory makes the directory for the load, once.
-func (w *world) loadDirectory(t *testing.T) {
+func (w *world) loadDirectory(t testing.TB) {
 	t.Helper()
 	if w.admin.Get(t.Context(), client.ObjectKey{Namespace: loadNamespace, Name: "okta"}, &v1alpha1.ScimClient{}) == nil {
 		return

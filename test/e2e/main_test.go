@@ -37,7 +37,7 @@ func TestOnACluster(t *testing.T) {
 	w := newWorld(t, readSettings(t))
 	for _, step := range []struct {
 		name string
-		run  func(*testing.T, *world)
+		run  func(testing.TB, *world)
 	}{
 		{"TheReadmeInstallsIt", testReadme},
 		{"PodsServeOnlyWhenReady", testPods},

@@ -46,7 +46,7 @@ func (w *world) leader(ctx context.Context) (string, error) {
 }
 
 // settled waits until the Deployment is rolled out, old pods are gone, and somebody leads.
-func (w *world) settled(t *testing.T) {
+func (w *world) settled(t testing.TB) {
 	t.Helper()
 	w.run(t, "kubectl", "rollout", "status", "deployment/"+release, "--namespace", systemNamespace, "--timeout=3m")
 	eventually(t, "two pods, one of them the leader", func(ctx context.Context) error {
@@ -66,7 +66,7 @@ func (w *world) settled(t *testing.T) {
 }
 
 // testPods: the pods run under the restricted level, which the namespace enforces, and none was restarted.
-func testPods(t *testing.T, w *world) {
+func testPods(t testing.TB, w *world) {
 	namespace := &corev1.Namespace{}
 	if err := w.admin.Get(t.Context(), client.ObjectKey{Name: systemNamespace}, namespace); err != nil {
 		t.Fatal(err)

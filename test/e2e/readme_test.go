@@ -19,7 +19,7 @@ var block = regexp.MustCompile("(?s)<!-- test-e2e: (settings|run) -->\n```sh\n(.
 var setting = regexp.MustCompile(`(?m)^([A-Z_]+)=`)
 
 // commands are those of a page, in their order, with the given values in place of the settings that the page asks for.
-func commands(t *testing.T, page string, values map[string]string) string {
+func commands(t testing.TB, page string, values map[string]string) string {
 	t.Helper()
 	text, err := os.ReadFile(page)
 	if err != nil {
@@ -48,7 +48,7 @@ func commands(t *testing.T, page string, values map[string]string) string {
 }
 
 // testReadme runs the README's section on installing, word by word.
-func testReadme(t *testing.T, w *world) {
+func testReadme(t testing.TB, w *world) {
 	repository, tag := repositoryAndTag(w.image)
 	script := commands(t, filepath.Join(w.root, "README.md"), map[string]string{"CHART": w.chart, "IMAGE": repository, "TAG": tag})
 	cmd := exec.CommandContext(t.Context(), "bash", "-c", script)

@@ -22,7 +22,7 @@ import (
 )
 
 // testSession applies config/samples and plays the session of make run, each request over a connection of its own to the Service.
-func testSession(t *testing.T, w *world) {
+func testSession(t testing.TB, w *world) {
 	apps := []session.App{w.app("common-room"), w.app("r-service")}
 	w.directory(t, demoNamespace, apps...)
 	var told bytes.Buffer
@@ -46,7 +46,7 @@ func testSession(t *testing.T, w *world) {
 }
 
 // testMetrics reads the metrics as nobody, as somebody without the right, and as the ClusterRole lets.
-func testMetrics(t *testing.T, w *world) {
+func testMetrics(t testing.TB, w *world) {
 	reader, stranger := w.account(t, "reader"), w.account(t, "stranger")
 	binding := &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "e2e-metrics-reader"},
@@ -87,7 +87,7 @@ func testMetrics(t *testing.T, w *world) {
 }
 
 // account makes a ServiceAccount and gives a token of it.
-func (w *world) account(t *testing.T, name string) (token string) {
+func (w *world) account(t testing.TB, name string) (token string) {
 	t.Helper()
 	accounts := w.set.CoreV1().ServiceAccounts(toolsNamespace)
 	if _, err := accounts.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{}); err != nil {

@@ -82,7 +82,7 @@ func fill(text string, values map[string]string) string {
 }
 
 // testTools starts the apps and the clients, and learns what each has to trust.
-func testTools(t *testing.T, w *world) {
+func testTools(t testing.TB, w *world) {
 	w.apply(t, w.manifest(toolsManifest, "apps", "apps", "--host="+appsHost,
 		"--app=common-room=CommonRoom:9441", "--app=r-service=RService:9442", "--group=r-service=Service Desk",
 		"--app=crm=Generic:9443", "--app=desk=Generic:9444"))
@@ -100,8 +100,15 @@ func testTools(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	w.ca = string(secret.Data["ca.crt"])
-	eventually(t, "the endpoint answers under the name of its Service, with a certificate that is signed for it", func(context.Context) error {
-		answer, err := w.send(t.Context(), relay.Request{Method: http.MethodGet, URL: origin + "/", CA: w.ca})
+	w.reachable(t, origin, w.ca)
+}
+
+// reachable waits until an endpoint answers under the name of its Service, with a certificate that ca vouches for: Helm waits for the pods, and kube-proxy learns of
+// them a moment later.
+func (w *world) reachable(t testing.TB, origin, ca string) {
+	t.Helper()
+	eventually(t, "the endpoint answers under the name of its Service, with a certificate that is signed for it", func(ctx context.Context) error {
+		answer, err := w.send(ctx, relay.Request{Method: http.MethodGet, URL: origin + "/", CA: ca})
 		if err == nil && answer.Status != http.StatusNotFound {
 			err = fmt.Errorf("status %d", answer.Status)
 		}
@@ -171,7 +178,7 @@ func (w *world) app(name string) session.App {
 }
 
 // directory makes a namespace with the Secrets of its ScimClient and its apps.
-func (w *world) directory(t *testing.T, namespace string, apps ...session.App) {
+func (w *world) directory(t testing.TB, namespace string, apps ...session.App) {
 	t.Helper()
 	create := func(secret string, values map[string]string) {
 		t.Helper()

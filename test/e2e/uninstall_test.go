@@ -20,7 +20,7 @@ import (
 )
 
 // testSecondInstallation: Helm refuses a second release for the whole cluster, whatever its name and namespace, and says whose the CRDs and the ClusterRole are.
-func testSecondInstallation(t *testing.T, w *world) {
+func testSecondInstallation(t testing.TB, w *world) {
 	for _, args := range [][]string{nil, {"--set=crds.enabled=false"}} {
 		_, err := w.try(t, "", "helm", append([]string{"install", "second", w.chart, "--namespace", toolsNamespace}, args...)...)
 		if err == nil {
@@ -35,7 +35,7 @@ func testSecondInstallation(t *testing.T, w *world) {
 }
 
 // testUninstall: what people and identity providers have made stays, and what the release has made goes, but for what the operator itself keeps in its namespace.
-func testUninstall(t *testing.T, w *world) {
+func testUninstall(t testing.TB, w *world) {
 	users, err := w.countUsers(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +68,7 @@ func (w *world) countUsers(ctx context.Context) (int, error) {
 }
 
 // testOneNamespace installs the operator for its own namespace, as docs/install.md says, with Roles alone: it serves, and finishes the deletion that it finds.
-func testOneNamespace(t *testing.T, w *world) {
+func testOneNamespace(t testing.TB, w *world) {
 	const name = "team"
 	repository, tag := repositoryAndTag(w.image)
 	w.run(t, "helm", "install", name, w.chart, "--namespace", readmeNamespace, "--set=namespaces={"+readmeNamespace+"}", "--set=crds.enabled=false",
@@ -85,6 +85,8 @@ func testOneNamespace(t *testing.T, w *world) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	origin, ca := "https://"+name+"-"+release+"."+readmeNamespace+".svc", string(certificate.Data["ca.crt"])
+	w.reachable(t, origin, ca)
 	eventually(t, "the operator finishes the deletion that it found", func(ctx context.Context) error {
 		list := &v1alpha1.ScimUserList{}
 		if err := w.admin.List(ctx, list, client.InNamespace(readmeNamespace)); err != nil || len(list.Items) == 0 {
@@ -93,9 +95,9 @@ func testOneNamespace(t *testing.T, w *world) {
 		return fmt.Errorf("there are %d users", len(list.Items))
 	})
 	answer, err := w.send(t.Context(), relay.Request{
-		Method: http.MethodPost, URL: "https://" + name + "-" + release + "." + readmeNamespace + ".svc/" + readmeNamespace + "/okta/scim/v2/Users",
+		Method: http.MethodPost, URL: origin + "/" + readmeNamespace + "/okta/scim/v2/Users",
 		Header: http.Header{"Authorization": {"Bearer " + string(token.Data["token"])}, "Content-Type": {"application/scim+json"}},
-		Body:   []byte(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"lee@corp.test"}`), CA: string(certificate.Data["ca.crt"]),
+		Body:   []byte(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"lee@corp.test"}`), CA: ca,
 	})
 	if err != nil || answer.Status != http.StatusCreated {
 		t.Errorf("creating a user: status %d, %v: %s", answer.Status, err, answer.Body)
@@ -105,7 +107,7 @@ func testOneNamespace(t *testing.T, w *world) {
 }
 
 // testUpgradeFromPrevious installs the previous version, which finds what is there, and upgrades it without losing a request.
-func testUpgradeFromPrevious(t *testing.T, w *world) {
+func testUpgradeFromPrevious(t testing.TB, w *world) {
 	chart, image := w.previousChart, w.previousImage
 	if chart == "" {
 		t.Log("there is no previous version: the present one is installed again, and not upgraded")
@@ -114,6 +116,7 @@ func testUpgradeFromPrevious(t *testing.T, w *world) {
 	repository, tag := repositoryAndTag(image)
 	w.run(t, "helm", "install", release, chart, "--namespace", systemNamespace, "--wait", "--timeout=4m", "--set=image.repository="+repository, "--set=image.tag="+tag)
 	w.settled(t)
+	w.reachable(t, origin, w.ca)
 	if w.previousChart == "" {
 		return
 	}
@@ -121,7 +124,7 @@ func testUpgradeFromPrevious(t *testing.T, w *world) {
 }
 
 // testRemoval takes everything away, by what docs/operations.md says.
-func testRemoval(t *testing.T, w *world) {
+func testRemoval(t testing.TB, w *world) {
 	// While the operator runs, a namespace goes with all that is in it.
 	w.run(t, "kubectl", "delete", "namespace", loadNamespace, "--timeout=4m")
 	w.run(t, "helm", "uninstall", release, "--namespace", systemNamespace, "--wait")

@@ -22,7 +22,7 @@ import (
 const givenSecret = "endpoint-certificate"
 
 // upgrade upgrades the release to the chart, with further values, and waits until old pods are gone.
-func (w *world) upgrade(t *testing.T, chart, image string, args ...string) {
+func (w *world) upgrade(t testing.TB, chart, image string, args ...string) {
 	t.Helper()
 	repository, tag := repositoryAndTag(image)
 	args = append([]string{
@@ -34,7 +34,7 @@ func (w *world) upgrade(t *testing.T, chart, image string, args ...string) {
 }
 
 // newCertificate makes a certificate for the endpoint, puts it into the Secret, and gives its serial number. Clients trust it from now on, as well as those before.
-func (w *world) newCertificate(t *testing.T) (serial string) {
+func (w *world) newCertificate(t testing.TB) (serial string) {
 	t.Helper()
 	certificate, _, err := servertest.NewCertificate(release + "." + systemNamespace + ".svc")
 	if err != nil {
@@ -60,7 +60,7 @@ func (w *world) newCertificate(t *testing.T) (serial string) {
 }
 
 // testChangedValue gives the endpoint another certificate by a value of the chart, so that every pod is replaced, and loses no request over it.
-func testChangedValue(t *testing.T, w *world) {
+func testChangedValue(t testing.TB, w *world) {
 	serial := w.newCertificate(t)
 	w.underLoad(t, "value", nil, func() {
 		w.upgrade(t, w.chart, w.image, "--set=tls.secretName="+givenSecret)
@@ -69,7 +69,7 @@ func testChangedValue(t *testing.T, w *world) {
 }
 
 // shows waits until whoever answers has the certificate.
-func (w *world) shows(t *testing.T, serial string) {
+func (w *world) shows(t testing.TB, serial string) {
 	t.Helper()
 	eventually(t, "every pod shows the certificate that was given", func(ctx context.Context) error {
 		pods, err := w.pods(ctx)
@@ -90,7 +90,7 @@ func (w *world) shows(t *testing.T, serial string) {
 }
 
 // testRotation replaces the given certificate, and sees that the pods take it as they are.
-func testRotation(t *testing.T, w *world) {
+func testRotation(t testing.TB, w *world) {
 	before, err := w.pods(t.Context())
 	if err != nil {
 		t.Fatal(err)

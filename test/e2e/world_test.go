@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -85,16 +86,44 @@ func newWorld(t *testing.T, s settings) *world {
 	return w
 }
 
-// step runs a step, and tells what the cluster looks like if it fails.
-func (w *world) step(t *testing.T, run func(*testing.T, *world)) {
+// step runs a step. If it fails, it tells what the cluster looks like, and below that, where people and CI look first, once more why.
+func (w *world) step(t *testing.T, run func(testing.TB, *world)) {
 	began := time.Now()
+	told := &errorKeeper{T: t}
 	defer func() {
 		if t.Failed() {
 			w.dump(t)
+			t.Logf("it failed, as said above, with\n%s", strings.Join(told.errors, "\n"))
 		}
 		t.Logf("took %.1f s", time.Since(began).Seconds())
 	}()
-	run(t, w)
+	run(told, w)
+}
+
+// errorKeeper is a testing.T that keeps the errors that it is told.
+type errorKeeper struct {
+	*testing.T
+	mu     sync.Mutex
+	errors []string
+}
+
+func (k *errorKeeper) keep(text string) string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.errors = append(k.errors, text)
+	return text
+}
+
+func (k *errorKeeper) Error(args ...any) { k.Helper(); k.T.Error(k.keep(fmt.Sprint(args...))) }
+func (k *errorKeeper) Fatal(args ...any) { k.Helper(); k.T.Fatal(k.keep(fmt.Sprint(args...))) }
+func (k *errorKeeper) Errorf(format string, args ...any) {
+	k.Helper()
+	k.T.Error(k.keep(fmt.Sprintf(format, args...)))
+}
+
+func (k *errorKeeper) Fatalf(format string, args ...any) {
+	k.Helper()
+	k.T.Fatal(k.keep(fmt.Sprintf(format, args...)))
 }
 
 // run runs a command and gives what it prints; it has to succeed.
@@ -145,11 +174,14 @@ func (w *world) dump(t testing.TB) {
 	show("get", "pods", "--all-namespaces", "--output", "wide")
 	show("get", "scimclients,scimapps,scimrolemappings", "--all-namespaces", "--output", "wide")
 	show("get", "lease", "--namespace", systemNamespace)
-	for _, namespace := range []string{systemNamespace, toolsNamespace} {
+	for _, namespace := range []string{toolsNamespace, readmeNamespace, systemNamespace} {
 		show("get", "events", "--namespace", namespace, "--sort-by=.lastTimestamp")
 	}
-	show("logs", "--namespace", systemNamespace, "--selector", "app.kubernetes.io/instance="+release, "--tail=80", "--prefix")
-	show("logs", "--namespace", systemNamespace, "--selector", "app.kubernetes.io/instance="+release, "--tail=40", "--prefix", "--previous")
+	for _, namespace := range []string{readmeNamespace, systemNamespace} {
+		operator := []string{"logs", "--namespace", namespace, "--selector", "app.kubernetes.io/name=scim-operator", "--prefix"}
+		show(append(operator, "--tail=80")...)
+		show(append(operator, "--tail=40", "--previous")...)
+	}
 	show("describe", "pods", "--namespace", systemNamespace)
 }
 

@@ -40,6 +40,8 @@ type connection struct {
 	retry           time.Time
 	// counted is when the app's accounts were counted last.
 	counted time.Time
+	// closing: the guard held changes then that did not stand in the users' statuses.
+	closing bool
 }
 
 // connect tests the credentials where they are new, or failed before, and runs the app once they are good. Nothing is written to an app

@@ -98,17 +98,24 @@ func (r *Reconciler) count(ctx context.Context, s *scope) error {
 		return nil
 	}
 	r.Apps.Counted(s.key)
-	census, err := r.View.Census(ctx, s.key, now)
+	var held map[string]provision.HeldChange
+	if running := r.Apps.Get(s.key); running != nil {
+		held = running.HeldChanges()
+	}
+	census, err := r.View.Census(ctx, s.key, now, held)
 	if err != nil {
 		return err
 	}
 	s.census = census
-	s.connection.counted = now
+	s.connection.counted, s.connection.closing = now, census.Closing
+	if census.Closing {
+		s.soon(countBatchesEvery)
+	}
 	return nil
 }
 
-// newBatches is whether the guard holds batches other than those in the status. It is made to count again then: what it holds may have been
-// approved, or not be wanted any more.
+// newBatches is whether the guard holds batches other than those in the status, or changes that the users' statuses did not show when they were counted. It is
+// made to count again then: what it holds may have been approved, or not be wanted any more.
 func (r *Reconciler) newBatches(s *scope) bool {
 	running := r.Apps.Get(s.key)
 	if running == nil {
@@ -120,7 +127,7 @@ func (r *Reconciler) newBatches(s *scope) bool {
 	}
 	slices.Sort(shown)
 	held := running.HeldBatches()
-	if slices.Equal(held[:min(len(held), maxBatches)], shown) && !slices.Contains(held, s.app.Annotations[v1alpha1.AnnotationApproveBatch]) {
+	if !s.connection.closing && slices.Equal(held[:min(len(held), maxBatches)], shown) && !slices.Contains(held, s.app.Annotations[v1alpha1.AnnotationApproveBatch]) {
 		return false
 	}
 	running.Recheck()

@@ -95,8 +95,9 @@ func batches(s *scope) []v1alpha1.HeldBatch {
 		batch := v1alpha1.HeldBatch{Digest: digest, Changes: count(len(names)), Remaining: count(len(names)), Users: names[:min(len(names), maxBatchUsers)]}
 		batch.Message = describeBatch(s, actions[digest])
 		for _, before := range s.app.Status.Batches {
-			if before.Digest == digest {
-				batch.Changes, batch.Message = max(before.Changes, batch.Changes), before.Message
+			// A batch only shrinks, and its message says how it was closed.
+			if before.Digest == digest && before.Changes >= batch.Changes {
+				batch.Changes, batch.Message = before.Changes, before.Message
 			}
 		}
 		list = append(list, batch)

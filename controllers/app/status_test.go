@@ -94,6 +94,8 @@ func TestConditionsOfTheConnection(t *testing.T) {
 func TestCountersAndBatches(t *testing.T) {
 	app := pt.App("crm")
 	census := &provision.AppCensus{Active: 50, Done: 3, Pending: 2}
+	// One that was seen when it was not whole yet, as after a restart.
+	app.Status.Batches = []v1alpha1.HeldBatch{{Digest: "b1", Changes: 1, Remaining: 1, Message: "Deactivate 1"}}
 	for i := range 12 {
 		census.Held = append(census.Held, provision.HeldChange{User: fmt.Sprintf("user-%02d", 11-i), Action: v1alpha1.ActionDeactivate, Batch: "b1"})
 	}

@@ -154,6 +154,9 @@ func (a *App) HeldBatch(user string, action v1alpha1.AccountAction) string {
 // HeldBatches are the digests of the batches that wait for a person, sorted.
 func (a *App) HeldBatches() []string { return a.gate.batches() }
 
+// HeldChanges are the changes that wait for a person, by the user's object name, whether their statuses say so already or not.
+func (a *App) HeldChanges() map[string]provision.HeldChange { return a.gate.changes() }
+
 // Recheck makes the guard count again, as after an approval.
 func (a *App) Recheck() { a.gate.submit() }
 

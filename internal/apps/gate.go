@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/plan"
 	"github.com/scim-operator/scim-operator/internal/provision"
 )
@@ -218,6 +219,19 @@ func (g *gate) batches() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.closed()
+}
+
+// changes are what waits for a person, by the user's object name.
+func (g *gate) changes() map[string]provision.HeldChange {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	changes := map[string]provision.HeldChange{}
+	for user, held := range g.held {
+		if !held.approved {
+			changes[user] = provision.HeldChange{User: user, Action: v1alpha1.AccountAction(held.action), Batch: held.batch}
+		}
+	}
+	return changes
 }
 
 func (g *gate) closed() []string {

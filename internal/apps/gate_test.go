@@ -16,6 +16,7 @@ import (
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector"
+	"github.com/scim-operator/scim-operator/internal/provision"
 	pt "github.com/scim-operator/scim-operator/internal/provision/provisiontest"
 )
 
@@ -158,6 +159,11 @@ func TestHeldBatchIsClosedAndLaterChangesFormTheNextOne(t *testing.T) {
 	if again := w.batches(1)[0]; again != first {
 		t.Errorf("the digest became %s, was %s", again, first)
 	}
+	changes := w.app.HeldChanges()
+	want := provision.HeldChange{User: "user-19", Action: v1alpha1.ActionDeactivate, Batch: first}
+	if len(changes) != 20 || changes["user-19"] != want {
+		t.Errorf("before any status says so, %d changes are held, of the last one %+v", len(changes), changes["user-19"])
+	}
 	w.writeHeld(users[:20]...)
 	w.assign(users[21:]...)
 	w.count()
@@ -180,6 +186,9 @@ func TestHeldBatchIsClosedAndLaterChangesFormTheNextOne(t *testing.T) {
 	w.count()
 	if n := w.passed(users[:20]...); n != 20 {
 		t.Errorf("%d of the approved batch pass still", n)
+	}
+	if changes := w.app.HeldChanges(); len(changes) != 1 || changes[users[20].Name].Action != v1alpha1.ActionDeactivate {
+		t.Errorf("what is held still is %+v", changes)
 	}
 	if diff := cmp.Diff([]string{users[20].Status.Accounts[0].HeldBatch}, w.batches(1)); diff != "" {
 		t.Error(diff)

@@ -30,9 +30,11 @@ type AppCensus struct {
 	Pending, Failed int
 	// Held are the changes that the guard holds.
 	Held []HeldChange
+	// Closing is whether some of them do not stand in the users' statuses yet.
+	Closing bool
 }
 
-// HeldChange is a change that stands in a user's status as held.
+// HeldChange is a change that waits for a person.
 type HeldChange struct {
 	// User is the object's name.
 	User   string
@@ -40,17 +42,18 @@ type HeldChange struct {
 	Batch  string
 }
 
-// Census counts the accounts of an app. It costs no more than a look at each status: nothing is decided.
-func (v *View) Census(ctx context.Context, app types.NamespacedName, now time.Time) (*AppCensus, error) {
+// Census counts the accounts of an app. It costs no more than a look at each status: nothing is decided. held is what the guard holds, by the user's object name:
+// it is closed at once and written user by user, and a person who approves a batch must have seen all of it.
+func (v *View) Census(ctx context.Context, app types.NamespacedName, now time.Time, held map[string]HeldChange) (*AppCensus, error) {
 	census := &AppCensus{}
 	err := v.eachUser(ctx, app, func(user *v1alpha1.ScimUser, entry *v1alpha1.Account) error {
-		census.add(user.Name, entry, now)
+		census.add(user.Name, entry, now, held)
 		return nil
 	})
 	return census, err
 }
 
-func (c *AppCensus) add(user string, entry *v1alpha1.Account, now time.Time) {
+func (c *AppCensus) add(user string, entry *v1alpha1.Account, now time.Time, held map[string]HeldChange) {
 	switch entry.State {
 	case v1alpha1.AccountActive:
 		c.Active++
@@ -61,9 +64,13 @@ func (c *AppCensus) add(user string, entry *v1alpha1.Account, now time.Time) {
 	if revokedLately(entry, now) {
 		c.Done++
 	}
+	unwritten, closing := held[user]
 	switch {
 	case entry.HeldBatch != "":
 		c.Held = append(c.Held, HeldChange{User: user, Action: entry.Planned, Batch: entry.HeldBatch})
+	case closing:
+		c.Held = append(c.Held, unwritten)
+		c.Closing = true
 	case entry.Attempts > 0, entry.Planned == "" && entry.Reason != "":
 		c.Failed++
 	case entry.Planned != "":

@@ -302,13 +302,16 @@ func TestCensusCountsWhatTheStatusesSay(t *testing.T) {
 	}
 	cache.Put(pt.User("unrelated", active("other", "1")))
 	view := provision.NewView(cache)
-	census, err := view.Census(t.Context(), pt.Key("crm"), now)
+	change := func(user string) provision.HeldChange {
+		return provision.HeldChange{User: user, Action: v1alpha1.ActionDeactivate, Batch: "b1"}
+	}
+	census, err := view.Census(t.Context(), pt.Key("crm"), now, map[string]provision.HeldChange{"held": change("held"), "unrelated": change("unrelated")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := &provision.AppCensus{
 		Active: 3, Open: 5, Done: 1, Pending: 2, Failed: 2,
-		Held: []provision.HeldChange{{User: "held", Action: v1alpha1.ActionDeactivate, Batch: "b1"}},
+		Held: []provision.HeldChange{change("held")},
 	}
 	if diff := cmp.Diff(want, census); diff != "" {
 		t.Error(diff)
@@ -318,8 +321,18 @@ func TestCensusCountsWhatTheStatusesSay(t *testing.T) {
 		t.Errorf("%v\n%s", err, diff)
 	}
 	view.Users.Put(pt.Key("fine"), outcome{App: "crm", UID: "uid-fine", Entry: v1alpha1.Account{App: "crm", State: v1alpha1.AccountInactive}})
-	if census, err = view.Census(t.Context(), pt.Key("crm"), now); err != nil || census.Active != 2 {
+	if census, err = view.Census(t.Context(), pt.Key("crm"), now, nil); err != nil || census.Active != 2 {
 		t.Errorf("an outcome that is not written does not count: %+v, error %v", census, err)
+	}
+
+	// A batch is shown as a whole, also while the statuses are written.
+	census, err = view.Census(t.Context(), pt.Key("crm"), now, map[string]provision.HeldChange{"held": change("held"), "planned": change("planned")})
+	want = &provision.AppCensus{
+		Active: 2, Open: 4, Done: 1, Pending: 1, Failed: 2, Closing: true,
+		Held: []provision.HeldChange{change("held"), change("planned")},
+	}
+	if diff := cmp.Diff(want, census); diff != "" || err != nil {
+		t.Errorf("%v\n%s", err, diff)
 	}
 }
 
@@ -443,7 +456,7 @@ func BenchmarkCensus(b *testing.B) {
 		key := types.NamespacedName{Namespace: pt.Namespace, Name: "app-0"}
 		b.Run(fmt.Sprintf("%d users counted", users), func(b *testing.B) {
 			for b.Loop() {
-				if census, err := view.Census(b.Context(), key, time.Now()); err != nil || census.Active != users {
+				if census, err := view.Census(b.Context(), key, time.Now(), nil); err != nil || census.Active != users {
 					b.Fatal(census, err)
 				}
 			}

@@ -6,6 +6,7 @@ package integration
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -126,7 +127,7 @@ func (h *held) digests(t *testing.T) []string {
 func TestMassRevocationIsHeldUntilItsOwnBatchIsApproved(t *testing.T) {
 	t.Parallel()
 	h := newHeld(t)
-	if h.batch.Changes != 12 || h.batch.Remaining != 12 || h.batch.Digest == "" || len(h.batch.Users) == 0 || h.batch.Message == "" {
+	if h.batch.Changes != 12 || h.batch.Remaining != 12 || h.batch.Digest == "" || len(h.batch.Users) == 0 || !strings.HasPrefix(h.batch.Message, "Deactivate 12; ") {
 		t.Errorf("the batch is %+v", h.batch)
 	}
 	for _, id := range h.ids {

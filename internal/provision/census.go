@@ -30,7 +30,7 @@ type AppCensus struct {
 	Pending, Failed int
 	// Held are the changes that the guard holds.
 	Held []HeldChange
-	// Closing is whether some of them do not stand in the users' statuses yet.
+	// Closing is whether some of them do not stand in the users' statuses yet, or otherwise.
 	Closing bool
 }
 
@@ -42,8 +42,9 @@ type HeldChange struct {
 	Batch  string
 }
 
-// Census counts the accounts of an app. It costs no more than a look at each status: nothing is decided. held is what the guard holds, by the user's object name:
-// it is closed at once and written user by user, and a person who approves a batch must have seen all of it.
+// Census counts the accounts of an app. It costs no more than a look at each status: nothing is decided. held is what the guard holds as far as it has
+// counted since this process began, by the user's object name; it goes before the statuses. A batch is closed at once and written user by user, and a person who
+// approves it must have seen all of it.
 func (v *View) Census(ctx context.Context, app types.NamespacedName, now time.Time, held map[string]HeldChange) (*AppCensus, error) {
 	census := &AppCensus{}
 	err := v.eachUser(ctx, app, func(user *v1alpha1.ScimUser, entry *v1alpha1.Account) error {
@@ -64,13 +65,13 @@ func (c *AppCensus) add(user string, entry *v1alpha1.Account, now time.Time, hel
 	if revokedLately(entry, now) {
 		c.Done++
 	}
-	unwritten, closing := held[user]
+	change, known := held[user]
 	switch {
+	case known:
+		c.Held = append(c.Held, change)
+		c.Closing = c.Closing || change.Batch != entry.HeldBatch
 	case entry.HeldBatch != "":
 		c.Held = append(c.Held, HeldChange{User: user, Action: entry.Planned, Batch: entry.HeldBatch})
-	case closing:
-		c.Held = append(c.Held, unwritten)
-		c.Closing = true
 	case entry.Attempts > 0, entry.Planned == "" && entry.Reason != "":
 		c.Failed++
 	case entry.Planned != "":

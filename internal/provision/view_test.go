@@ -6,6 +6,7 @@ package provision_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -333,6 +334,13 @@ func TestCensusCountsWhatTheStatusesSay(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, census); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
+	}
+
+	// So is one of what was held in another batch before, as when accounts are to be deleted now and not deactivated.
+	other := provision.HeldChange{User: "held", Action: v1alpha1.ActionDelete, Batch: "b2"}
+	census, err = view.Census(t.Context(), pt.Key("crm"), now, map[string]provision.HeldChange{"held": other})
+	if err != nil || !census.Closing || !slices.Equal(census.Held, []provision.HeldChange{other}) {
+		t.Errorf("error %v, %+v", err, census)
 	}
 }
 

@@ -22,13 +22,13 @@ import (
 	"github.com/scim-operator/scim-operator/controllers/groupslice"
 	"github.com/scim-operator/scim-operator/controllers/rolemapping"
 	"github.com/scim-operator/scim-operator/controllers/user"
-	"github.com/scim-operator/scim-operator/internal/apps"
 	"github.com/scim-operator/scim-operator/internal/clients"
+	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/directory"
 	"github.com/scim-operator/scim-operator/internal/egress"
 	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/membership"
-	"github.com/scim-operator/scim-operator/internal/provision"
+	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
 
 // Options are what the controllers need from outside.
@@ -50,19 +50,19 @@ type Options struct {
 // RegisterIndexes adds every index to the manager's cache. The endpoint needs them too, so they are registered whether or not controllers run.
 func RegisterIndexes(ctx context.Context, mgr ctrl.Manager) error {
 	indexes := kube.NamespaceIndexes{Informers: mgr.GetCache()}
-	return errors.Join(directory.RegisterIndexes(ctx, indexes), provision.RegisterIndexes(ctx, indexes))
+	return errors.Join(directory.RegisterIndexes(ctx, indexes), desired.RegisterIndexes(ctx, indexes))
 }
 
 // Setup adds all controllers to the manager.
 func Setup(mgr ctrl.Manager, o Options) error {
-	view := provision.NewView(mgr.GetClient())
+	view := desired.NewView(mgr.GetClient())
 	if err := watchLosses(mgr, view); err != nil {
 		return err
 	}
-	metrics := apps.NewMetrics(o.Metrics)
-	registry := apps.NewRegistry(view, o.Clock, mgr.GetLogger().WithName("apps"), metrics)
+	metrics := provisioner.NewMetrics(o.Metrics)
+	registry := provisioner.NewRegistry(view, o.Clock, mgr.GetLogger().WithName("apps"), metrics)
 	var users, groups, scimApps kube.Trigger
-	notify := apps.Notify{User: users.Add, Group: groups.Add, App: scimApps.Add}
+	notify := provisioner.Notify{User: users.Add, Group: groups.Add, App: scimApps.Add}
 	registry.SetNotify(notify)
 	if err := mgr.Add(registry); err != nil {
 		return fmt.Errorf("adding the running apps: %w", err)
@@ -85,7 +85,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 }
 
 // watchLosses tells the view when the cache loses a part of a group's members.
-func watchLosses(mgr ctrl.Manager, view *provision.View) error {
+func watchLosses(mgr ctrl.Manager, view *desired.View) error {
 	informer, err := mgr.GetCache().GetInformer(context.Background(), &v1alpha1.ScimGroupSlice{}, cache.BlockUntilSynced(false))
 	if err != nil {
 		return fmt.Errorf("watching the slices of groups: %w", err)

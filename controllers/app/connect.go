@@ -14,10 +14,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
-	"github.com/scim-operator/scim-operator/internal/apps"
 	"github.com/scim-operator/scim-operator/internal/connector"
 	scimconn "github.com/scim-operator/scim-operator/internal/connector/scim"
 	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
 
 // Waits after a failed credential test. A changed Secret or spec is tested at once.
@@ -107,7 +107,7 @@ func (r *Reconciler) connectionOf(s *scope, fingerprint string) *connection {
 }
 
 // test tests the credentials and starts, resumes or stops the app by the result.
-func (r *Reconciler) test(ctx context.Context, s *scope, options scimconn.Options, running *apps.App) error {
+func (r *Reconciler) test(ctx context.Context, s *scope, options scimconn.Options, running *provisioner.App) error {
 	conn, err := scimconn.New(options)
 	if err != nil {
 		r.Apps.Stop(s.key)
@@ -121,7 +121,7 @@ func (r *Reconciler) test(ctx context.Context, s *scope, options scimconn.Option
 		r.Apps.Stop(s.key)
 		s.connection.tested = false
 		s.connection.attempts++
-		s.connection.reason, s.connection.message = apps.ReasonOf(testErr), testErr.Error()
+		s.connection.reason, s.connection.message = provisioner.ReasonOf(testErr), testErr.Error()
 		wait := kube.Jitter(testWait(testErr, s.connection.attempts))
 		s.connection.retry = now.Add(wait)
 		s.soon(wait)
@@ -137,7 +137,7 @@ func (r *Reconciler) test(ctx context.Context, s *scope, options scimconn.Option
 	if s.app.Spec.Limits != nil {
 		concurrency = int(s.app.Spec.Limits.Concurrency)
 	}
-	if !r.Apps.Run(apps.Config{Key: s.key, Connector: conn, Concurrency: concurrency, Settle: s.compiled.Profile.SettleTime}) {
+	if !r.Apps.Run(provisioner.Config{Key: s.key, Connector: conn, Concurrency: concurrency, Settle: s.compiled.Profile.SettleTime}) {
 		conn.Close()
 		s.connection.tested = false
 		s.soon(time.Second)

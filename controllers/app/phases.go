@@ -15,8 +15,8 @@ import (
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/assignment"
+	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/kube"
-	"github.com/scim-operator/scim-operator/internal/provision"
 )
 
 // errWritten ends a reconcile that wrote the object: what was written comes back as an event.
@@ -47,7 +47,7 @@ func (r *Reconciler) setFinalizer(ctx context.Context, s *scope, wanted bool) er
 // configuration compiles the spec; what is wrong with it is for a person.
 func (r *Reconciler) configuration(ctx context.Context, s *scope) error {
 	compiled, err := r.View.App(ctx, s.key)
-	var invalid *provision.InvalidError
+	var invalid *desired.InvalidError
 	if errors.As(err, &invalid) {
 		s.invalid, s.invalidReason = invalid.Error(), v1alpha1.ReasonInvalidConfiguration
 		return nil
@@ -98,7 +98,7 @@ func (r *Reconciler) count(ctx context.Context, s *scope) error {
 		return nil
 	}
 	r.Apps.Counted(s.key)
-	var held map[string]provision.HeldChange
+	var held map[string]desired.HeldChange
 	if running := r.Apps.Get(s.key); running != nil {
 		held = running.HeldChanges()
 	}

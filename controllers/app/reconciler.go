@@ -18,10 +18,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
-	"github.com/scim-operator/scim-operator/internal/apps"
+	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/egress"
 	"github.com/scim-operator/scim-operator/internal/kube"
-	"github.com/scim-operator/scim-operator/internal/provision"
+	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
 
 // countEvery is how often the counters in the status move at most.
@@ -36,12 +36,12 @@ type Reconciler struct {
 	Client client.Client
 	// Live reads without a cache.
 	Live    client.Reader
-	View    *provision.View
-	Apps    *apps.Registry
-	Metrics *apps.Metrics
+	View    *desired.View
+	Apps    *provisioner.Registry
+	Metrics *provisioner.Metrics
 	Clock   clock.PassiveClock
 	// Wake asks for a look at users and groups: an app that has just started may have work for them.
-	Wake apps.Notify
+	Wake provisioner.Notify
 	// UserAgent of the calls to apps.
 	UserAgent string
 	// Egress says which addresses apps may have; nil is all of them.
@@ -55,9 +55,9 @@ type Reconciler struct {
 type scope struct {
 	key        types.NamespacedName
 	app        *v1alpha1.ScimApp
-	compiled   *provision.App
+	compiled   *desired.App
 	connection *connection
-	census     *provision.AppCensus
+	census     *desired.AppCensus
 	// unresolved are the pushed groups that do not exist (yet).
 	unresolved []string
 	// invalid says what a person has to mend in the configuration, with its reason.

@@ -12,14 +12,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
-	"github.com/scim-operator/scim-operator/internal/apps"
 	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/plan"
+	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
 
 // runState is what matters of a running app for the status.
 type runState struct {
-	health apps.Health
+	health provisioner.Health
 }
 
 func (r *Reconciler) stateOf(s *scope) runState {
@@ -138,7 +138,7 @@ func setConnection(s *scope, state runState) {
 	}
 	health := state.health
 	if !known.tested {
-		health = apps.Health{Reason: known.reason, Message: known.message}
+		health = provisioner.Health{Reason: known.reason, Message: known.message}
 	}
 	switch {
 	case s.app.Spec.Suspend:
@@ -162,7 +162,7 @@ func setConnection(s *scope, state runState) {
 	}
 }
 
-func setReachable(reachable func(metav1.ConditionStatus, string, string), health apps.Health) {
+func setReachable(reachable func(metav1.ConditionStatus, string, string), health provisioner.Health) {
 	if health.Reason == "" {
 		reachable(metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "the app answers")
 		return
@@ -221,7 +221,7 @@ func readyFromConditions(app *v1alpha1.ScimApp, ready func(metav1.ConditionStatu
 	for _, part := range []string{v1alpha1.ConditionCredentialsValid, v1alpha1.ConditionReachable} {
 		if condition := find(app, part); condition.Status != metav1.ConditionTrue {
 			ready(condition.Status, condition.Reason, condition.Message)
-			return condition.Status == metav1.ConditionFalse && apps.Health{Reason: condition.Reason}.FailedCredentials()
+			return condition.Status == metav1.ConditionFalse && provisioner.Health{Reason: condition.Reason}.FailedCredentials()
 		}
 	}
 	ready(metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "configuration, credentials and reachability are good")

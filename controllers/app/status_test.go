@@ -13,10 +13,10 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
-	"github.com/scim-operator/scim-operator/internal/apps"
 	"github.com/scim-operator/scim-operator/internal/connector"
-	"github.com/scim-operator/scim-operator/internal/provision"
-	pt "github.com/scim-operator/scim-operator/internal/provision/provisiontest"
+	"github.com/scim-operator/scim-operator/internal/desired"
+	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
+	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
 
 // short is a condition as "Status Reason", "" if it is not there.
@@ -34,7 +34,7 @@ func TestConditionsOfTheConnection(t *testing.T) {
 		suspend    bool
 		invalid    string
 		connection connection
-		health     apps.Health
+		health     provisioner.Health
 		want       [3]string
 		kstatus    string
 	}{
@@ -53,11 +53,11 @@ func TestConditionsOfTheConnection(t *testing.T) {
 			want:       [3]string{"Unknown NotTested", "False Unreachable", "Unknown NotTested"}, kstatus: v1alpha1.ConditionReconciling,
 		},
 		"a call was rejected": {
-			connection: connection{tested: true}, health: apps.Health{Reason: v1alpha1.ReasonInsufficientPermissions},
+			connection: connection{tested: true}, health: provisioner.Health{Reason: v1alpha1.ReasonInsufficientPermissions},
 			want: [3]string{"False InsufficientPermissions", "True Succeeded", "False InsufficientPermissions"}, kstatus: v1alpha1.ConditionStalled,
 		},
 		"the app went away": {
-			connection: connection{tested: true}, health: apps.Health{Reason: v1alpha1.ReasonServerError},
+			connection: connection{tested: true}, health: provisioner.Health{Reason: v1alpha1.ReasonServerError},
 			want: [3]string{"True Succeeded", "False ServerError", "False ServerError"}, kstatus: v1alpha1.ConditionReconciling,
 		},
 		"suspended": {
@@ -93,13 +93,13 @@ func TestConditionsOfTheConnection(t *testing.T) {
 
 func TestCountersAndBatches(t *testing.T) {
 	app := pt.App("crm")
-	census := &provision.AppCensus{Active: 50, Done: 3, Pending: 2}
+	census := &desired.AppCensus{Active: 50, Done: 3, Pending: 2}
 	// One that was seen when it was not whole yet, as after a restart.
 	app.Status.Batches = []v1alpha1.HeldBatch{{Digest: "b1", Changes: 1, Remaining: 1, Message: "Deactivate 1"}}
 	for i := range 12 {
-		census.Held = append(census.Held, provision.HeldChange{User: fmt.Sprintf("user-%02d", 11-i), Action: v1alpha1.ActionDeactivate, Batch: "b1"})
+		census.Held = append(census.Held, desired.HeldChange{User: fmt.Sprintf("user-%02d", 11-i), Action: v1alpha1.ActionDeactivate, Batch: "b1"})
 	}
-	census.Held = append(census.Held, provision.HeldChange{User: "kim", Action: v1alpha1.ActionUpdate, Batch: "b2"})
+	census.Held = append(census.Held, desired.HeldChange{User: "kim", Action: v1alpha1.ActionUpdate, Batch: "b2"})
 	s := &scope{app: app, connection: &connection{tested: true}, census: census}
 	setStatus(s, runState{})
 	status := &app.Status
@@ -136,9 +136,9 @@ func TestCountersAndBatches(t *testing.T) {
 }
 
 func TestStatusShowsAsManyBatchesAsItHolds(t *testing.T) {
-	s := &scope{app: pt.App("crm"), census: &provision.AppCensus{}}
+	s := &scope{app: pt.App("crm"), census: &desired.AppCensus{}}
 	for i := range 20 {
-		s.census.Held = append(s.census.Held, provision.HeldChange{User: "kim", Action: v1alpha1.ActionDelete, Batch: fmt.Sprintf("b%02d", i)})
+		s.census.Held = append(s.census.Held, desired.HeldChange{User: "kim", Action: v1alpha1.ActionDelete, Batch: fmt.Sprintf("b%02d", i)})
 	}
 	if got := batches(s); len(got) != maxBatches || got[0].Digest != "b00" {
 		t.Errorf("%d batches: %v", len(got), got)

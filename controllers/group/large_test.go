@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
-	pt "github.com/scim-operator/scim-operator/internal/provision/provisiontest"
+	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
 )
 
 func TestLooksAtLargeGroupsAreRare(t *testing.T) {

@@ -17,15 +17,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
-	"github.com/scim-operator/scim-operator/internal/apps"
+	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/directory"
 	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/membership"
-	"github.com/scim-operator/scim-operator/internal/provision"
+	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
 
 // admit lets a group take effect: its displayName is its own, it has an id and the finalizer. done means that this reconcile ends here.
-func (r *Reconciler) admit(ctx context.Context, view *provision.GroupView) (done bool, result ctrl.Result, err error) {
+func (r *Reconciler) admit(ctx context.Context, view *desired.GroupView) (done bool, result ctrl.Result, err error) {
 	group := view.Group
 	if !group.DeletionTimestamp.IsZero() || isAdmitted(group) {
 		return false, ctrl.Result{}, nil
@@ -53,7 +53,7 @@ func isAdmitted(group *v1alpha1.ScimGroup) bool {
 }
 
 // push writes the status where it differs and sets the apps to work.
-func (r *Reconciler) push(ctx context.Context, view *provision.GroupView) (result ctrl.Result, wrote bool, err error) {
+func (r *Reconciler) push(ctx context.Context, view *desired.GroupView) (result ctrl.Result, wrote bool, err error) {
 	key := client.ObjectKeyFromObject(view.Group)
 	unresolved, err := r.unresolved(ctx, view.Group)
 	if err != nil {
@@ -128,14 +128,14 @@ func (r *Reconciler) exists(ctx context.Context, namespace string, member v1alph
 	return err == nil && user.SCIMID() == member.Value, client.IgnoreNotFound(err)
 }
 
-func (r *Reconciler) enqueue(view *provision.GroupView, intents map[string]bool) {
+func (r *Reconciler) enqueue(view *desired.GroupView, intents map[string]bool) {
 	for i := range view.Apps {
 		pushed := &view.Apps[i]
 		app := r.Apps.Get(types.NamespacedName{Namespace: view.Group.Namespace, Name: pushed.AppName})
 		if app == nil || pushed.App == nil || pushed.Step.Action == "" {
 			continue
 		}
-		key := apps.Key{Kind: apps.KindGroup, Name: view.Group.Name}
+		key := provisioner.Key{Kind: provisioner.KindGroup, Name: view.Group.Name}
 		if intents[pushed.AppName] {
 			app.Intended(key)
 		}
@@ -144,14 +144,14 @@ func (r *Reconciler) enqueue(view *provision.GroupView, intents map[string]bool)
 }
 
 // classOf puts the loss of members before other changes.
-func classOf(pushed *provision.PushedGroupView) apps.Class {
+func classOf(pushed *desired.PushedGroupView) provisioner.Class {
 	if pushed.Step.Action == v1alpha1.ActionDelete || (pushed.Entry != nil && len(pushed.Wanted.Members) < int(pushed.Entry.Members)) {
-		return apps.ClassRevocation
+		return provisioner.ClassRevocation
 	}
-	return apps.ClassChange
+	return provisioner.ClassChange
 }
 
-func (r *Reconciler) record(view *provision.GroupView) {
+func (r *Reconciler) record(view *desired.GroupView) {
 	for app, outcome := range view.Outcomes {
 		if outcome.Event != "" {
 			r.Recorder.Eventf(view.Group, nil, corev1.EventTypeNormal, outcome.Event, outcome.Event, "%s in %s", groupEvent(outcome.Event), app)
@@ -161,19 +161,19 @@ func (r *Reconciler) record(view *provision.GroupView) {
 
 // groupEvent is what happened, as a person says it.
 func groupEvent(event string) string {
-	if event == provision.EventVanished {
+	if event == desired.EventVanished {
 		return "The group was gone and is looked for"
 	}
 	return event + " the group"
 }
 
 // finalize lets a deleted group go once the apps do not need to hear of it any more, or the namespace goes as well.
-func (r *Reconciler) finalize(ctx context.Context, view *provision.GroupView) (ctrl.Result, error) {
+func (r *Reconciler) finalize(ctx context.Context, view *desired.GroupView) (ctrl.Result, error) {
 	group := view.Group
 	if !controllerutil.ContainsFinalizer(group, v1alpha1.FinalizerDeprovision) {
 		return ctrl.Result{}, nil
 	}
-	if slices.ContainsFunc(view.Apps, func(a provision.PushedGroupView) bool { return !a.Step.Drop && !a.Step.InSync }) {
+	if slices.ContainsFunc(view.Apps, func(a desired.PushedGroupView) bool { return !a.Step.Drop && !a.Step.InSync }) {
 		goes, err := kube.NamespaceGoes(ctx, r.Live, group.Namespace)
 		if err != nil || !goes {
 			return ctrl.Result{}, err

@@ -15,10 +15,10 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/scim-operator/scim-operator/internal/apps"
+	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/directory"
 	"github.com/scim-operator/scim-operator/internal/membership"
-	"github.com/scim-operator/scim-operator/internal/provision"
+	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
 
 const (
@@ -42,8 +42,8 @@ type Reconciler struct {
 	Client    client.Client
 	Live      client.Reader
 	Directory *directory.Store
-	View      *provision.View
-	Apps      *apps.Registry
+	View      *desired.View
+	Apps      *provisioner.Registry
 	Recorder  events.EventRecorder
 	Clock     clock.PassiveClock
 
@@ -94,7 +94,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 }
 
 // follow has the apps follow a group that takes effect, or goes.
-func (r *Reconciler) follow(ctx context.Context, view *provision.GroupView) (ctrl.Result, error) {
+func (r *Reconciler) follow(ctx context.Context, view *desired.GroupView) (ctrl.Result, error) {
 	result, wrote, err := r.push(ctx, view)
 	switch {
 	case err != nil || view.Group.DeletionTimestamp.IsZero():

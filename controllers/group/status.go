@@ -10,8 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/kube"
-	"github.com/scim-operator/scim-operator/internal/provision"
 )
 
 // maxUnresolved is how many ids of unresolved members a status shows.
@@ -19,7 +19,7 @@ const maxUnresolved = 10
 
 // computeStatus fills in the status that follows from what is known of a group, and tells in which apps the group is to be created and
 // whose entry says so only now. It is pure.
-func computeStatus(after *v1alpha1.ScimGroup, view *provision.GroupView, unresolved []string) (intents map[string]bool) {
+func computeStatus(after *v1alpha1.ScimGroup, view *desired.GroupView, unresolved []string) (intents map[string]bool) {
 	intents = map[string]bool{}
 	status := &after.Status
 	status.Members = int32(after.Spec.MemberCount())
@@ -51,7 +51,7 @@ func computeStatus(after *v1alpha1.ScimGroup, view *provision.GroupView, unresol
 	return intents
 }
 
-func entryOf(pushed *provision.PushedGroupView, intents map[string]bool) v1alpha1.PushedGroupStatus {
+func entryOf(pushed *desired.PushedGroupView, intents map[string]bool) v1alpha1.PushedGroupStatus {
 	entry := v1alpha1.PushedGroupStatus{App: pushed.AppName, State: v1alpha1.GroupPending}
 	if pushed.Entry != nil {
 		entry = *pushed.Entry.DeepCopy()

@@ -12,32 +12,32 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
-	"github.com/scim-operator/scim-operator/internal/apps"
+	"github.com/scim-operator/scim-operator/internal/desired"
+	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
 	"github.com/scim-operator/scim-operator/internal/directory"
 	"github.com/scim-operator/scim-operator/internal/plan"
-	"github.com/scim-operator/scim-operator/internal/provision"
-	pt "github.com/scim-operator/scim-operator/internal/provision/provisiontest"
+	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
 
 func TestEntryOfAPushedGroup(t *testing.T) {
 	pushed := v1alpha1.PushedGroupStatus{App: "crm", State: v1alpha1.GroupPushed, RemoteID: "1", Applied: "v1 x=y"}
 	for name, tc := range map[string]struct {
-		view   provision.PushedGroupView
+		view   desired.PushedGroupView
 		want   v1alpha1.PushedGroupStatus
 		intent bool
 		ready  string
 	}{
 		"a create is announced": {
-			view: provision.PushedGroupView{Step: plan.GroupStep{Action: v1alpha1.ActionCreate}},
+			view: desired.PushedGroupView{Step: plan.GroupStep{Action: v1alpha1.ActionCreate}},
 			want: v1alpha1.PushedGroupStatus{App: "crm", State: v1alpha1.GroupCreating}, intent: true, ready: v1alpha1.ReasonProgressing,
 		},
 		"an update makes what was written doubtful": {
-			view:  provision.PushedGroupView{Entry: &pushed, Step: plan.GroupStep{Action: v1alpha1.ActionUpdate}},
+			view:  desired.PushedGroupView{Entry: &pushed, Step: plan.GroupStep{Action: v1alpha1.ActionUpdate}},
 			want:  v1alpha1.PushedGroupStatus{App: "crm", State: v1alpha1.GroupPushed, RemoteID: "1"},
 			ready: v1alpha1.ReasonProgressing,
 		},
 		"members without an account are told of": {
-			view: provision.PushedGroupView{Entry: &pushed, Step: plan.GroupStep{InSync: true}, WithoutAccount: 2},
+			view: desired.PushedGroupView{Entry: &pushed, Step: plan.GroupStep{InSync: true}, WithoutAccount: 2},
 			want: v1alpha1.PushedGroupStatus{
 				App: "crm", State: v1alpha1.GroupPushed, RemoteID: "1", Applied: "v1 x=y", Reason: v1alpha1.ReasonMembersPending,
 			},
@@ -47,7 +47,7 @@ func TestEntryOfAPushedGroup(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tc.view.AppName = "crm"
 			group := pt.Group("sales", pt.User("kim"))
-			intents := computeStatus(group, &provision.GroupView{Group: group, Apps: []provision.PushedGroupView{tc.view}}, []string{"unknown.id"})
+			intents := computeStatus(group, &desired.GroupView{Group: group, Apps: []desired.PushedGroupView{tc.view}}, []string{"unknown.id"})
 			got := group.Status.Apps[0]
 			got.Message = ""
 			if diff := cmp.Diff(tc.want, got); diff != "" || intents["crm"] != tc.intent {
@@ -66,13 +66,13 @@ func TestEntryOfAPushedGroup(t *testing.T) {
 func TestLossOfMembersGoesFirst(t *testing.T) {
 	entry := &v1alpha1.PushedGroupStatus{Members: 2}
 	for name, tc := range map[string]struct {
-		view provision.PushedGroupView
-		want apps.Class
+		view desired.PushedGroupView
+		want provisioner.Class
 	}{
-		"a new group":   {provision.PushedGroupView{Step: plan.GroupStep{Action: v1alpha1.ActionCreate}}, apps.ClassChange},
-		"fewer members": {provision.PushedGroupView{Entry: entry, Wanted: plan.GroupWanted{Members: []string{"1"}}}, apps.ClassRevocation},
-		"more members":  {provision.PushedGroupView{Entry: entry, Wanted: plan.GroupWanted{Members: []string{"1", "2", "3"}}}, apps.ClassChange},
-		"a deleted one": {provision.PushedGroupView{Step: plan.GroupStep{Action: v1alpha1.ActionDelete}}, apps.ClassRevocation},
+		"a new group":   {desired.PushedGroupView{Step: plan.GroupStep{Action: v1alpha1.ActionCreate}}, provisioner.ClassChange},
+		"fewer members": {desired.PushedGroupView{Entry: entry, Wanted: plan.GroupWanted{Members: []string{"1"}}}, provisioner.ClassRevocation},
+		"more members":  {desired.PushedGroupView{Entry: entry, Wanted: plan.GroupWanted{Members: []string{"1", "2", "3"}}}, provisioner.ClassChange},
+		"a deleted one": {desired.PushedGroupView{Step: plan.GroupStep{Action: v1alpha1.ActionDelete}}, provisioner.ClassRevocation},
 	} {
 		if got := classOf(&tc.view); got != tc.want {
 			t.Errorf("%s: class %d, want %d", name, got, tc.want)

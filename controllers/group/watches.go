@@ -16,8 +16,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/kube"
-	"github.com/scim-operator/scim-operator/internal/provision"
 )
 
 const concurrency = 8
@@ -106,7 +106,7 @@ func (r *Reconciler) apps() handler.EventHandler {
 				keys = append(keys, keysOf(app.Namespace, []string{group.ID})...)
 			}
 			var have v1alpha1.ScimGroupList
-			fields := client.MatchingFields{provision.IndexGroupApp: app.Name}
+			fields := client.MatchingFields{desired.IndexGroupApp: app.Name}
 			if err := r.Client.List(ctx, &have, client.InNamespace(app.Namespace), fields, client.UnsafeDisableDeepCopy); err != nil {
 				return nil, err
 			}

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
-	pt "github.com/scim-operator/scim-operator/internal/provision/provisiontest"
+	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
 )
 
 // countedClient counts what is read.

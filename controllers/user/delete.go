@@ -13,13 +13,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/kube"
-	"github.com/scim-operator/scim-operator/internal/provision"
 )
 
 // finalize lets a deleted user go once nothing of it is left to deprovision, and no other user has its userName by way of this object.
 // Deleting the namespace always finishes: the accounts then stay as they are. The log says so, for Kubernetes takes no event in a namespace that goes.
-func (r *Reconciler) finalize(ctx context.Context, view *provision.UserView) (ctrl.Result, error) {
+func (r *Reconciler) finalize(ctx context.Context, view *desired.UserView) (ctrl.Result, error) {
 	user := view.User
 	if !controllerutil.ContainsFinalizer(user, v1alpha1.FinalizerDeprovision) {
 		return ctrl.Result{}, nil
@@ -72,8 +72,8 @@ func (r *Reconciler) sweep(ctx context.Context, user *v1alpha1.ScimUser) (ctrl.R
 }
 
 // deprovisioned is whether every account is as it should be for somebody who is gone.
-func deprovisioned(view *provision.UserView) bool {
-	return !slices.ContainsFunc(view.Accounts, func(a provision.AccountView) bool { return !a.Step.Drop && !a.Step.InSync })
+func deprovisioned(view *desired.UserView) bool {
+	return !slices.ContainsFunc(view.Accounts, func(a desired.AccountView) bool { return !a.Step.Drop && !a.Step.InSync })
 }
 
 // letGo takes the finalizers off, bound to the resourceVersion on which the decision was made.

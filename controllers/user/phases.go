@@ -15,13 +15,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
-	"github.com/scim-operator/scim-operator/internal/apps"
+	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/kube"
-	"github.com/scim-operator/scim-operator/internal/provision"
+	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
 
 // admit lets a user take effect: its userName is its own, it has an id and the finalizer. done means that this reconcile ends here.
-func (r *Reconciler) admit(ctx context.Context, view *provision.UserView) (done bool, result ctrl.Result, err error) {
+func (r *Reconciler) admit(ctx context.Context, view *desired.UserView) (done bool, result ctrl.Result, err error) {
 	user := view.User
 	if !user.DeletionTimestamp.IsZero() {
 		return false, ctrl.Result{}, nil
@@ -57,7 +57,7 @@ func (r *Reconciler) refuse(ctx context.Context, user *v1alpha1.ScimUser, holder
 }
 
 // accounts works out the status, writes it when there is something to say, and sets the apps to work.
-func (r *Reconciler) accounts(ctx context.Context, view *provision.UserView) (result ctrl.Result, wrote bool, err error) {
+func (r *Reconciler) accounts(ctx context.Context, view *desired.UserView) (result ctrl.Result, wrote bool, err error) {
 	key := client.ObjectKeyFromObject(view.User)
 	next := r.compute(view)
 	if wait := r.gather(view, next); wait > 0 {
@@ -96,8 +96,8 @@ func nextRetry(accounts []v1alpha1.Account, now time.Time) time.Duration {
 }
 
 // compute is the status as it should be now.
-func (r *Reconciler) compute(view *provision.UserView) *nextStatus {
-	return computeStatus(view, func(account *provision.AccountView) appState {
+func (r *Reconciler) compute(view *desired.UserView) *nextStatus {
+	return computeStatus(view, func(account *desired.AccountView) appState {
 		app := r.Apps.Get(types.NamespacedName{Namespace: view.User.Namespace, Name: account.AppName})
 		if app == nil {
 			return appState{}
@@ -111,14 +111,14 @@ func (r *Reconciler) compute(view *provision.UserView) *nextStatus {
 
 // gather is how long to wait before a status is written: outcomes of several apps go together, and a change that is being made right now is
 // not announced first. 0 means now.
-func (r *Reconciler) gather(view *provision.UserView, next *nextStatus) time.Duration {
+func (r *Reconciler) gather(view *desired.UserView, next *nextStatus) time.Duration {
 	if next.urgent {
 		return 0
 	}
 	key := client.ObjectKeyFromObject(view.User)
 	now := r.Clock.Now()
 	if len(view.Outcomes) > 0 {
-		if !r.Apps.Busy(key.Namespace, apps.Key{Kind: apps.KindAccount, Name: key.Name}) {
+		if !r.Apps.Busy(key.Namespace, provisioner.Key{Kind: provisioner.KindAccount, Name: key.Name}) {
 			if r.View.Users.Complete(key, view.User.UID, view.Outcomes) {
 				return 0
 			}
@@ -140,7 +140,7 @@ func (r *Reconciler) gather(view *provision.UserView, next *nextStatus) time.Dur
 }
 
 // enqueue gives the apps the keys that they have to look at. intentsWritten says that the intents to create stand in etcd.
-func (r *Reconciler) enqueue(view *provision.UserView, next *nextStatus, intentsWritten bool) {
+func (r *Reconciler) enqueue(view *desired.UserView, next *nextStatus, intentsWritten bool) {
 	for i := range view.Accounts {
 		account := &view.Accounts[i]
 		if account.App == nil || account.Step.Action == "" {
@@ -150,7 +150,7 @@ func (r *Reconciler) enqueue(view *provision.UserView, next *nextStatus, intents
 		if app == nil {
 			continue
 		}
-		key := apps.Key{Kind: apps.KindAccount, Name: view.User.Name}
+		key := provisioner.Key{Kind: provisioner.KindAccount, Name: view.User.Name}
 		if next.intents[account.AppName] {
 			if !intentsWritten {
 				continue
@@ -161,19 +161,19 @@ func (r *Reconciler) enqueue(view *provision.UserView, next *nextStatus, intents
 	}
 }
 
-func classOf(account *provision.AccountView) apps.Class {
+func classOf(account *desired.AccountView) provisioner.Class {
 	switch {
 	case account.Step.Revocation:
-		return apps.ClassRevocation
+		return provisioner.ClassRevocation
 	case account.Step.Action == v1alpha1.ActionCreate:
-		return apps.ClassJoiner
+		return provisioner.ClassJoiner
 	default:
-		return apps.ClassChange
+		return provisioner.ClassChange
 	}
 }
 
 // record tells of the changes that were made, and the apps that their counters move.
-func (r *Reconciler) record(view *provision.UserView) {
+func (r *Reconciler) record(view *desired.UserView) {
 	for i := range view.Accounts {
 		r.Apps.Changed(types.NamespacedName{Namespace: view.User.Namespace, Name: view.Accounts[i].AppName})
 	}
@@ -186,7 +186,7 @@ func (r *Reconciler) record(view *provision.UserView) {
 
 // accountEvent is what happened, as a person says it.
 func accountEvent(event string) string {
-	if event == provision.EventVanished {
+	if event == desired.EventVanished {
 		return "The account was gone and is looked for"
 	}
 	return event + " the account"

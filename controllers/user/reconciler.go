@@ -16,9 +16,9 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/scim-operator/scim-operator/internal/apps"
+	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/directory"
-	"github.com/scim-operator/scim-operator/internal/provision"
+	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
 
 const (
@@ -41,8 +41,8 @@ type Reconciler struct {
 	Client    client.Client
 	Live      client.Reader
 	Directory *directory.Store
-	View      *provision.View
-	Apps      *apps.Registry
+	View      *desired.View
+	Apps      *provisioner.Registry
 	Recorder  events.EventRecorder
 	Clock     clock.PassiveClock
 

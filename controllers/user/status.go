@@ -12,9 +12,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/plan"
-	"github.com/scim-operator/scim-operator/internal/provision"
 )
 
 // appState is what matters of a running app for a user's status.
@@ -37,7 +37,7 @@ type nextStatus struct {
 }
 
 // computeStatus is the status that follows from what is known of a user. It is pure.
-func computeStatus(view *provision.UserView, state func(*provision.AccountView) appState) *nextStatus {
+func computeStatus(view *desired.UserView, state func(*desired.AccountView) appState) *nextStatus {
 	next := &nextStatus{intents: map[string]bool{}}
 	after := view.User.DeepCopy()
 	after.Status.Accounts = nil
@@ -77,7 +77,7 @@ const maxAccounts = 64
 const tooManyAccounts = "the user has 64 accounts already, which is as many as there may be; take apps from the user"
 
 // entryOf leaves the entry of an app whose configuration is invalid as it is: that is the app's trouble, and costs no write of each user.
-func (n *nextStatus) entryOf(account *provision.AccountView, state func(*provision.AccountView) appState) v1alpha1.Account {
+func (n *nextStatus) entryOf(account *desired.AccountView, state func(*desired.AccountView) appState) v1alpha1.Account {
 	if account.App == nil && account.Entry != nil {
 		return *account.Entry.DeepCopy()
 	}
@@ -85,12 +85,12 @@ func (n *nextStatus) entryOf(account *provision.AccountView, state func(*provisi
 }
 
 // settled is whether an account was as it should be when the configuration of its app became invalid.
-func settled(account *provision.AccountView) bool {
+func settled(account *desired.AccountView) bool {
 	return account.App == nil && account.Entry != nil && account.Entry.Planned == "" && account.Entry.Reason == ""
 }
 
 // entry is an account's entry as it should stand in the status.
-func (n *nextStatus) entry(account *provision.AccountView, state appState) v1alpha1.Account {
+func (n *nextStatus) entry(account *desired.AccountView, state appState) v1alpha1.Account {
 	step := account.Step
 	entry := v1alpha1.Account{App: account.AppName, State: v1alpha1.AccountPending}
 	if account.Entry != nil {

@@ -14,32 +14,32 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
-	"github.com/scim-operator/scim-operator/internal/apps"
+	"github.com/scim-operator/scim-operator/internal/desired"
+	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
 	"github.com/scim-operator/scim-operator/internal/plan"
-	"github.com/scim-operator/scim-operator/internal/provision"
-	pt "github.com/scim-operator/scim-operator/internal/provision/provisiontest"
+	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
 
-func compiled(t testing.TB, change func(*v1alpha1.ScimApp)) *provision.App {
+func compiled(t testing.TB, change func(*v1alpha1.ScimApp)) *desired.App {
 	t.Helper()
 	app := pt.App("crm")
 	if change != nil {
 		change(app)
 	}
-	out, err := provision.CompileApp(app)
+	out, err := desired.CompileApp(app)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return out
 }
 
-func viewOf(user *v1alpha1.ScimUser, accounts ...provision.AccountView) *provision.UserView {
+func viewOf(user *v1alpha1.ScimUser, accounts ...desired.AccountView) *desired.UserView {
 	for i := range accounts {
 		if accounts[i].Entry != nil {
 			user.Status.Accounts = append(user.Status.Accounts, *accounts[i].Entry)
 		}
 	}
-	return &provision.UserView{User: user, Cached: user, Accounts: accounts}
+	return &desired.UserView{User: user, Cached: user, Accounts: accounts}
 }
 
 func TestEntryFollowsFromTheStep(t *testing.T) {
@@ -150,11 +150,11 @@ func TestEntryFollowsFromTheStep(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			account := provision.AccountView{
+			account := desired.AccountView{
 				App: compiled(t, tc.app), AppName: "crm", Entry: tc.entry, Step: tc.step, Announced: tc.announced,
 				Wanted: plan.Wanted{Values: map[string]any{"userName": "kim@corp.test"}},
 			}
-			next := computeStatus(viewOf(pt.User("kim"), account), func(*provision.AccountView) appState { return tc.state })
+			next := computeStatus(viewOf(pt.User("kim"), account), func(*desired.AccountView) appState { return tc.state })
 			got := next.status.Accounts[0]
 			got.Message = ""
 			if diff := cmp.Diff(tc.want, got); diff != "" {
@@ -169,24 +169,24 @@ func TestEntryFollowsFromTheStep(t *testing.T) {
 
 func TestAppWhoseConfigurationIsInvalidCostsNoWriteOfItsUsers(t *testing.T) {
 	entry := v1alpha1.Account{App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Applied: "v1"}
-	broken := provision.AccountView{AppName: "crm", Entry: &entry, Step: plan.Step{Reason: v1alpha1.ReasonAppNotReady, Message: "invalid"}}
+	broken := desired.AccountView{AppName: "crm", Entry: &entry, Step: plan.Step{Reason: v1alpha1.ReasonAppNotReady, Message: "invalid"}}
 	user := pt.User("kim")
-	next := computeStatus(viewOf(user, broken), func(*provision.AccountView) appState { return appState{} })
+	next := computeStatus(viewOf(user, broken), func(*desired.AccountView) appState { return appState{} })
 	if diff := cmp.Diff([]v1alpha1.Account{entry}, next.status.Accounts); diff != "" || next.status.Summary != "1/1" {
 		t.Errorf("summary %s\n%s", next.status.Summary, diff)
 	}
 	broken.Entry = nil
-	next = computeStatus(viewOf(pt.User("kim"), broken), func(*provision.AccountView) appState { return appState{} })
+	next = computeStatus(viewOf(pt.User("kim"), broken), func(*desired.AccountView) appState { return appState{} })
 	if got := next.status.Accounts[0]; got.State != v1alpha1.AccountPending || got.Reason != v1alpha1.ReasonAppNotReady {
 		t.Errorf("a new account is %+v", got)
 	}
 }
 
 func TestUserHasAtMostAsManyAccountsAsTheStatusHolds(t *testing.T) {
-	var accounts []provision.AccountView
+	var accounts []desired.AccountView
 	app := compiled(t, nil)
 	for i := range 70 {
-		account := provision.AccountView{App: app, AppName: fmt.Sprintf("app-%02d", i), Step: plan.Step{Action: v1alpha1.ActionCreate}}
+		account := desired.AccountView{App: app, AppName: fmt.Sprintf("app-%02d", i), Step: plan.Step{Action: v1alpha1.ActionCreate}}
 		if i >= 40 && i < 60 {
 			account.Entry = &v1alpha1.Account{App: account.AppName, State: v1alpha1.AccountActive}
 			account.Step = plan.Step{InSync: true}
@@ -194,7 +194,7 @@ func TestUserHasAtMostAsManyAccountsAsTheStatusHolds(t *testing.T) {
 		accounts = append(accounts, account)
 	}
 	view := viewOf(pt.User("kim"), accounts...)
-	next := computeStatus(view, func(*provision.AccountView) appState { return appState{} })
+	next := computeStatus(view, func(*desired.AccountView) appState { return appState{} })
 	if len(next.status.Accounts) != maxAccounts || len(next.intents) != 44 {
 		t.Errorf("%d accounts, %d intents", len(next.status.Accounts), len(next.intents))
 	}
@@ -243,12 +243,12 @@ func TestConditionsOfAUser(t *testing.T) {
 }
 
 func TestClassesOfChanges(t *testing.T) {
-	for want, step := range map[apps.Class]plan.Step{
-		apps.ClassRevocation: {Action: v1alpha1.ActionUpdate, Revocation: true},
-		apps.ClassChange:     {Action: v1alpha1.ActionReactivate},
-		apps.ClassJoiner:     {Action: v1alpha1.ActionCreate},
+	for want, step := range map[provisioner.Class]plan.Step{
+		provisioner.ClassRevocation: {Action: v1alpha1.ActionUpdate, Revocation: true},
+		provisioner.ClassChange:     {Action: v1alpha1.ActionReactivate},
+		provisioner.ClassJoiner:     {Action: v1alpha1.ActionCreate},
 	} {
-		if got := classOf(&provision.AccountView{Step: step}); got != want {
+		if got := classOf(&desired.AccountView{Step: step}); got != want {
 			t.Errorf("%s is of class %d, want %d", step.Action, got, want)
 		}
 	}

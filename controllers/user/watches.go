@@ -16,10 +16,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/directory"
 	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/membership"
-	"github.com/scim-operator/scim-operator/internal/provision"
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
@@ -47,7 +47,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger) e
 // watches find the users that a change of another object concerns.
 type watches struct {
 	cache client.Reader
-	view  *provision.View
+	view  *desired.View
 }
 
 // names: the object by way of which a user had a userName that it has no longer. Deleted itself, it only waited for that.

@@ -13,8 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
-	"github.com/scim-operator/scim-operator/internal/provision"
-	pt "github.com/scim-operator/scim-operator/internal/provision/provisiontest"
+	"github.com/scim-operator/scim-operator/internal/desired"
+	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
 )
 
 // sliced is a group of these slices, and the slices.
@@ -68,7 +68,7 @@ func TestAMemberOfALargeGroupIsReconciledAlone(t *testing.T) {
 				}
 			}
 			cache.Put(after)
-			w := &watches{cache: cache, view: provision.NewView(cache)}
+			w := &watches{cache: cache, view: desired.NewView(cache)}
 			q := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
 			defer q.ShutDown()
 			w.groups().Update(t.Context(), event.UpdateEvent{ObjectOld: before, ObjectNew: after}, q)

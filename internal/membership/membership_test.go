@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
 	"github.com/scim-operator/scim-operator/internal/membership"
-	pt "github.com/scim-operator/scim-operator/internal/provision/provisiontest"
 )
 
 // people are all who are ever in the group. The first is so all the time, the last never.

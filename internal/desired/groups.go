@@ -1,0 +1,272 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package desired
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/connector/profiles"
+	"github.com/scim-operator/scim-operator/internal/directory"
+	"github.com/scim-operator/scim-operator/internal/membership"
+	"github.com/scim-operator/scim-operator/internal/plan"
+)
+
+// GroupView is a group with everything that follows for its presence in apps.
+type GroupView struct {
+	// Group is a copy of the cached object with the overlay laid over it.
+	Group *v1alpha1.ScimGroup
+	// Cached is the object as the cache has it, shared with everybody: it is only read.
+	Cached   *v1alpha1.ScimGroup
+	Stale    bool
+	Outcomes map[string]Outcome[v1alpha1.PushedGroupStatus]
+	// Apps that the group is or was pushed to, by name.
+	Apps []PushedGroupView
+}
+
+// PushedGroupView is one group in one app.
+type PushedGroupView struct {
+	// App is nil if the ScimApp is gone or its configuration is invalid. Gone tells which.
+	App     *App
+	AppName string
+	Gone    bool
+	Entry   *v1alpha1.PushedGroupStatus
+	Wanted  plan.GroupWanted
+	Step    plan.GroupStep
+	// Creation says what happens when the app has no group of the name.
+	Creation v1alpha1.GroupCreation
+	// WithoutAccount is how many members are left out because they have no active account in the app (S87).
+	WithoutAccount int
+}
+
+// Group looks at a group. It returns nil if there is none.
+func (v *View) Group(ctx context.Context, key types.NamespacedName) (*GroupView, error) {
+	view, err := v.loadGroup(ctx, key)
+	if view == nil || err != nil {
+		return nil, err
+	}
+	group := view.Group
+	apps, err := v.allApps(ctx, key.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range pushedNames(group, apps) {
+		pushed, err := v.pushed(ctx, group, name, apps[name])
+		if err != nil {
+			return nil, err
+		}
+		view.Apps = append(view.Apps, pushed)
+	}
+	return view, nil
+}
+
+// loadGroup reads the group and lays the overlay over it.
+func (v *View) loadGroup(ctx context.Context, key types.NamespacedName) (*GroupView, error) {
+	seen := v.Groups.Look(key)
+	cached := &v1alpha1.ScimGroup{}
+	if err := v.cache.Get(ctx, key, cached, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	v.Groups.CaughtUp(cached)
+	group := cached.DeepCopy()
+	view := &GroupView{Group: group, Cached: cached, Outcomes: seen.Outcomes(cached.UID)}
+	if newest := seen.Newest(cached); newest != nil {
+		view.Stale = true
+		group.Status = *newest.DeepCopy()
+	}
+	for app, outcome := range view.Outcomes {
+		group.Status.Apps = withPushed(group.Status.Apps, app, outcome)
+	}
+	return view, nil
+}
+
+// Pushed looks at one group in one app; nil if there is nothing to look at, and for a group whose displayName a person changed: nothing is done for that one until
+// it is admitted by that name.
+func (v *View) Pushed(ctx context.Context, group types.NamespacedName, app string) (*GroupView, *PushedGroupView, error) {
+	view, err := v.Group(ctx, group)
+	if view == nil || err != nil {
+		return nil, nil, err
+	}
+	if view.Group.DeletionTimestamp.IsZero() && !directory.EntitledGroup(view.Group) {
+		return view, nil, nil
+	}
+	for i := range view.Apps {
+		if view.Apps[i].AppName == app {
+			return view, &view.Apps[i], nil
+		}
+	}
+	return view, nil, nil
+}
+
+func withPushed(entries []v1alpha1.PushedGroupStatus, app string, outcome Outcome[v1alpha1.PushedGroupStatus]) []v1alpha1.PushedGroupStatus {
+	i := slices.IndexFunc(entries, func(e v1alpha1.PushedGroupStatus) bool { return e.App == app })
+	switch {
+	case i >= 0 && outcome.Gone:
+		return slices.Delete(entries, i, i+1)
+	case i >= 0:
+		entries[i] = *outcome.Entry.DeepCopy()
+	case !outcome.Gone:
+		entries = append(entries, *outcome.Entry.DeepCopy())
+	}
+	return entries
+}
+
+func pushedNames(group *v1alpha1.ScimGroup, apps map[string]*compiledApp) []string {
+	var names []string
+	for i := range group.Status.Apps {
+		names = append(names, group.Status.Apps[i].App)
+	}
+	for name, app := range apps {
+		if app.err == nil && app.app.creation(group.SCIMID()) != "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// creation is how a group is made in the app, "" if it is not pushed there.
+func (a *App) creation(groupID string) v1alpha1.GroupCreation {
+	if groupID == "" || !a.HasFeature(v1alpha1.FeaturePushGroups) {
+		return ""
+	}
+	for _, resolved := range a.Object.Status.Groups {
+		if resolved.ID != groupID {
+			continue
+		}
+		for _, listed := range a.Object.Spec.Groups {
+			if listed.DisplayName != resolved.DisplayName {
+				continue
+			}
+			if listed.Creation != "" {
+				return listed.Creation
+			}
+			if a.Profile.GroupCreation == profiles.RequirePredefined {
+				return v1alpha1.GroupRequirePredefined
+			}
+			return v1alpha1.GroupCreate
+		}
+	}
+	return ""
+}
+
+func (v *View) pushed(ctx context.Context, group *v1alpha1.ScimGroup, name string, app *compiledApp) (PushedGroupView, error) {
+	pushed := PushedGroupView{AppName: name, Entry: group.Status.App(name)}
+	switch {
+	case app == nil:
+		pushed.Gone = true
+		pushed.Step = plan.GroupStep{Drop: true, InSync: true}
+		return pushed, nil
+	case app.err != nil:
+		pushed.Step = plan.GroupStep{
+			Reason: v1alpha1.ReasonAppNotReady, Message: "the configuration of the app is invalid; its Ready condition says why",
+		}
+		return pushed, nil //nolint:nilerr // it is for a person, and stands in the status of the app
+	}
+	pushed.App = app.app
+	pushed.Creation = app.app.creation(group.SCIMID())
+	pushed.Wanted = plan.GroupWanted{
+		Pushed:      pushed.Creation != "" && group.DeletionTimestamp.IsZero() && app.app.Object.DeletionTimestamp.IsZero(),
+		Deleted:     !group.DeletionTimestamp.IsZero(),
+		DisplayName: group.Spec.DisplayName,
+	}
+	if pushed.Wanted.Pushed {
+		members, without, err := v.remoteMembers(ctx, group, name)
+		if err != nil {
+			return pushed, err
+		}
+		pushed.Wanted.Members, pushed.WithoutAccount = members, without
+	}
+	pushed.Step = plan.DecideGroup(pushed.Wanted, pushed.Entry)
+	return pushed, nil
+}
+
+// remoteMembers are the app's ids of those members that have an active account there, sorted; a push never makes accounts (S87).
+// Members of member groups count as members. An id of a former user of the same object name stands for nobody.
+func (v *View) remoteMembers(ctx context.Context, group *v1alpha1.ScimGroup, app string) (remote []string, without int, err error) {
+	members, err := v.memberIDs(ctx, group)
+	if err != nil {
+		return nil, 0, err
+	}
+	for id := range members {
+		name, _, _ := v1alpha1.SplitSCIMID(id)
+		user, err := v.look(ctx, types.NamespacedName{Namespace: group.Namespace, Name: name})
+		if err != nil {
+			return nil, 0, err
+		}
+		if user == nil || user.SCIMID() != id || !user.Admitted() || !user.DeletionTimestamp.IsZero() {
+			continue
+		}
+		entry := user.Status.Account(app)
+		if entry == nil || entry.State != v1alpha1.AccountActive || entry.RemoteID == "" {
+			without++
+			continue
+		}
+		remote = append(remote, entry.RemoteID)
+	}
+	slices.Sort(remote)
+	return slices.Compact(remote), without, nil
+}
+
+// look reads a user, only to be read, as its status is known to this process; nil if there is none.
+func (v *View) look(ctx context.Context, key types.NamespacedName) (*v1alpha1.ScimUser, error) {
+	seen := v.Users.Look(key)
+	user := &v1alpha1.ScimUser{}
+	if err := v.cache.Get(ctx, key, user, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	return v.known(user, seen), nil
+}
+
+// MemberUsers are the object names of the users of a group and of its member groups. membership.ErrIncomplete if the cache does not know all.
+func (v *View) MemberUsers(ctx context.Context, group *v1alpha1.ScimGroup) ([]string, error) {
+	ids, err := v.memberIDs(ctx, group)
+	names := make([]string, 0, len(ids))
+	for id := range ids {
+		name, _, _ := v1alpha1.SplitSCIMID(id)
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), err
+}
+
+// memberIDs are the SCIM ids of the users of a group and of its member groups, whether or not such users exist. Member groups that are not
+// there, or that go, are left out.
+func (v *View) memberIDs(ctx context.Context, group *v1alpha1.ScimGroup) (map[string]bool, error) {
+	seen := map[string]bool{group.SCIMID(): true}
+	users := map[string]bool{}
+	for next := []*v1alpha1.ScimGroup{group}; len(next) > 0; {
+		current := next[0]
+		next = next[1:]
+		members, err := membership.Of(ctx, v.cache, current)
+		if err != nil {
+			return nil, err
+		}
+		for member := range members.All() {
+			name, _, ok := v1alpha1.SplitSCIMID(member.Value)
+			if !ok || seen[member.Value] {
+				continue
+			}
+			seen[member.Value] = true
+			if member.Type != v1alpha1.MemberTypeGroup {
+				users[member.Value] = true
+				continue
+			}
+			nested := &v1alpha1.ScimGroup{}
+			err := v.cache.Get(ctx, types.NamespacedName{Namespace: group.Namespace, Name: name}, nested, client.UnsafeDisableDeepCopy)
+			if client.IgnoreNotFound(err) != nil {
+				return nil, fmt.Errorf("reading a member group: %w", err)
+			}
+			if err == nil && nested.SCIMID() == member.Value && nested.DeletionTimestamp.IsZero() {
+				next = append(next, nested)
+			}
+		}
+	}
+	return users, nil
+}

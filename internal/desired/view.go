@@ -1,0 +1,438 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package desired works out, from the cache and what this process knows beyond it, what each account and each pushed group should be
+// and what the next step is. It reads; it neither writes nor calls an app.
+package desired
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/assignment"
+	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/membership"
+	"github.com/scim-operator/scim-operator/internal/plan"
+)
+
+// Indexes of the cache.
+const (
+	// IndexUserApp finds the ScimUsers that have an account entry of an app, by the app's name.
+	IndexUserApp = "status.accounts.app"
+	// IndexUserRemote finds the ScimUsers that hold an account, by RemoteKey, and some that hold others.
+	IndexUserRemote = "status.accounts.remoteID"
+	// IndexGroupApp finds the ScimGroups that have an entry of an app, by the app's name.
+	IndexGroupApp = "status.apps.app"
+)
+
+// RemoteKey is an account of an app as IndexUserRemote has it.
+func RemoteKey(app, remoteID string) string { return kube.Bucket(app + "/" + remoteID) }
+
+// RegisterIndexes adds the indexes of this package to the cache.
+func RegisterIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+	users := func(each func(v1alpha1.Account) string) client.IndexerFunc {
+		return func(obj client.Object) []string {
+			user, ok := obj.(*v1alpha1.ScimUser)
+			if !ok {
+				return nil
+			}
+			keys := make([]string, 0, len(user.Status.Accounts))
+			for _, account := range user.Status.Accounts {
+				if key := each(account); key != "" {
+					keys = append(keys, key)
+				}
+			}
+			return keys
+		}
+	}
+	byRemote := users(func(account v1alpha1.Account) string {
+		if account.RemoteID == "" {
+			return ""
+		}
+		return RemoteKey(account.App, account.RemoteID)
+	})
+	byGroupApp := func(obj client.Object) []string {
+		group, ok := obj.(*v1alpha1.ScimGroup)
+		if !ok {
+			return nil
+		}
+		keys := make([]string, 0, len(group.Status.Apps))
+		for _, app := range group.Status.Apps {
+			keys = append(keys, app.App)
+		}
+		return keys
+	}
+	return errors.Join(
+		indexer.IndexField(ctx, &v1alpha1.ScimUser{}, IndexUserApp, users(func(account v1alpha1.Account) string { return account.App })),
+		indexer.IndexField(ctx, &v1alpha1.ScimUser{}, IndexUserRemote, byRemote),
+		indexer.IndexField(ctx, &v1alpha1.ScimGroup{}, IndexGroupApp, byGroupApp),
+	)
+}
+
+// UserOverlay and GroupOverlay hold what the cache does not show yet.
+type (
+	UserOverlay  = Overlay[v1alpha1.ScimUserStatus, v1alpha1.Account]
+	GroupOverlay = Overlay[v1alpha1.ScimGroupStatus, v1alpha1.PushedGroupStatus]
+)
+
+// View answers what should be.
+type View struct {
+	cache client.Reader
+	// memberships are read from the cache alone: what it lacks is an error.
+	memberships *membership.Reader
+
+	Users  *UserOverlay
+	Groups *GroupOverlay
+	doubts doubts
+	// attempts are the changes that are being made now.
+	attempts attempts
+
+	mu        sync.Mutex
+	apps      map[types.NamespacedName]compiled
+	snapshots map[string]snapshot
+}
+
+type compiled struct {
+	uid        types.UID
+	generation int64
+	app        *App
+	err        error
+}
+
+// snapshot is the role mappings of a namespace, compiled. selections are those of its expressions.
+type snapshot struct {
+	fingerprint string
+	mappings    *assignment.Snapshot
+	selections  *selections
+}
+
+// NewView makes a view of a cache that has the indexes of RegisterIndexes and of the directory.
+func NewView(cache client.Reader) *View {
+	return &View{
+		cache:       cache,
+		memberships: membership.NewReader(cache, nil),
+
+		Users:  NewOverlay[v1alpha1.ScimUserStatus, v1alpha1.Account](),
+		Groups: NewOverlay[v1alpha1.ScimGroupStatus, v1alpha1.PushedGroupStatus](),
+		apps:   map[types.NamespacedName]compiled{}, snapshots: map[string]snapshot{},
+	}
+}
+
+// UserView is a user with everything that follows for its accounts.
+type UserView struct {
+	// User is a copy of the cached object, with the newest status that is known and the outcomes that are not written yet laid over it.
+	User *v1alpha1.ScimUser
+	// Cached is the object as the cache has it, shared with everybody: it is only read.
+	Cached *v1alpha1.ScimUser
+	// Stale: the cache is older than what this process wrote; a status cannot be written on this copy.
+	Stale bool
+	// Outcomes that the status holds but etcd does not yet.
+	Outcomes map[string]Outcome[v1alpha1.Account]
+	// Accounts by app.
+	Accounts []AccountView
+}
+
+// AccountView is one account of a user.
+type AccountView struct {
+	// App is nil if the ScimApp is gone or its configuration is invalid; nothing is done then. Gone tells which.
+	App     *App
+	AppName string
+	Gone    bool
+	// Entry is the account's entry in the status, nil if there is none.
+	Entry  *v1alpha1.Account
+	Wanted plan.Wanted
+	Step   plan.Step
+	// Announced: the step may be taken; should this process die of it, the next one knows that it may have been.
+	Announced bool
+}
+
+// User looks at a user. It returns nil if there is none.
+func (v *View) User(ctx context.Context, key types.NamespacedName) (*UserView, error) {
+	view, err := v.load(ctx, key)
+	if view == nil || err != nil {
+		return nil, err
+	}
+	apps, err := v.allApps(ctx, key.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	given, err := v.assignments(ctx, view.User)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range accountNames(view.User, given) {
+		view.Accounts = append(view.Accounts, decide(view.User, name, apps[name], given[name]))
+	}
+	return view, nil
+}
+
+// Account looks at one account of a user. It returns nil if there is nothing to look at, and for a user whose userName is not its own: nothing is done for that
+// one until it is admitted.
+func (v *View) Account(ctx context.Context, user types.NamespacedName, app string) (*UserView, *AccountView, error) {
+	view, err := v.load(ctx, user)
+	if view == nil || err != nil {
+		return nil, nil, err
+	}
+	if own, err := v.ownsName(ctx, view.User); err != nil || !own {
+		return view, nil, err
+	}
+	given, err := v.assignments(ctx, view.User)
+	if err != nil {
+		return nil, nil, err
+	}
+	if given[app] == nil && view.User.Status.Account(app) == nil {
+		return view, nil, nil
+	}
+	compiled, err := v.compiled(ctx, types.NamespacedName{Namespace: user.Namespace, Name: app})
+	if err != nil {
+		return nil, nil, err
+	}
+	view.Accounts = []AccountView{decide(view.User, app, compiled, given[app])}
+	return view, &view.Accounts[0], nil
+}
+
+// load reads the user and lays the overlay over it.
+func (v *View) load(ctx context.Context, key types.NamespacedName) (*UserView, error) {
+	seen := v.Users.Look(key)
+	cached := &v1alpha1.ScimUser{}
+	if err := v.cache.Get(ctx, key, cached, client.UnsafeDisableDeepCopy); err != nil {
+		if apierrors.IsNotFound(err) {
+			v.forgetSelection(key)
+		}
+		return nil, client.IgnoreNotFound(err)
+	}
+	v.Users.CaughtUp(cached)
+	if err := v.doubts.find(ctx, v.cache); err != nil {
+		return nil, err
+	}
+	view := lay(cached, seen)
+	v.doubts.mark(view)
+	v.attempts.mark(view)
+	return view, nil
+}
+
+// known is a user only to be read, as its status is known to this process: the cached one itself where there is nothing to add.
+func (v *View) known(cached *v1alpha1.ScimUser, seen Seen[v1alpha1.ScimUserStatus, v1alpha1.Account]) *v1alpha1.ScimUser {
+	if seen.Nothing() && !v.doubts.about(cached) {
+		return cached
+	}
+	view := lay(cached, seen)
+	v.doubts.mark(view)
+	return view.User
+}
+
+// lay lays what was seen in the overlay over a copy of the cached user.
+func lay(cached *v1alpha1.ScimUser, seen Seen[v1alpha1.ScimUserStatus, v1alpha1.Account]) *UserView {
+	user := cached.DeepCopy()
+	view := &UserView{User: user, Cached: cached, Outcomes: seen.Outcomes(cached.UID)}
+	if newest := seen.Newest(cached); newest != nil {
+		view.Stale = true
+		user.Status = *newest.DeepCopy()
+	}
+	for app, outcome := range view.Outcomes {
+		user.Status.Accounts = withAccount(user.Status.Accounts, app, outcome)
+	}
+	return view
+}
+
+// withAccount puts an outcome in its place.
+func withAccount(accounts []v1alpha1.Account, app string, outcome Outcome[v1alpha1.Account]) []v1alpha1.Account {
+	i := slices.IndexFunc(accounts, func(a v1alpha1.Account) bool { return a.App == app })
+	switch {
+	case i >= 0 && outcome.Gone:
+		return slices.Delete(accounts, i, i+1)
+	case i >= 0:
+		accounts[i] = *outcome.Entry.DeepCopy()
+	case !outcome.Gone:
+		accounts = append(accounts, *outcome.Entry.DeepCopy())
+	}
+	return accounts
+}
+
+func accountNames(user *v1alpha1.ScimUser, given map[string]*assignment.Assignment) []string {
+	var names []string
+	for i := range user.Status.Accounts {
+		names = append(names, user.Status.Accounts[i].App)
+	}
+	for name := range given {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func decide(user *v1alpha1.ScimUser, name string, app *compiledApp, given *assignment.Assignment) AccountView {
+	account := AccountView{AppName: name, Entry: user.Status.Account(name)}
+	switch {
+	case app == nil:
+		account.Gone = true
+		account.Step = plan.Step{Drop: true, InSync: true}
+		return account
+	case app.err != nil:
+		account.Step = plan.Step{
+			Reason: v1alpha1.ReasonAppNotReady, Message: "the configuration of the app is invalid; its Ready condition says why",
+		}
+		return account
+	}
+	account.App = app.app
+	account.Wanted = app.app.wanted(user, given)
+	account.Step = plan.Decide(account.Wanted, account.Entry, app.app.policy(account.Wanted))
+	account.Announced = plan.Announced(account.Step, account.Entry, user.Status.ObservedGeneration != user.Generation)
+	return account
+}
+
+// compiledApp is a ScimApp made ready, or why it cannot be.
+type compiledApp struct {
+	app *App
+	err error
+}
+
+// allApps are the ScimApps of a namespace, compiled.
+func (v *View) allApps(ctx context.Context, namespace string) (map[string]*compiledApp, error) {
+	var list v1alpha1.ScimAppList
+	if err := v.cache.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("listing the apps: %w", err)
+	}
+	apps := make(map[string]*compiledApp, len(list.Items))
+	for i := range list.Items {
+		apps[list.Items[i].Name] = v.compile(&list.Items[i])
+	}
+	return apps, nil
+}
+
+// compiled is one ScimApp, nil if there is none.
+func (v *View) compiled(ctx context.Context, key types.NamespacedName) (*compiledApp, error) {
+	app := &v1alpha1.ScimApp{}
+	if err := v.cache.Get(ctx, key, app, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	return v.compile(app), nil
+}
+
+// App is one ScimApp, compiled; nil if there is none. The error is an *InvalidError where it is for a person.
+func (v *View) App(ctx context.Context, key types.NamespacedName) (*App, error) {
+	compiled, err := v.compiled(ctx, key)
+	if compiled == nil || err != nil {
+		return nil, err
+	}
+	return compiled.app, compiled.err
+}
+
+// compile keeps what it compiled until the spec changes. The object of the result is the one given: status and metadata move without the spec.
+func (v *View) compile(object *v1alpha1.ScimApp) *compiledApp {
+	key := client.ObjectKeyFromObject(object)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	have, ok := v.apps[key]
+	if !ok || have.uid != object.UID || have.generation != object.Generation {
+		app, err := CompileApp(object)
+		have = compiled{uid: object.UID, generation: object.Generation, app: app, err: err}
+		v.apps[key] = have
+	}
+	if have.err != nil {
+		return &compiledApp{err: have.err}
+	}
+	app := *have.app
+	app.Object = object
+	return &compiledApp{app: &app}
+}
+
+// ForgetApp drops what was compiled for a ScimApp that is gone.
+func (v *View) ForgetApp(key types.NamespacedName) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.apps, key)
+}
+
+// assignments are the apps that the user has. A user that is not admitted has none.
+func (v *View) assignments(ctx context.Context, user *v1alpha1.ScimUser) (map[string]*assignment.Assignment, error) {
+	mappings, err := v.mappings(ctx, user.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	return v.given(ctx, mappings, user)
+}
+
+func (v *View) given(ctx context.Context, from snapshot, user *v1alpha1.ScimUser) (map[string]*assignment.Assignment, error) {
+	if !user.Admitted() {
+		return nil, nil
+	}
+	groups, err := v.GroupsOf(ctx, user.Namespace, user.SCIMID())
+	if err != nil {
+		return nil, err
+	}
+	list := from.mappings.ForSelected(user, groups, from.selections.of(from.mappings, user))
+	given := make(map[string]*assignment.Assignment, len(list))
+	for i := range list {
+		given[list[i].App] = &list[i]
+	}
+	return given, nil
+}
+
+// mappings are the role mappings of a namespace, compiled; compiled anew only when one has changed.
+func (v *View) mappings(ctx context.Context, namespace string) (snapshot, error) {
+	var list v1alpha1.ScimRoleMappingList
+	if err := v.cache.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return snapshot{}, fmt.Errorf("listing the role mappings: %w", err)
+	}
+	versions := make([]string, len(list.Items))
+	for i := range list.Items {
+		versions[i] = string(list.Items[i].UID) + "@" + list.Items[i].ResourceVersion
+	}
+	slices.Sort(versions)
+	fingerprint := strings.Join(versions, " ")
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	have, ok := v.snapshots[namespace]
+	if !ok || have.fingerprint != fingerprint {
+		next := snapshot{fingerprint: fingerprint, mappings: have.mappings.Next(list.Items), selections: have.selections}
+		if !ok || !next.mappings.SameExpressions(have.mappings) {
+			next.selections = newSelections()
+		}
+		have = next
+		v.snapshots[namespace] = have
+	}
+	return have, nil
+}
+
+// SliceVanished has to be called when the cache loses a part of a group's members.
+func (v *View) SliceVanished(slice *v1alpha1.ScimGroupSlice) { v.memberships.Vanished(slice) }
+
+// DirectGroupsOf are the groups that have a member themselves: the cache's own, only to be read. membership.ErrIncomplete if the cache does not know all.
+func (v *View) DirectGroupsOf(ctx context.Context, namespace, id string) ([]*v1alpha1.ScimGroup, error) {
+	return v.memberships.GroupsOf(ctx, namespace, id)
+}
+
+// GroupsOf are the SCIM ids of the groups that a member is in, directly or through other groups. membership.ErrIncomplete if the cache does not know all.
+func (v *View) GroupsOf(ctx context.Context, namespace, id string) ([]string, error) {
+	seen := map[string]bool{}
+	var ids []string
+	for next := []string{id}; len(next) > 0; {
+		member := next[0]
+		next = next[1:]
+		groups, err := v.memberships.GroupsOf(ctx, namespace, member)
+		if err != nil {
+			return nil, err
+		}
+		for _, group := range groups {
+			id := group.SCIMID()
+			if id == "" || seen[id] || !group.DeletionTimestamp.IsZero() {
+				continue
+			}
+			seen[id] = true
+			ids = append(ids, id)
+			next = append(next, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
+}

@@ -1,0 +1,75 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package provisioner
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/scim-operator/scim-operator/internal/connector"
+)
+
+// Metrics of the calls to apps. No label names a user.
+type Metrics struct {
+	calls    *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	depth    *prometheus.GaugeVec
+	held     *prometheus.CounterVec
+}
+
+// NewMetrics registers the metrics.
+func NewMetrics(registerer prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scim_app_calls_total", Help: "Calls to apps by operation and result: an HTTP status, or the kind of the failure.",
+		}, []string{"namespace", "app", "operation", "result"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "scim_app_call_duration_seconds", Help: "How long calls to apps take.", Buckets: []float64{.01, .03, .1, .3, 1, 3, 10, 30},
+		}, []string{"namespace", "app", "operation"}),
+		depth: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "scim_app_queue_depth", Help: "Keys that wait for an app, by class.",
+		}, []string{"namespace", "app", "class"}),
+		held: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scim_app_held_changes_total", Help: "Changes that the mass-change guard has held.",
+		}, []string{"namespace", "app"}),
+	}
+	registerer.MustRegister(m.calls, m.duration, m.depth, m.held)
+	return m
+}
+
+// Observer counts the calls of an app.
+func (m *Metrics) Observer(app types.NamespacedName) func(op string, status int, took time.Duration, err error) {
+	return func(op string, status int, took time.Duration, err error) {
+		result := strconv.Itoa(status)
+		if status == 0 {
+			result = string(connector.KindOf(err))
+		}
+		m.calls.WithLabelValues(app.Namespace, app.Name, op, result).Inc()
+		m.duration.WithLabelValues(app.Namespace, app.Name, op).Observe(took.Seconds())
+	}
+}
+
+var classNames = [classes]string{"revocation", "change", "joiner"}
+
+func (m *Metrics) queueDepth(app types.NamespacedName, depth [classes]int) {
+	for class, n := range depth {
+		m.depth.WithLabelValues(app.Namespace, app.Name, classNames[class]).Set(float64(n))
+	}
+}
+
+func (m *Metrics) heldChanges(app types.NamespacedName, n int) {
+	m.held.WithLabelValues(app.Namespace, app.Name).Add(float64(n))
+}
+
+// forget drops the metrics of an app that is gone.
+func (m *Metrics) forget(app types.NamespacedName) {
+	labels := prometheus.Labels{"namespace": app.Namespace, "app": app.Name}
+	m.calls.DeletePartialMatch(labels)
+	m.duration.DeletePartialMatch(labels)
+	m.depth.DeletePartialMatch(labels)
+	m.held.DeletePartialMatch(labels)
+}

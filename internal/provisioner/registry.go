@@ -1,0 +1,147 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package provisioner runs the apps: for each ScimApp that may be called, a queue of keys, workers, a circuit breaker and the gate of the
+// mass-change guard. It starts, changes and stops them as ScimApps come and go, and hands what came of the calls to the overlay.
+package provisioner
+
+import (
+	"context"
+	"sync"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+
+	"github.com/scim-operator/scim-operator/internal/desired"
+)
+
+// Notify tells the controllers that something changed. The functions do not block.
+type Notify struct {
+	User, Group, App func(types.NamespacedName)
+}
+
+// Registry is the running apps. It only runs them between Start and the end of its context, that is, while this process leads.
+type Registry struct {
+	view    *desired.View
+	clock   clock.Clock
+	log     logr.Logger
+	metrics *Metrics
+	notify  Notify
+
+	mu      sync.Mutex
+	ctx     context.Context //nolint:containedctx // the apps live as long as the registry runs, not as long as the reconcile that starts them
+	running map[types.NamespacedName]*App
+	// recent outlive the running app: another token does not make the guard forget.
+	recent map[types.NamespacedName]*recentRevocations
+	// patience outlives it as well: a person who has the credentials tested again wants what failed tried again.
+	patience map[types.NamespacedName]*patience
+	// moved are the apps whose accounts changed since they were last counted.
+	moved map[types.NamespacedName]bool
+}
+
+// NewRegistry makes an empty registry. SetNotify has to be called before Start.
+func NewRegistry(view *desired.View, clk clock.Clock, log logr.Logger, metrics *Metrics) *Registry {
+	return &Registry{
+		view: view, clock: clk, log: log, metrics: metrics,
+		running: map[types.NamespacedName]*App{}, recent: map[types.NamespacedName]*recentRevocations{}, moved: map[types.NamespacedName]bool{},
+		patience: map[types.NamespacedName]*patience{},
+	}
+}
+
+// SetNotify says whom to tell.
+func (r *Registry) SetNotify(notify Notify) { r.notify = notify }
+
+// Start runs until ctx is done, which is when leadership is lost; it then cancels every call and waits for the workers.
+func (r *Registry) Start(ctx context.Context) error {
+	r.mu.Lock()
+	r.ctx = ctx
+	r.mu.Unlock()
+	<-ctx.Done()
+	r.mu.Lock()
+	apps := r.running
+	r.running, r.ctx = map[types.NamespacedName]*App{}, nil
+	r.mu.Unlock()
+	for _, app := range apps {
+		app.stop()
+	}
+	return nil
+}
+
+// Get is a running app, nil if it does not run.
+func (r *Registry) Get(key types.NamespacedName) *App {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.running[key]
+}
+
+// Run starts an app, in place of one that runs under the key. It is false if the registry does not run: ask again. Calls of Run, Stop and
+// Forget for the same key have to come one after the other.
+func (r *Registry) Run(config Config) bool {
+	r.Stop(config.Key)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ctx == nil || r.ctx.Err() != nil {
+		return false
+	}
+	if r.recent[config.Key] == nil {
+		r.recent[config.Key], r.patience[config.Key] = &recentRevocations{}, newPatience()
+	}
+	app := newApp(config, r)
+	app.recent, app.patience = r.recent[config.Key], r.patience[config.Key]
+	app.start(r.ctx)
+	r.running[config.Key] = app
+	return true
+}
+
+// Stop ends an app: no call of it is under way when Stop returns.
+func (r *Registry) Stop(key types.NamespacedName) {
+	r.mu.Lock()
+	app := r.running[key]
+	delete(r.running, key)
+	r.mu.Unlock()
+	if app != nil {
+		app.stop()
+	}
+}
+
+// Forget ends an app that is gone.
+func (r *Registry) Forget(key types.NamespacedName) {
+	r.Stop(key)
+	r.mu.Lock()
+	delete(r.recent, key)
+	delete(r.patience, key)
+	delete(r.moved, key)
+	r.mu.Unlock()
+	r.metrics.forget(key)
+}
+
+// Changed says that accounts of an app were changed; its counters follow. It is told once until they are counted.
+func (r *Registry) Changed(app types.NamespacedName) {
+	r.mu.Lock()
+	told := r.moved[app]
+	r.moved[app] = true
+	r.mu.Unlock()
+	if !told {
+		r.notify.App(app)
+	}
+}
+
+// Counted says that the accounts of an app are being counted now.
+func (r *Registry) Counted(app types.NamespacedName) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.moved, app)
+}
+
+// Busy is whether an outcome for a user or group is about to come from any app of the namespace.
+func (r *Registry) Busy(namespace string, key Key) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name, app := range r.running {
+		if name.Namespace == namespace && app.queue.busy(key) {
+			return true
+		}
+	}
+	return false
+}

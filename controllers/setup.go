@@ -27,6 +27,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/directory"
 	"github.com/scim-operator/scim-operator/internal/egress"
 	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/ledger"
 	"github.com/scim-operator/scim-operator/internal/membership"
 	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
@@ -55,7 +56,7 @@ func RegisterIndexes(ctx context.Context, mgr ctrl.Manager) error {
 
 // Setup adds all controllers to the manager.
 func Setup(mgr ctrl.Manager, o Options) error {
-	view := desired.NewView(mgr.GetClient())
+	view := desired.NewView(mgr.GetClient(), ledger.NewBook(o.Clock))
 	if err := watchLosses(mgr, view); err != nil {
 		return err
 	}

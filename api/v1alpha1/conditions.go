@@ -80,6 +80,9 @@ const (
 	ReasonTargetGroupNotPredefined = "TargetGroupNotPredefined"
 	ReasonMembersPending           = "MembersPending"
 	ReasonTooManyAccounts          = "TooManyAccounts"
+	ReasonNotApplied               = "NotApplied"
+	ReasonAbsenceUnproven          = "AbsenceUnproven"
+	ReasonOwnershipUnknown         = "OwnershipUnknown"
 
 	// Mappings.
 	ReasonSubjectNotFound = "SubjectNotFound"

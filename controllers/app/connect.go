@@ -107,7 +107,7 @@ func (r *Reconciler) connectionOf(s *scope, fingerprint string) *connection {
 }
 
 // test tests the credentials and starts, resumes or stops the app by the result.
-func (r *Reconciler) test(ctx context.Context, s *scope, options scimconn.Options, running *provisioner.App) error {
+func (r *Reconciler) test(ctx context.Context, s *scope, options scimconn.Options, running *provisioner.Worker) error {
 	conn, err := scimconn.New(options)
 	if err != nil {
 		r.Apps.Stop(s.key)

@@ -58,6 +58,8 @@ type scope struct {
 	compiled   *desired.App
 	connection *connection
 	census     *desired.AppCensus
+	// recorded are the users whose revocation the status tells of only now.
+	recorded []string
 	// unresolved are the pushed groups that do not exist (yet).
 	unresolved []string
 	// invalid says what a person has to mend in the configuration, with its reason.
@@ -80,7 +82,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	s := &scope{key: req.NamespacedName, app: before.DeepCopy()}
-	for _, phase := range []func(context.Context, *scope) error{r.finalizer, r.configuration, r.groups, r.connect, r.count, r.remove} {
+	for _, phase := range []func(context.Context, *scope) error{r.finalizer, r.configuration, r.groups, r.connect, r.guard, r.count, r.remove} {
 		if err := phase(ctx, s); err != nil {
 			if errors.Is(err, errWritten) {
 				return ctrl.Result{}, nil
@@ -95,6 +97,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	_, err := kube.PatchStatus(ctx, r.Client, before, s.app)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return ctrl.Result{RequeueAfter: kube.Jitter(100 * time.Millisecond)}, nil
+	}
+	if err == nil {
+		r.Apps.Recorded(s.key, s.recorded)
 	}
 	return ctrl.Result{RequeueAfter: s.requeue}, err
 }

@@ -73,7 +73,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	if view == nil {
 		r.large.forget(req.NamespacedName)
-		r.View.Groups.Forget(req.NamespacedName)
+		r.View.Book.Groups.Forget(req.NamespacedName)
 		return ctrl.Result{}, nil
 	}
 	r.large.looked(view.Group, r.Clock.Now())

@@ -22,6 +22,8 @@ type User struct {
 	ExternalID string
 	// Active is true for an app that does not show the attribute: RFC 7643 leaves the meaning to the service provider.
 	Active bool
+	// ActiveShown is whether the answer carried active.
+	ActiveShown bool
 	// Attributes is the nested JSON object as the app gave it; nil where the app answered a write without a body, and then only ID and Active are set.
 	Attributes map[string]any
 }

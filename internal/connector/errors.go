@@ -79,6 +79,8 @@ type Error struct {
 	Detail string
 	// Sent is true when the request, or a part of it, may have reached the app.
 	Sent bool
+	// InProtocol is true when the app refused in the error form of its protocol (RFC 7644 3.12), which a proxy or a login page does not speak.
+	InProtocol bool
 	// Err is the cause, for errors.Is. Its text may hold personal values and is not part of Error's text.
 	Err error
 }

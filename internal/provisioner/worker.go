@@ -19,6 +19,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/connector"
 	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/ledger"
 )
 
 // What the calls of one app are paced by.
@@ -40,6 +41,10 @@ const (
 	keyFailures = 5
 	// testMemory is how long a good test of the credentials spares another one.
 	testMemory = 10 * time.Second
+	// maxPause bounds a pause that a status tells of.
+	maxPause = time.Hour
+	// loopPause is how long a key waits that was reconciled again and again for nothing.
+	loopPause = time.Minute
 )
 
 // Config is an app to run.
@@ -47,8 +52,12 @@ type Config struct {
 	Key         types.NamespacedName
 	Connector   connector.Connector
 	Concurrency int
-	// Settle is how long after a create whose outcome is unknown the account may still not show.
+	// Settle is how long the app may not show a write.
 	Settle time.Duration
+	// Credentials changes with the credentials: what they may cure is tried again at once.
+	Credentials string
+	// PausedUntil is until when the app asked not to be called, as its status says.
+	PausedUntil time.Time
 }
 
 // Health is what is wrong with an app as a whole.
@@ -57,51 +66,56 @@ type Health struct {
 	Reason, Message string
 }
 
-// App is a running app.
-type App struct {
+// Worker runs the calls of one app.
+type Worker struct {
 	config  Config
 	view    *desired.View
+	ledger  *ledger.Ledger
 	clock   clock.Clock
 	log     logr.Logger
 	metrics *Metrics
 	notify  Notify
 	queue   *queue
 	gate    *gate
-	// patience knows what waits for its next try.
-	patience *patience
-	breaker  *gobreaker.TwoStepCircuitBreaker[struct{}]
-	started  time.Time
-	recent   *recentRevocations
+	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
 	// rescan: the queue refused something that has room now.
 	rescan atomic.Bool
 
-	cancel  context.CancelFunc
-	workers sync.WaitGroup
+	ctx    context.Context //nolint:containedctx // the worker works until it is stopped
+	cancel context.CancelFunc
+	ended  func()
 
-	mu     sync.Mutex
-	health Health
-	// unknown is when the outcome of a create became unknown; intents are the creates that this process decided itself.
-	unknown  map[Key]time.Time
-	intents  map[Key]bool
-	failures map[Key]int
+	mu              sync.Mutex
+	busy            int
+	stopped, closed bool
+	health          Health
 	// tested is when the credentials were last found good.
 	tested time.Time
-	// owners are the users that an account was linked to lately, before the cache shows it.
-	owners owners
 }
 
-func newApp(config Config, r *Registry) *App {
+func newWorker(config Config, r *Registry) *Worker {
 	if config.Concurrency <= 0 {
 		config.Concurrency = defaultConcurrency
 	}
-	a := &App{
-		config: config, view: r.view, clock: r.clock, log: r.log.WithValues("namespace", config.Key.Namespace, "app", config.Key.Name),
-		metrics: r.metrics, notify: r.notify, queue: newQueue(queueLimit, r.clock.Now), started: r.clock.Now(),
-		unknown: map[Key]time.Time{}, intents: map[Key]bool{}, failures: map[Key]int{}, owners: newOwners(),
+	w := &Worker{
+		config: config, view: r.view, ledger: r.view.Book.Ledger(config.Key), clock: r.clock,
+		log:     r.log.WithValues("namespace", config.Key.Namespace, "app", config.Key.Name),
+		metrics: r.metrics, notify: r.notify, queue: newQueue(queueLimit, r.clock.Now),
 	}
-	a.gate = newGate(a)
-	a.breaker = newBreaker(breakerPause)
-	return a
+	w.ledger.SetSettle(config.Settle)
+	w.ledger.Pause(bounded(config.PausedUntil, r.clock.Now()))
+	w.queue.pause(w.ledger.PausedUntil())
+	w.gate = newGate(w)
+	w.breaker = newBreaker(breakerPause)
+	return w
+}
+
+// bounded is a pause from a status: it may come from a clock that was ahead.
+func bounded(until, now time.Time) time.Time {
+	if limit := now.Add(maxPause); until.After(limit) {
+		return limit
+	}
+	return until
 }
 
 func newBreaker(pause time.Duration) *gobreaker.TwoStepCircuitBreaker[struct{}] {
@@ -112,112 +126,149 @@ func newBreaker(pause time.Duration) *gobreaker.TwoStepCircuitBreaker[struct{}] 
 	})
 }
 
-func (a *App) start(ctx context.Context) {
-	ctx, a.cancel = context.WithCancel(ctx)
-	a.workers.Add(a.config.Concurrency + 1)
-	for range a.config.Concurrency {
-		go a.work(ctx)
+// start lets the worker work until it is stopped; ended is called once the last call has returned. manual: without goroutines.
+func (w *Worker) start(ctx context.Context, manual bool, ended func()) {
+	w.ctx, w.cancel = context.WithCancel(ctx)
+	w.ended = ended
+	if manual {
+		return
 	}
-	go a.gate.run(ctx)
+	w.busy = w.config.Concurrency + 1
+	for range w.config.Concurrency {
+		go w.work()
+	}
+	go func() {
+		defer w.leave()
+		w.gate.run(w.ctx)
+	}()
 }
 
-func (a *App) stop() {
-	a.cancel()
-	a.workers.Wait()
-	a.config.Connector.Close()
+// stop cancels all calls and returns at once.
+func (w *Worker) stop() {
+	w.mu.Lock()
+	w.stopped = true
+	w.mu.Unlock()
+	w.cancel()
+	w.enter()
+	w.leave()
+}
+
+// enter and leave count who is at work. The last to leave a stopped worker closes its connections.
+func (w *Worker) enter() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.busy++
+}
+
+func (w *Worker) leave() {
+	w.mu.Lock()
+	w.busy--
+	last := w.stopped && w.busy == 0 && !w.closed
+	w.closed = w.closed || last
+	w.mu.Unlock()
+	if last {
+		w.config.Connector.Close()
+		w.ended()
+	}
 }
 
 // Enqueue asks for a look at an account or group. It does nothing more if it is refused because the queue is full: a scan finds it again.
-func (a *App) Enqueue(key Key, class Class, exclusive string, delay time.Duration) {
-	a.queue.add(key, class, exclusive, delay)
-	a.metrics.queueDepth(a.config.Key, a.queue.depth())
+func (w *Worker) Enqueue(key Key, class Class, exclusive string, delay time.Duration) {
+	w.queue.add(key, class, exclusive, delay)
+	w.metrics.queueDepth(w.config.Key, w.queue.depth())
 }
 
-// Resume ends a pause after the credentials were found good.
-func (a *App) Resume() {
-	a.setHealth(Health{})
-	a.queue.resume()
+// Resume ends the wait for good credentials. A pause that the app asked for stays.
+func (w *Worker) Resume() {
+	w.setHealth(Health{})
+	w.queue.unblock()
 }
 
 // Health is what is wrong with the app as a whole.
-func (a *App) Health() Health {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.health
+func (w *Worker) Health() Health {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.health
 }
 
-// HeldBatch is the batch in which the guard holds a change of the user's account, "" for none.
-func (a *App) HeldBatch(user string, action v1alpha1.AccountAction) string {
-	return a.gate.batchOf(user, string(action))
-}
+// PausedUntil is until when the app asked not to be called.
+func (w *Worker) PausedUntil() time.Time { return w.ledger.PausedUntil() }
 
-// HeldBatches are the digests of the batches that wait for a person, sorted.
-func (a *App) HeldBatches() []string { return a.gate.batches() }
+// HeldBatches are the digests of the batches that wait for an approval, sorted.
+func (w *Worker) HeldBatches() []string { return w.gate.batches() }
 
-// HeldChanges are the changes that wait for a person, by the user's object name, whether their statuses say so already or not.
-func (a *App) HeldChanges() map[string]desired.HeldChange { return a.gate.changes() }
+// HeldChanges are the changes that wait for an approval, whether their statuses say so already or not.
+func (w *Worker) HeldChanges() map[ledger.ID]desired.HeldChange { return w.gate.changes() }
 
 // Recheck makes the guard count again, as after an approval.
-func (a *App) Recheck() { a.gate.submit() }
+func (w *Worker) Recheck() { w.gate.submit() }
 
 // TakeRescan is whether keys were refused that have room now. It is true once.
-func (a *App) TakeRescan() bool { return a.rescan.Swap(false) }
+func (w *Worker) TakeRescan() bool { return w.rescan.Swap(false) }
 
-func (a *App) work(ctx context.Context) {
-	defer a.workers.Done()
+func (w *Worker) work() {
+	defer w.leave()
 	for {
-		key, ok := a.queue.next(ctx)
+		key, ok := w.queue.next(w.ctx)
 		if !ok {
 			return
 		}
-		a.handle(ctx, key)
-		if a.queue.done(key) {
-			a.rescan.Store(true)
-			a.notify.App(a.config.Key)
-		}
-		a.report(key)
-		a.metrics.queueDepth(a.config.Key, a.queue.depth())
+		w.Handle(key)
 	}
+}
+
+// Handle looks at a key that the queue gave out, and ends with its outcome told.
+func (w *Worker) Handle(key Key) {
+	w.enter()
+	defer w.leave()
+	id := w.handle(w.ctx, key)
+	if w.queue.done(key) {
+		w.rescan.Store(true)
+		w.notify.App(w.config.Key)
+	}
+	w.report(key, id)
+	w.metrics.queueDepth(w.config.Key, w.queue.depth())
 }
 
 // report tells the reconciler of an outcome, once the key is not worked on any more: it would wait for further outcomes otherwise.
-func (a *App) report(key Key) {
-	object := types.NamespacedName{Namespace: a.config.Key.Namespace, Name: key.Name}
+func (w *Worker) report(key Key, id ledger.ID) {
+	object := types.NamespacedName{Namespace: w.config.Key.Namespace, Name: key.Name}
 	switch {
-	case key.Kind == KindGroup && a.view.Groups.Pending(object):
-		a.notify.Group(object)
-	case key.Kind == KindAccount && a.view.Users.Pending(object):
-		a.notify.User(object)
+	case !w.ledger.HasOutcome(id):
+	case key.Kind == KindGroup:
+		w.notify.Group(object)
+	default:
+		w.notify.User(object)
 	}
 }
 
-// handle works on a key: one look, and the calls for one change.
-func (a *App) handle(ctx context.Context, key Key) {
-	done, err := a.breaker.Allow()
+// handle works on a key: one look, and the calls for one step. It returns what the key is about, where that exists.
+func (w *Worker) handle(ctx context.Context, key Key) ledger.ID {
+	done, err := w.breaker.Allow()
 	if err != nil {
-		a.refuse(key, err)
-		return
+		w.refuse(key, err)
+		return ledger.ID{}
 	}
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	line := &line{to: a.config.Connector}
+	line := &line{to: w.config.Connector}
 	switch key.Kind {
 	case KindGroup:
-		err = a.syncGroup(bounded, key, line)
+		err = w.syncGroup(bounded, key, line)
 	default:
-		err = a.syncAccount(bounded, key, line)
+		err = w.syncAccount(bounded, key, line)
 	}
 	done(breakerError(line, err))
 	if ctx.Err() == nil {
-		a.settle(key, line, err)
+		w.settle(key, line, err)
 	}
+	return line.id
 }
 
-// idle ends a look at a key that needs nothing. If it was let through to find out whether the app is back, a test does that instead of the change that has
-// disappeared: nothing else may come for days, and the ScimApp would be Unreachable all that time.
-func (a *App) idle(ctx context.Context, key Key, line *line) error {
-	a.forget(key)
-	if a.breaker.State() != gobreaker.StateClosed {
+// idle ends a look at a key that needs nothing, or may not be called for now. If it was let through to find out whether the app is back, a test does that instead:
+// nothing else may come for days, and the ScimApp would be Unreachable all that time.
+func (w *Worker) idle(ctx context.Context, line *line) error {
+	if w.breaker.State() != gobreaker.StateClosed {
 		return line.connector().Test(ctx)
 	}
 	return nil
@@ -227,6 +278,8 @@ func (a *App) idle(ctx context.Context, key Key, line *line) error {
 type line struct {
 	to   connector.Connector
 	used bool
+	// id is what the look is about.
+	id ledger.ID
 	// alone: it failed, and that is the trouble of this account or group alone.
 	alone bool
 }
@@ -240,13 +293,13 @@ func (l *line) connector() connector.Connector {
 var errNotCalled = errors.New("the app was not called")
 
 // refuse puts back a key that the breaker does not let through. When it is half open, another key is the trial.
-func (a *App) refuse(key Key, err error) {
+func (w *Worker) refuse(key Key, err error) {
 	pause := breakerPause
 	if errors.Is(err, gobreaker.ErrTooManyRequests) {
 		pause = trialPause
 	}
-	a.queue.pause(a.clock.Now().Add(pause))
-	a.queue.again(key, 0)
+	w.queue.pause(w.clock.Now().Add(pause))
+	w.queue.again(key, 0)
 }
 
 // breakerError is the error if it says that the app is in trouble.
@@ -272,39 +325,34 @@ func troubles(kind connector.Kind) bool {
 }
 
 // settle decides what came of a key. Errors of one account have become its outcome before.
-func (a *App) settle(key Key, line *line, err error) {
+func (w *Worker) settle(key Key, line *line, err error) {
 	if err == nil {
 		if line.used {
-			a.answered(key, line.alone)
+			w.answered(line)
 		}
 		return
 	}
 	var again *retryLater
 	if errors.As(err, &again) {
-		a.queue.again(key, again.after)
+		w.queue.again(key, again.after)
 		return
 	}
 	failure := connector.AsError(err)
 	if failure == nil {
-		a.log.Error(err, "Cannot decide what an app needs; it is tried again", "kind", key.Kind, "name", key.Name)
-		a.queue.again(key, kube.Jitter(time.Second))
+		w.log.Error(err, "Failed to decide the next step; retrying", "kind", key.Kind, "name", key.Name)
+		w.queue.again(key, kube.Jitter(time.Second))
 		return
 	}
-	if failure.UnknownOutcome() {
-		a.markUnknown(key)
-	}
-	a.suffer(key, failure)
+	w.suffer(key, line.id, failure)
 }
 
 // answered: the app is well. What is wrong with the credentials stays until they were tested: another call may have been under way still.
-func (a *App) answered(key Key, failedAlone bool) {
-	if !failedAlone {
-		a.mu.Lock()
-		delete(a.failures, key)
-		a.mu.Unlock()
+func (w *Worker) answered(line *line) {
+	if !line.alone {
+		w.ledger.ClearFailures(line.id)
 	}
-	if a.breaker.State() == gobreaker.StateClosed {
-		a.changeHealth(func(h Health) Health {
+	if w.breaker.State() == gobreaker.StateClosed {
+		w.changeHealth(func(h Health) Health {
 			if aboutCredentials(h.Reason) {
 				return h
 			}
@@ -314,8 +362,8 @@ func (a *App) answered(key Key, failedAlone bool) {
 }
 
 // suffer deals with a failure of the app as a whole: the calls wait, and the ScimApp says why.
-func (a *App) suffer(key Key, failure *connector.Error) {
-	now := a.clock.Now()
+func (w *Worker) suffer(key Key, id ledger.ID, failure *connector.Error) {
+	now := w.clock.Now()
 	health := Health{Reason: reasonOf(failure.Kind), Message: failure.Error()}
 	switch failure.Kind {
 	case connector.RateLimited:
@@ -323,19 +371,29 @@ func (a *App) suffer(key Key, failure *connector.Error) {
 		if wait <= 0 {
 			wait = rateLimitPause
 		}
-		a.queue.pause(now.Add(kube.Jitter(wait)))
-		a.queue.again(key, 0)
+		w.pause(now.Add(kube.Jitter(wait)))
+		w.queue.again(key, 0)
 	case connector.Credentials, connector.Forbidden:
-		a.queue.pause(now.Add(credentialsPause))
-		a.queue.again(key, 0)
-		a.setHealth(health)
+		w.queue.block(now.Add(credentialsPause))
+		w.queue.again(key, 0)
+		w.setHealth(health)
 	default:
-		a.queue.again(key, kube.Jitter(kube.Backoff(a.countFailure(key), time.Second, time.Minute)))
-		if a.breaker.State() != gobreaker.StateClosed {
-			a.queue.pause(now.Add(breakerPause))
-			a.setHealth(health)
+		w.queue.again(key, kube.Jitter(kube.Backoff(w.ledger.CountFailure(id), time.Second, time.Minute)))
+		if failure.RetryAfter > 0 {
+			w.pause(now.Add(kube.Jitter(failure.RetryAfter)))
+		}
+		if w.breaker.State() != gobreaker.StateClosed {
+			w.queue.pause(now.Add(breakerPause))
+			w.setHealth(health)
 		}
 	}
+}
+
+// pause keeps the app from being called, as it asked; the latest moment wins. The ScimApp shows it.
+func (w *Worker) pause(until time.Time) {
+	w.ledger.Pause(until)
+	w.queue.pause(w.ledger.PausedUntil())
+	w.notify.App(w.config.Key)
 }
 
 func aboutCredentials(reason string) bool {
@@ -347,37 +405,37 @@ func (h Health) FailedCredentials() bool { return aboutCredentials(h.Reason) }
 
 // concernsOne is whether a failure is the trouble of the account or group alone. An app that refuses one of them, or fails over it again
 // and again, but finds the credentials good, is well otherwise.
-func (a *App) concernsOne(ctx context.Context, key Key, failure *connector.Error) bool {
+func (w *Worker) concernsOne(ctx context.Context, id ledger.ID, failure *connector.Error) bool {
 	switch {
 	case failure.Scope() == connector.ScopeAccount, failure.Kind == connector.Unsupported:
 		return true
 	case failure.Kind == connector.Credentials:
-		return a.test(ctx)
+		return w.test(ctx) == nil
 	case failure.Kind == connector.Forbidden:
-		return a.testedLately() || a.test(ctx)
+		return w.testedLately() || w.test(ctx) == nil
 	case troubles(failure.Kind):
-		return a.failedOften(key) && (a.testedLately() || a.test(ctx))
+		return w.ledger.Failures(id) >= keyFailures-1 && (w.testedLately() || w.test(ctx) == nil)
 	default:
 		return false
 	}
 }
 
 // test tests the credentials without side effects.
-func (a *App) test(ctx context.Context) bool {
-	if a.config.Connector.Test(ctx) != nil {
-		return false
+func (w *Worker) test(ctx context.Context) error {
+	if err := w.config.Connector.Test(ctx); err != nil {
+		return err
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.tested = a.clock.Now()
-	return true
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tested = w.clock.Now()
+	return nil
 }
 
 // testedLately is whether a test may be spared: many accounts may fail in a row.
-func (a *App) testedLately() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.clock.Since(a.tested) < testMemory
+func (w *Worker) testedLately() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.clock.Since(w.tested) < testMemory
 }
 
 // reasonOf is the reason that a person sees for a kind of failure.
@@ -405,74 +463,32 @@ func reasonOf(kind connector.Kind) string {
 // ReasonOf is the reason that a person sees for an error of a connector.
 func ReasonOf(err error) string { return reasonOf(connector.KindOf(err)) }
 
-func (a *App) setHealth(health Health) {
-	a.changeHealth(func(Health) Health { return health })
+func (w *Worker) setHealth(health Health) {
+	w.changeHealth(func(Health) Health { return health })
 }
 
 // changeHealth keeps the first message of a reason: each call would have another one.
-func (a *App) changeHealth(change func(Health) Health) {
-	a.mu.Lock()
-	health := change(a.health)
-	changed := a.health.Reason != health.Reason
+func (w *Worker) changeHealth(change func(Health) Health) {
+	w.mu.Lock()
+	health := change(w.health)
+	changed := w.health.Reason != health.Reason
 	if changed {
-		a.health = health
+		w.health = health
 	}
-	a.mu.Unlock()
+	w.mu.Unlock()
 	if changed {
-		a.notify.App(a.config.Key)
+		w.notify.App(w.config.Key)
 	}
 }
 
-func (a *App) countFailure(key Key) int32 {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.failures[key]++
-	return int32(min(a.failures[key], 1000))
-}
-
-// failedOften is whether this failure is one too many of a key to be the app's.
-func (a *App) failedOften(key Key) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.failures[key] >= keyFailures-1
-}
-
-// forget drops what is remembered of a key that needs nothing, or has got what it needed.
-func (a *App) forget(key Key) {
-	a.patience.forget(key)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.unknown, key)
-	delete(a.intents, key)
-	delete(a.failures, key)
-}
-
-func (a *App) markUnknown(key Key) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.unknown[key] = a.clock.Now()
-}
-
-// Intended says that this process has just written the intent to create: nothing was called for it before.
-func (a *App) Intended(key Key) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.intents[key] = true
-}
-
-// unsettled is how long to wait before something that a lookup does not find may be created: an earlier create may still not show.
-// An intent that this process did not write may stem from one that died after its call, at the latest when this one started.
-func (a *App) unsettled(key Key) time.Duration {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	since, ok := a.unknown[key]
-	if !ok {
-		if a.intents[key] {
-			return 0
-		}
-		since = a.started
+// looked counts a look at a key that led to no call, write or wait. Too many are a bug: the key then waits, and a metric and the log tell.
+func (w *Worker) looked(id ledger.ID, key Key) error {
+	if !w.ledger.Looked(id) {
+		return nil
 	}
-	return max(0, since.Add(a.config.Settle).Sub(a.clock.Now()))
+	w.metrics.idleLoop(w.config.Key)
+	w.log.Error(nil, "A key was reconciled again and again without a call, a write or a wait; it waits a minute", "kind", key.Kind, "name", key.Name)
+	return &retryLater{after: loopPause}
 }
 
 // retryLater asks for another look after a time, without a failure.

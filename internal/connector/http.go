@@ -39,10 +39,13 @@ type HTTPOptions struct {
 	ProxyURL string
 	// Egress says which addresses may be reached; nil is all of them.
 	Egress *egress.Policy
-	Limits Limits
+	// Transport sends the requests; nil is a transport of its own, with TLS, proxy and egress as the other options say. A transport that is given decides about
+	// these itself, and about how long a call takes: CABundle, ProxyURL and Limits.Timeout are not used, and Egress only checks the host of BaseURL.
+	Transport http.RoundTripper
+	Limits    Limits
 	// Signals of the app's profile.
 	Signals []Signal
-	// Clock tells the time; nil is time.Now.
+	// Clock tells the time; nil is time.Now. Only the wait for the limiter and Limits.Timeout go by the machine's clock.
 	Clock func() time.Time
 	// Observe, when not nil, is told of each HTTP request: the operation it belongs to, the status (0 without an answer), how long it took, and the error, nil for
 	// a success.
@@ -99,9 +102,11 @@ func NewHTTP(options HTTPOptions) (*HTTP, error) {
 	if strings.ContainsAny(options.Authorization, "\r\n\x00") {
 		return nil, errors.New("the token has a line break in it")
 	}
-	transport, err := newTransport(options)
-	if err != nil {
-		return nil, err
+	transport := options.Transport
+	if transport == nil {
+		if transport, err = newTransport(options); err != nil {
+			return nil, err
+		}
 	}
 	return &HTTP{
 		options: options,
@@ -182,8 +187,11 @@ func (h *HTTP) admit(ctx context.Context, op string) *Error {
 
 // exchange sends the request and reads the answer.
 func (h *HTTP) exchange(ctx context.Context, request HTTPRequest) (HTTPResponse, *Error) {
-	ctx, cancel := context.WithTimeout(ctx, h.options.Limits.Timeout)
-	defer cancel()
+	if h.options.Transport == nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, h.options.Limits.Timeout)
+		defer cancel()
+	}
 	var sent atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		WroteHeaders: func() { sent.Store(true) },

@@ -33,6 +33,8 @@ type Options struct {
 	ProxyURL string
 	// Egress says which addresses may be reached; nil is all of them.
 	Egress *egress.Policy
+	// Transport sends the requests in place of the connector's own, see connector.HTTPOptions; nil is its own.
+	Transport http.RoundTripper
 	// Limits override the profile's where they are not zero.
 	Limits connector.Limits
 	// UserAgent of the requests, for example "scim-operator/1.0".
@@ -76,6 +78,7 @@ func New(options Options) (*Connector, error) {
 		CABundle:      options.CABundle,
 		ProxyURL:      options.ProxyURL,
 		Egress:        options.Egress,
+		Transport:     options.Transport,
 		Limits:        options.Limits.Or(profile.Limits),
 		Signals:       profile.SCIM.Signals,
 		Clock:         options.Clock,

@@ -33,9 +33,7 @@ func classify(op string, status int, header http.Header, body []byte, signals []
 			break
 		}
 	}
-	if e.Kind == RateLimited || e.Kind == ServerError {
-		e.RetryAfter = retryAfter(header, body, now)
-	}
+	e.RetryAfter = retryAfter(status, header, body, now)
 	return e
 }
 

@@ -5,7 +5,10 @@
 // protocol, and how it refuses. It knows neither Kubernetes nor who should have what.
 package connector
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Attributes are the wanted values of an account, as a flat map from SCIM path to JSON value (string, bool, float64, []any, map[string]any, or nil).
 //
@@ -101,4 +104,10 @@ type Connector interface {
 
 	// Close ends idle connections.
 	Close()
+}
+
+// Blocked is implemented by connectors that keep requests back because the app asked for it.
+type Blocked interface {
+	// BlockedUntil returns the moment before which the app asked for no request; zero where it never did. It may be in the past.
+	BlockedUntil() time.Time
 }

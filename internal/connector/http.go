@@ -179,7 +179,7 @@ func (h *HTTP) Do(ctx context.Context, request HTTPRequest) (HTTPResponse, error
 // admit waits for the app's limits, shortly; where the wait would be long it refuses, so that no worker sleeps.
 func (h *HTTP) admit(ctx context.Context, op string) *Error {
 	now := h.options.Clock()
-	if wait := time.Unix(0, h.blockedUntil.Load()).Sub(now); wait > 0 {
+	if wait := h.BlockedUntil().Sub(now); wait > 0 {
 		return &Error{Op: op, Kind: RateLimited, RetryAfter: wait, Detail: "the app asked to wait"}
 	}
 	return h.limiter.admit(ctx, op, now)
@@ -263,10 +263,28 @@ func (h *HTTP) refusal(request HTTPRequest, answer *http.Response, body []byte) 
 			e.Detail = "the app redirects to host " + location.Host
 		}
 	}
-	if e.Kind == RateLimited && e.RetryAfter > 0 {
-		h.blockedUntil.Store(now.Add(e.RetryAfter).UnixNano())
+	if e.RetryAfter > 0 && (e.Kind == RateLimited || e.Status == http.StatusServiceUnavailable) {
+		h.block(now.Add(e.RetryAfter))
 	}
 	return e
+}
+
+// block keeps requests back until then. Answers of concurrent requests come in any order: the latest moment wins.
+func (h *HTTP) block(until time.Time) {
+	for {
+		before := h.blockedUntil.Load()
+		if until.UnixNano() <= before || h.blockedUntil.CompareAndSwap(before, until.UnixNano()) {
+			return
+		}
+	}
+}
+
+// BlockedUntil returns the moment before which the app asked for no request, by 429 or 503; zero where it never did.
+func (h *HTTP) BlockedUntil() time.Time {
+	if until := h.blockedUntil.Load(); until != 0 {
+		return time.Unix(0, until)
+	}
+	return time.Time{}
 }
 
 // safe takes personal values and the token out of a text.

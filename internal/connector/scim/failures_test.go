@@ -255,6 +255,10 @@ func TestServerErrors(t *testing.T) {
 	if e := failureOf(t, err, connector.ServerError); e.RetryAfter != 7*time.Second || e.UnknownOutcome() {
 		t.Errorf("error = %v, wait %v, unknown %t", e, e.RetryAfter, e.UnknownOutcome())
 	}
+	if blocked := time.Until(c.BlockedUntil()); blocked <= 0 || blocked > 7*time.Second {
+		t.Errorf("blocked for %v, want 7s", blocked)
+	}
+	c = connect(t, app, profileOf(t, "generic")) // another one, that the app asked for nothing
 	// A create that is answered with something unreadable may have happened.
 	app.Inject(fakeapp.Fault{Times: 1, Answer: &fakeapp.Answer{Status: 201, Body: ""}})
 	_, err = c.CreateUser(t.Context(), jane(nil))

@@ -51,7 +51,10 @@ type Connector struct {
 	http    *connector.HTTP
 }
 
-var _ connector.Connector = (*Connector)(nil)
+var (
+	_ connector.Connector = (*Connector)(nil)
+	_ connector.Blocked   = (*Connector)(nil)
+)
 
 // New checks the options and returns a connector. It makes no request. Its error is about the configuration.
 func New(options Options) (*Connector, error) {
@@ -92,6 +95,9 @@ func New(options Options) (*Connector, error) {
 
 // Close implements connector.Connector.
 func (c *Connector) Close() { c.http.Close() }
+
+// BlockedUntil implements connector.Blocked.
+func (c *Connector) BlockedUntil() time.Time { return c.http.BlockedUntil() }
 
 // Test implements connector.Connector: it reads one row of the users, as Okta's "Test API Credentials" does, or what the profile names.
 func (c *Connector) Test(ctx context.Context) error {

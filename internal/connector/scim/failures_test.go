@@ -74,7 +74,7 @@ func TestAPlanThatLacksSCIMIsNoBadToken(t *testing.T) {
 	eachFlavour(t, func(t *testing.T, app *fakeapp.App, profile profiles.Profile) {
 		app.Inject(fakeapp.Fault{Answer: &fakeapp.Answer{Status: 403, Body: `{"reason":"Your plan does not include SCIM"}`}})
 		e := failureOf(t, connect(t, app, profile).Test(t.Context()), connector.Forbidden)
-		if e.Detail != "Your plan does not include SCIM" || e.Retriable() {
+		if e.AppText != "Your plan does not include SCIM" || strings.Contains(e.Error(), "plan") || e.Retriable() {
 			t.Errorf("error = %v, retriable %t", e, e.Retriable())
 		}
 	})

@@ -38,8 +38,8 @@ func Build(
 	for _, watch := range watches {
 		b = b.Watches(watch.Object, watch.Handler, builder.WithPredicates(watch.Predicates...))
 	}
-	for _, source := range sources {
-		b = b.WatchesRawSource(source)
+	for _, s := range sources {
+		b = b.WatchesRawSource(s)
 	}
 	return b.Complete(reconciler)
 }

@@ -10,16 +10,22 @@ import (
 	"time"
 
 	"k8s.io/client-go/util/workqueue"
-	clocktesting "k8s.io/utils/clock/testing"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/scim-operator/scim-operator/internal/kube"
 )
 
+// Clock is a clock that a test moves.
+type Clock interface {
+	clock.PassiveClock
+	SetTime(now time.Time)
+}
+
 // Queue is a controller's queue that one goroutine uses. It has the deduplication, the delays and the back-off of client-go.
 type Queue struct {
 	workqueue.TypedRateLimiter[reconcile.Request]
-	clock *clocktesting.FakePassiveClock
+	clock Clock
 	// due are ready in this order; delayed become ready at a time.
 	due     []reconcile.Request
 	delayed []delayed
@@ -33,7 +39,7 @@ type delayed struct {
 var _ kube.Queue = (*Queue)(nil)
 
 // NewQueue makes an empty queue.
-func NewQueue(clock *clocktesting.FakePassiveClock) *Queue {
+func NewQueue(clock Clock) *Queue {
 	return &Queue{TypedRateLimiter: kube.RateLimiter(), clock: clock}
 }
 

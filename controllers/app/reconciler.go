@@ -47,6 +47,8 @@ type Reconciler struct {
 	// Egress says which addresses apps may have; nil is all of them.
 	Egress *egress.Policy
 
+	sweeper *kube.Sweeper
+
 	mu    sync.Mutex
 	known map[types.NamespacedName]*connection
 }

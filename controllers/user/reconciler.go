@@ -18,6 +18,7 @@ import (
 
 	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/directory"
+	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
 
@@ -53,6 +54,8 @@ type Reconciler struct {
 	Apps      *provisioner.Registry
 	Recorder  events.EventRecorder
 	Clock     clock.PassiveClock
+
+	sweeper *kube.Sweeper
 }
 
 // +kubebuilder:rbac:groups=scim-operator.io,resources=scimusers,verbs=get;list;watch;create;update;patch;delete

@@ -5,11 +5,13 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/scim-operator/scim-operator/internal/connector"
 )
@@ -69,6 +71,18 @@ type test struct {
 // NewProber returns a prober that calls wake, which must not block, when a test of the app has finished.
 func NewProber(wake func(types.NamespacedName)) *Prober {
 	return &Prober{wake: wake, tests: map[types.NamespacedName]*test{}, running: map[string]int{}}
+}
+
+// addProber makes the manager run the credential tests while it leads.
+func (r *Reconciler) addProber(mgr ctrl.Manager) error {
+	if r.Prober != nil {
+		return nil
+	}
+	r.Prober = NewProber(r.Wake.App)
+	if err := mgr.Add(r.Prober); err != nil {
+		return fmt.Errorf("adding the credential tests: %w", err)
+	}
+	return nil
 }
 
 // Start runs the tests until ctx is done, which is when leadership is lost; it then cancels them and waits for them.

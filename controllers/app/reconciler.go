@@ -55,6 +55,8 @@ type Reconciler struct {
 
 	mu    sync.Mutex
 	known map[types.NamespacedName]*connection
+
+	tenants tenants
 }
 
 // scope is what one reconcile knows.
@@ -86,7 +88,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	s := &scope{key: req.NamespacedName, app: before.DeepCopy()}
-	for _, phase := range []func(context.Context, *scope) error{r.finalizer, r.configuration, r.groups, r.connect, r.count, r.remove} {
+	for _, phase := range []func(context.Context, *scope) error{r.finalizer, r.configuration, r.groups, r.tenant, r.connect, r.count, r.remove} {
 		if err := phase(ctx, s); err != nil {
 			if errors.Is(err, errWritten) {
 				return ctrl.Result{}, nil
@@ -114,6 +116,7 @@ func (s *scope) soon(d time.Duration) {
 
 func (r *Reconciler) forget(key types.NamespacedName) {
 	r.Prober.Cancel(key)
+	r.release(key)
 	r.Apps.Forget(key)
 	r.View.ForgetApp(key)
 	r.mu.Lock()

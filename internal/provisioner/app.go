@@ -49,6 +49,8 @@ type Config struct {
 	Concurrency int
 	// Settle is how long after a create whose outcome is unknown the account may still not show.
 	Settle time.Duration
+	// PausedUntil is until when the app asked an earlier process not to call it.
+	PausedUntil time.Time
 }
 
 // Health is what is wrong with an app as a whole.
@@ -80,6 +82,8 @@ type App struct {
 
 	mu     sync.Mutex
 	health Health
+	// pausedUntil is the latest time until which the app asked not to be called.
+	pausedUntil time.Time
 	// unknown is when the outcome of a create became unknown; intents are the creates that this process decided itself.
 	unknown  map[Key]time.Time
 	intents  map[Key]bool
@@ -97,8 +101,9 @@ func newApp(config Config, r *Registry) *App {
 	a := &App{
 		config: config, view: r.view, clock: r.clock, log: r.log.WithValues("namespace", config.Key.Namespace, "app", config.Key.Name),
 		metrics: r.metrics, notify: r.notify, queue: newQueue(queueLimit, r.clock.Now), started: r.clock.Now(),
-		unknown: map[Key]time.Time{}, intents: map[Key]bool{}, failures: map[Key]int{}, owners: newOwners(),
+		unknown: map[Key]time.Time{}, intents: map[Key]bool{}, failures: map[Key]int{}, owners: newOwners(), pausedUntil: config.PausedUntil,
 	}
+	a.queue.pause(config.PausedUntil)
 	a.gate = newGate(a)
 	a.breaker = newBreaker(breakerPause)
 	return a
@@ -133,10 +138,32 @@ func (a *App) Enqueue(key Key, class Class, exclusive string, delay time.Duratio
 	a.metrics.queueDepth(a.config.Key, a.queue.depth())
 }
 
-// Resume ends a pause after the credentials were found good.
+// Resume ends a pause after the credentials were found good, but not one that the app asked for.
 func (a *App) Resume() {
 	a.setHealth(Health{})
 	a.queue.resume()
+	a.queue.pause(a.PausedUntil())
+}
+
+// PausedUntil is the latest time until which the app asked not to be called.
+func (a *App) PausedUntil() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.pausedUntil
+}
+
+// pauseUntil pauses the calls as the app asked. The latest time wins.
+func (a *App) pauseUntil(until time.Time) {
+	a.mu.Lock()
+	later := until.After(a.pausedUntil)
+	if later {
+		a.pausedUntil = until
+	}
+	a.mu.Unlock()
+	a.queue.pause(until)
+	if later {
+		a.notify.App(a.config.Key)
+	}
 }
 
 // Health is what is wrong with the app as a whole.
@@ -323,7 +350,7 @@ func (a *App) suffer(key Key, failure *connector.Error) {
 		if wait <= 0 {
 			wait = rateLimitPause
 		}
-		a.queue.pause(now.Add(kube.Jitter(wait)))
+		a.pauseUntil(now.Add(kube.Jitter(wait)))
 		a.queue.again(key, 0)
 	case connector.Credentials, connector.Forbidden:
 		a.queue.pause(now.Add(credentialsPause))

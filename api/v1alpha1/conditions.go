@@ -45,6 +45,7 @@ const (
 	ReasonUnsupportedFeature   = "Unsupported"
 	ReasonAppNotFound          = "AppNotFound"
 	ReasonRoleUnknown          = "RoleUnknown"
+	ReasonTenantConflict       = "TenantConflict"
 
 	// Log-in of identity providers.
 	ReasonSecretExists      = "SecretExists"

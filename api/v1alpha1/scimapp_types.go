@@ -325,6 +325,10 @@ type ScimAppStatus struct {
 	// +kubebuilder:validation:MaxLength=2048
 	BaseURL string `json:"baseURL,omitempty"`
 
+	// pausedUntil is until when the app asked not to be called; absent when it may be called.
+	// +optional
+	PausedUntil *metav1.Time `json:"pausedUntil,omitempty"`
+
 	// accounts is how many active accounts the operator manages in the app.
 	// +optional
 	// +kubebuilder:default=0

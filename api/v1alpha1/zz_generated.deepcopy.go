@@ -735,6 +735,10 @@ func (in *ScimAppStatus) DeepCopyInto(out *ScimAppStatus) {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
+	if in.PausedUntil != nil {
+		in, out := &in.PausedUntil, &out.PausedUntil
+		*out = (*in).DeepCopy()
+	}
 	if in.Batches != nil {
 		in, out := &in.Batches, &out.Batches
 		*out = make([]HeldBatch, len(*in))

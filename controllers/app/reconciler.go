@@ -18,6 +18,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/connector"
+	scimconn "github.com/scim-operator/scim-operator/internal/connector/scim"
 	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/egress"
 	"github.com/scim-operator/scim-operator/internal/kube"
@@ -44,6 +46,10 @@ type Reconciler struct {
 	Wake provisioner.Notify
 	// UserAgent of the calls to apps.
 	UserAgent string
+	// Prober tests credentials. SetupWithManager makes one that runs with the manager unless there is one.
+	Prober *Prober
+	// NewConnector makes the connector of an app; nil is scimconn.New.
+	NewConnector func(scimconn.Options) (connector.Connector, error)
 	// Egress says which addresses apps may have; nil is all of them.
 	Egress *egress.Policy
 
@@ -51,6 +57,8 @@ type Reconciler struct {
 
 	mu    sync.Mutex
 	known map[types.NamespacedName]*connection
+
+	tenants tenants
 }
 
 // scope is what one reconcile knows.
@@ -84,7 +92,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	s := &scope{key: req.NamespacedName, app: before.DeepCopy()}
-	for _, phase := range []func(context.Context, *scope) error{r.finalizer, r.configuration, r.groups, r.connect, r.guard, r.count, r.remove} {
+	for _, phase := range []func(context.Context, *scope) error{r.finalizer, r.configuration, r.groups, r.tenant, r.connect, r.guard, r.count, r.remove} {
 		if err := phase(ctx, s); err != nil {
 			if errors.Is(err, errWritten) {
 				return ctrl.Result{}, nil
@@ -114,6 +122,8 @@ func (s *scope) soon(d time.Duration) {
 }
 
 func (r *Reconciler) forget(key types.NamespacedName) {
+	r.Prober.Cancel(key)
+	r.release(key)
 	r.Apps.Forget(key)
 	r.View.ForgetApp(key)
 	r.mu.Lock()

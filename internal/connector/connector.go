@@ -91,8 +91,6 @@ const MaxFound = 100
 const MaxMembers = 200_000
 
 // Connector talks to one app. Its methods may be called concurrently. Each error is an *Error; each call counts against the app's limits.
-//
-// Verbs are idempotent where the app allows it: removing what is not there succeeds.
 type Connector interface {
 	// Test checks address and credentials without side effects (S39, S59, S93).
 	Test(ctx context.Context) error
@@ -114,7 +112,7 @@ type Connector interface {
 	// SetActive switches an account on or off with one write call. Switching on brings the account to full as well, when full is not empty; switching off
 	// changes nothing else.
 	SetActive(ctx context.Context, id string, active bool, full Attributes) (User, error)
-	// DeleteUser deletes an account. One that does not exist is a success.
+	// DeleteUser deletes an account. The error is of kind NotFound where the app says that it does not exist: the caller decides whether that is believed.
 	DeleteUser(ctx context.Context, id string) error
 
 	// FindGroups returns the groups of that name, as FindUsers compares.
@@ -123,7 +121,7 @@ type Connector interface {
 	// CreateGroup creates a group with its members. group.ID is ignored.
 	CreateGroup(ctx context.Context, group Group) (Group, error)
 	UpdateGroup(ctx context.Context, id string, change GroupChange) (Group, error)
-	// DeleteGroup deletes a group. One that does not exist is a success.
+	// DeleteGroup deletes a group, with the errors of DeleteUser.
 	DeleteGroup(ctx context.Context, id string) error
 
 	// Close ends idle connections.

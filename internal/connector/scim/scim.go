@@ -129,12 +129,9 @@ func (c *Connector) resource(ctx context.Context, request connector.HTTPRequest)
 	return decodeObject(request.Op, response)
 }
 
-// remove deletes the resource at path; one that is not there is a success.
+// remove deletes the resource at path.
 func (c *Connector) remove(ctx context.Context, op, path, id string) error {
 	_, err := c.http.Do(ctx, connector.HTTPRequest{Op: op, Method: http.MethodDelete, Path: path, Personal: []string{id}})
-	if connector.Is(err, connector.NotFound) {
-		return nil
-	}
 	return err
 }
 

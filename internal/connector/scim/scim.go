@@ -105,10 +105,13 @@ func (c *Connector) Test(ctx context.Context) error {
 		request.Path = c.profile.SCIM.UsersPath
 		request.Query = url.Values{"startIndex": {"1"}, "count": {"1"}}
 	}
-	// A login page or a proxy answers 200 as well. An app that ignores count answers with many rows.
+	// A login page or a proxy answers 200 as well. An app that ignores count answers with many rows, hence element by element.
 	request.Read = func(body io.Reader) *connector.Error {
 		s := newStream(body)
-		if err := s.object(func(string) error { return s.skip() }); err != nil {
+		if err := s.object(func(string) error {
+			_, err := s.elements(s.skip)
+			return err
+		}); err != nil {
 			return streamError(connector.OpTest, err)
 		}
 		return nil

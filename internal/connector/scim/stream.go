@@ -14,7 +14,7 @@ import (
 
 // Bounds of JSON that is read. Decoded JSON takes up to thirty times its size in memory, so the number of values is bounded as well as the bytes.
 const (
-	// maxRowBytes bounds one row of a listing and one attribute of a group.
+	// maxRowBytes bounds one row of a listing, the rows together that a lookup keeps, and any attribute of a listing or group but the rows and members.
 	maxRowBytes = 256 << 10
 	// maxMemberBytes bounds one member of a group.
 	maxMemberBytes = 16 << 10
@@ -53,6 +53,7 @@ type stream struct {
 	window  *window
 	decoder *json.Decoder
 	depth   int
+	skipped json.RawMessage
 }
 
 func newStream(body io.Reader) *stream {
@@ -92,14 +93,8 @@ func (s *stream) raw(buffer *json.RawMessage, size int64) error {
 	return s.decoder.Decode(buffer)
 }
 
-// skip reads over the next value, in the memory of its largest token.
-func (s *stream) skip() error {
-	token, err := s.token()
-	if err != nil {
-		return err
-	}
-	return s.skipRest(token)
-}
+// skip reads over the next value, at most maxRowBytes.
+func (s *stream) skip() error { return s.raw(&s.skipped, maxRowBytes) }
 
 // skipRest reads over what follows the first token of a value.
 func (s *stream) skipRest(token json.Token) error {

@@ -21,10 +21,14 @@ func (c *Connector) FindUsers(ctx context.Context, attribute, value string) ([]c
 	}
 	var users []connector.User
 	var buffer json.RawMessage
+	kept := 0
 	err := c.find(ctx, connector.OpFindUsers, c.profile.SCIM.UsersPath, attribute, value, func(s *stream) (bool, error) {
 		row, err := userRow(connector.OpFindUsers, s, &buffer)
 		if err != nil || !holds(row, attribute, value) || len(users) == connector.MaxFound {
 			return false, err
+		}
+		if kept += len(buffer); kept > maxRowBytes {
+			return false, errTooLarge
 		}
 		user, err := decodeUser(connector.OpFindUsers, row, "")
 		users = append(users, user)

@@ -163,9 +163,10 @@ func (s *stream) object(field func(name string) error) error {
 	return nil
 }
 
-// unexpectedEnd tells an end in the middle from an answer without a body.
+// unexpectedEnd tells an end in the middle from an answer without a body, and from a caller's error.
 func unexpectedEnd(err error) error {
-	if errors.Is(err, io.EOF) {
+	var stopped *stopError
+	if errors.Is(err, io.EOF) && !errors.As(err, &stopped) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

@@ -82,7 +82,7 @@ func (c *Connector) CreateGroup(ctx context.Context, group connector.Group) (con
 		return connector.Group{}, err
 	}
 	if created.ID == "" {
-		return connector.Group{}, unexpected(connector.OpCreateGroup, 0, "the app created a group and did not say its id")
+		return connector.Group{}, unexpected(connector.OpCreateGroup, "the app created a group and did not say its id")
 	}
 	if len(rest) == 0 {
 		return created, nil

@@ -155,8 +155,8 @@ func (c *Connector) filter(attribute, value string) string {
 	return attribute + " eq " + string(c.profile.SCIM.Quote) + escaped + string(c.profile.SCIM.Quote)
 }
 
-func unexpected(op string, status int, format string, args ...any) *connector.Error {
-	return &connector.Error{Op: op, Kind: connector.UnexpectedAnswer, Status: status, Sent: true, Detail: fmt.Sprintf(format, args...)}
+func unexpected(op, format string, args ...any) *connector.Error {
+	return &connector.Error{Op: op, Kind: connector.UnexpectedAnswer, Sent: true, Detail: fmt.Sprintf(format, args...)}
 }
 
 // unusable is the error of an answer that concerns one account or group alone.

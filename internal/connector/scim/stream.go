@@ -179,11 +179,11 @@ func streamError(op string, err error) *connector.Error {
 	}
 	switch {
 	case errors.Is(err, errTooLarge):
-		return unexpected(op, 0, "a part of the answer is too large")
+		return unexpected(op, "a part of the answer is too large")
 	case errors.Is(err, errTooDeep):
-		return unexpected(op, 0, "the answer is nested too deeply")
+		return unexpected(op, "the answer is nested too deeply")
 	default:
-		return unexpected(op, 0, "the answer is not a JSON object; is the base URL right?")
+		return unexpected(op, "the answer is not a JSON object; is the base URL right?")
 	}
 }
 

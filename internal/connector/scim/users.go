@@ -92,7 +92,7 @@ func (c *Connector) CreateUser(ctx context.Context, attributes connector.Attribu
 		return connector.User{}, err
 	}
 	if user.ID == "" {
-		return connector.User{}, unexpected(connector.OpCreateUser, 0, "the app created an account and did not say its id")
+		return connector.User{}, unexpected(connector.OpCreateUser, "the app created an account and did not say its id")
 	}
 	return user, nil
 }

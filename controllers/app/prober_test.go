@@ -108,8 +108,11 @@ func (d *desk) hangs() []*tested {
 	return apps
 }
 
-// pass lets simulated time pass.
-func pass(d time.Duration) { <-time.After(d) }
+// pass lets simulated time pass, and what is due then happen.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
 
 func key(namespace, name string) types.NamespacedName {
 	return types.NamespacedName{Namespace: namespace, Name: name}

@@ -54,7 +54,7 @@ func (r *Reconciler) conclude(ctx context.Context, s *scope, result *TestResult,
 		r.Prober.Cancel(s.key)
 		r.Apps.Stop(s.key)
 		r.failed(s, result.Err)
-		return nil
+		return nil //nolint:nilerr // it stands in the status
 	}
 	if running != nil && s.connection.tested {
 		r.Prober.Cancel(s.key)

@@ -84,7 +84,9 @@ func (d *desk) run(t *testing.T) {
 	go func() { ended <- d.Start(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		<-ended
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 	})
 	synctest.Wait()
 }
@@ -271,7 +273,9 @@ func TestTestsWaitForTheProberToStartAndEndWithIt(t *testing.T) {
 		go func() { ended <- d.Start(ctx) }()
 		synctest.Wait()
 		cancel()
-		<-ended
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 		if slices.ContainsFunc(apps, func(c *tested) bool { return !c.closed }) {
 			t.Error("a connector is left open")
 		}

@@ -27,6 +27,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/directory"
 	"github.com/scim-operator/scim-operator/internal/egress"
 	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/ledger"
 	"github.com/scim-operator/scim-operator/internal/membership"
 	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
@@ -55,7 +56,7 @@ func RegisterIndexes(ctx context.Context, mgr ctrl.Manager) error {
 
 // Setup adds all controllers to the manager.
 func Setup(mgr ctrl.Manager, o Options) error {
-	view := desired.NewView(mgr.GetClient())
+	view := desired.NewView(mgr.GetClient(), ledger.NewBook(o.Clock))
 	if err := watchLosses(mgr, view); err != nil {
 		return err
 	}
@@ -78,7 +79,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		(&app.Reconciler{
 			Client: mgr.GetClient(), Live: o.Live, View: view, Apps: registry, Metrics: metrics, Clock: o.Clock, Wake: notify, UserAgent: o.UserAgent, Egress: o.Egress,
 		}).SetupWithManager(mgr, &scimApps),
-		(&rolemapping.Reconciler{Client: mgr.GetClient()}).SetupWithManager(mgr),
+		(&rolemapping.Reconciler{Client: mgr.GetClient(), Clock: o.Clock}).SetupWithManager(mgr),
 		(&groupslice.Reconciler{Directory: o.Directory, Clock: o.Clock}).SetupWithManager(mgr),
 		(&scimclient.Reconciler{Client: mgr.GetClient(), Live: o.Live, Issuers: o.Issuers, Clock: o.Clock}).SetupWithManager(mgr),
 	)

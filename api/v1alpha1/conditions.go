@@ -81,6 +81,9 @@ const (
 	ReasonTargetGroupNotPredefined = "TargetGroupNotPredefined"
 	ReasonMembersPending           = "MembersPending"
 	ReasonTooManyAccounts          = "TooManyAccounts"
+	ReasonNotApplied               = "NotApplied"
+	ReasonAbsenceUnproven          = "AbsenceUnproven"
+	ReasonOwnershipUnknown         = "OwnershipUnknown"
 
 	// Mappings.
 	ReasonSubjectNotFound = "SubjectNotFound"

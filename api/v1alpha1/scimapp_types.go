@@ -256,8 +256,9 @@ const (
 	DeletionDeprovision DeletionPolicy = "Deprovision"
 )
 
-// Guard is the threshold of the mass-change guard: more than the larger of minimum and percent of the app's active accounts
-// deactivated, deleted or stripped of a role within a rolling hour are held.
+// Guard is the threshold of the mass-change guard: when more users than the larger of minimum and percent of the app's active accounts would be
+// deactivated, deleted, stripped of a role or removed from a pushed group within a rolling hour, the changes are held. All accounts of a small app at once, and a
+// pushed group of 5 or more members that would become empty, are held whatever the threshold. A looser guard takes effect an hour after it was written.
 type Guard struct {
 	// minimum number of changes that are always let through. 10 when absent.
 	// +optional
@@ -270,6 +271,13 @@ type Guard struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=100
 	Percent *int32 `json:"percent,omitempty"`
+
+	// leaversPerHour is how many users an hour whom the identity provider made inactive or deleted are deprovisioned although changes of another
+	// cause are held. 10 when absent.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100000
+	LeaversPerHour *int32 `json:"leaversPerHour,omitempty"`
 }
 
 // AppLimits bound the calls to an app.
@@ -348,6 +356,10 @@ type ScimAppStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Batches []HeldBatch `json:"batches,omitempty"`
 
+	// guard is what the mass-change guard goes by.
+	// +optional
+	Guard *GuardStatus `json:"guard,omitempty"`
+
 	// groups are the pushed groups as they were resolved.
 	// +optional
 	// +listType=map
@@ -372,6 +384,10 @@ type HeldBatch struct {
 	// +required
 	Remaining int32 `json:"remaining"`
 
+	// heldTime is when the batch was closed.
+	// +optional
+	HeldTime *metav1.Time `json:"heldTime,omitempty"`
+
 	// users are the object names of the first ScimUsers concerned.
 	// +optional
 	// +listType=atomic
@@ -383,6 +399,45 @@ type HeldBatch struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`
+}
+
+// GuardStatus is what the mass-change guard goes by. It survives a restart.
+type GuardStatus struct {
+	// minimum, percent and leaversPerHour in force.
+	// +required
+	Minimum int32 `json:"minimum"`
+	// +required
+	Percent int32 `json:"percent"`
+	// +required
+	LeaversPerHour int32 `json:"leaversPerHour"`
+
+	// looserFrom is when a looser spec.guard takes effect.
+	// +optional
+	LooserFrom *metav1.Time `json:"looserFrom,omitempty"`
+
+	// revoked are users who lost access within the last hour and whose own status does not say so: users who are deleted since, and members that
+	// were removed from pushed groups.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Revoked []RevokedUsers `json:"revoked,omitempty"`
+}
+
+// RevokedUsers are users who lost access within the same minute.
+type RevokedUsers struct {
+	// time of the minute.
+	// +required
+	Time metav1.Time `json:"time"`
+
+	// users as short hashes of their ids, separated by spaces; those whom the identity provider deleted or made inactive are followed by "!".
+	// +optional
+	// +kubebuilder:validation:MaxLength=4096
+	Users string `json:"users,omitempty"`
+
+	// more is how many users there are beside these.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	More int32 `json:"more,omitempty"`
 }
 
 // HasFeature is whether a feature is switched on.

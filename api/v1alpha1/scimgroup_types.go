@@ -258,7 +258,17 @@ type PushedGroupStatus struct {
 	// +optional
 	NextRetryTime *metav1.Time `json:"nextRetryTime,omitempty"`
 
-	// applied are short hashes of the name and the members that were last written.
+	// heldBatch is the digest of the batch in which the mass-change guard holds the removal of members. Other changes of the group are made.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	HeldBatch string `json:"heldBatch,omitempty"`
+
+	// held is how many members are to be removed and held.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Held int32 `json:"held,omitempty"`
+
+	// applied are short hashes of the name and the members that were last written; empty while a change may have taken effect and is not settled.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	Applied string `json:"applied,omitempty"`

@@ -365,7 +365,7 @@ const (
 )
 
 // AccountAction is a change of an account or a pushed group.
-// +kubebuilder:validation:Enum=Create;Update;Deactivate;Reactivate;Delete;Release
+// +kubebuilder:validation:Enum=Create;Update;Deactivate;Reactivate;Delete;Release;Observe
 type AccountAction string
 
 const (
@@ -381,7 +381,41 @@ const (
 	ActionDelete AccountAction = "Delete"
 	// ActionRelease leaves the account as it is and stops managing it.
 	ActionRelease AccountAction = "Release"
+	// ActionObserve reads the account to learn what an earlier change has done.
+	ActionObserve AccountAction = "Observe"
 )
+
+// AccountOperation is a change of an account that may have taken effect. The account then has two possible states, before and after it.
+type AccountOperation struct {
+	// types of the calls that may have taken effect; several where one followed another that was not settled. Absent: any.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=8
+	Types []AccountAction `json:"types,omitempty"`
+
+	// attributes are the names of the attributes that may have been written, the first 32.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=128
+	Attributes []string `json:"attributes,omitempty"`
+
+	// moreAttributes is how many names attributes leaves out.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	MoreAttributes int32 `json:"moreAttributes,omitempty"`
+
+	// roles that may have been given.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=256
+	Roles []string `json:"roles,omitempty"`
+
+	// startTime is when the operation was announced.
+	// +required
+	StartTime metav1.Time `json:"startTime"`
+}
 
 // Account is one user's presence in one app.
 type Account struct {
@@ -414,8 +448,8 @@ type Account struct {
 	// +optional
 	UpdatedTime *metav1.Time `json:"updatedTime,omitempty"`
 
-	// revokedTime is when the operator last deactivated the account or took a role away. The mass-change guard counts it for an hour; changes
-	// that a person approved do not count.
+	// revokedTime is when the operator last deactivated the account or revoked a role. The mass-change guard counts the user for an hour;
+	// changes that a person approved do not count.
 	// +optional
 	RevokedTime *metav1.Time `json:"revokedTime,omitempty"`
 
@@ -429,12 +463,17 @@ type Account struct {
 	// +optional
 	Planned AccountAction `json:"planned,omitempty"`
 
-	// plannedAttributes are the names of the attributes that the planned change is about.
+	// plannedAttributes are the names of the attributes that the planned change is about, the first 32.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=64
-	// +kubebuilder:validation:items:MaxLength=512
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=128
 	PlannedAttributes []string `json:"plannedAttributes,omitempty"`
+
+	// operation is the change that may have taken effect in the app and is not settled: present from the moment before its first call until an
+	// answer or an observation has shown what the app has.
+	// +optional
+	Operation *AccountOperation `json:"operation,omitempty"`
 
 	// heldBatch is the digest of the batch in which the mass-change guard holds the planned change.
 	// +optional

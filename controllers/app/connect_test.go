@@ -22,6 +22,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/connector"
 	scimconn "github.com/scim-operator/scim-operator/internal/connector/scim"
 	"github.com/scim-operator/scim-operator/internal/desired"
+	"github.com/scim-operator/scim-operator/internal/ledger"
 	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
 
@@ -36,7 +37,7 @@ func newSwitchboard(t *testing.T, apps map[string]*tested) *switchboard {
 	t.Helper()
 	b := &switchboard{landlord: newLandlord(), t: t, apps: apps}
 	b.Clock = clock.RealClock{}
-	b.View = desired.NewView(b.cache)
+	b.View = desired.NewView(b.cache, ledger.NewBook(clock.RealClock{}))
 	b.Metrics = provisioner.NewMetrics(prometheus.NewRegistry())
 	b.Apps = provisioner.NewRegistry(b.View, clock.RealClock{}, logr.Discard(), b.Metrics)
 	nobody := func(types.NamespacedName) {}

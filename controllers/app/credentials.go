@@ -18,7 +18,7 @@ import (
 const startRetry = time.Second
 
 // test submits a credential test when one is due. When its result is there, it starts, resumes or stops the app accordingly.
-func (r *Reconciler) test(ctx context.Context, s *scope, options scimconn.Options, running *provisioner.App) error {
+func (r *Reconciler) test(ctx context.Context, s *scope, options scimconn.Options, running *provisioner.Worker) error {
 	result, exists := r.Prober.Result(s.key, s.connection.fingerprint)
 	if result != nil {
 		return r.conclude(ctx, s, result, running)
@@ -49,7 +49,7 @@ func (r *Reconciler) connector(options scimconn.Options) (connector.Connector, e
 }
 
 // conclude acts on the result of a credential test.
-func (r *Reconciler) conclude(ctx context.Context, s *scope, result *TestResult, running *provisioner.App) error {
+func (r *Reconciler) conclude(ctx context.Context, s *scope, result *TestResult, running *provisioner.Worker) error {
 	if result.Err != nil {
 		r.Prober.Cancel(s.key)
 		r.Apps.Stop(s.key)
@@ -75,7 +75,9 @@ func (r *Reconciler) conclude(ctx context.Context, s *scope, result *TestResult,
 }
 
 func (r *Reconciler) runConfig(s *scope, conn connector.Connector) provisioner.Config {
-	config := provisioner.Config{Key: s.key, Connector: conn, Settle: s.compiled.Profile.SettleTime, PausedUntil: s.connection.paused}
+	config := provisioner.Config{
+		Key: s.key, Connector: conn, Settle: s.compiled.Profile.SettleTime, Credentials: s.connection.credentials, PausedUntil: s.connection.paused,
+	}
 	if s.app.Spec.Limits != nil {
 		config.Concurrency = int(s.app.Spec.Limits.Concurrency)
 	}

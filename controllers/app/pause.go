@@ -32,7 +32,7 @@ func address(s *scope) string {
 
 // notePause finds out until when the app asked not to be called: from the running app, if any, from an earlier test of the credentials, and
 // from the status, which survives a restart and a failover. The latest time wins.
-func (r *Reconciler) notePause(s *scope, running *provisioner.App) {
+func (r *Reconciler) notePause(s *scope, running *provisioner.Worker) {
 	if running != nil {
 		s.connection.pauseUntil(running.PausedUntil())
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -16,7 +17,9 @@ import (
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/assignment"
 	"github.com/scim-operator/scim-operator/internal/desired"
+	"github.com/scim-operator/scim-operator/internal/guard"
 	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/ledger"
 )
 
 // errWritten ends a reconcile that wrote the object: what was written comes back as an event.
@@ -98,7 +101,7 @@ func (r *Reconciler) count(ctx context.Context, s *scope) error {
 		return nil
 	}
 	r.Apps.Counted(s.key)
-	var held map[string]desired.HeldChange
+	var held map[ledger.ID]desired.HeldChange
 	if running := r.Apps.Get(s.key); running != nil {
 		held = running.HeldChanges()
 	}
@@ -110,6 +113,18 @@ func (r *Reconciler) count(ctx context.Context, s *scope) error {
 	s.connection.counted, s.connection.closing = now, census.Closing
 	if census.Closing {
 		s.soon(countBatchesEvery)
+	}
+	return nil
+}
+
+// guard writes what the mass-change guard goes by: the limits in force, and the revocations that no other status tells of.
+func (r *Reconciler) guard(_ context.Context, s *scope) error {
+	now := r.Clock.Now()
+	_, status := guard.InForce(s.app.Spec.Guard, s.app.Status.Guard, now)
+	status.Revoked, s.recorded = ledger.RecordRevoked(status.Revoked, r.View.Book.Ledger(s.key).RevokedUsers(), now)
+	s.app.Status.Guard = &status
+	if status.LooserFrom != nil {
+		s.soon(max(time.Second, status.LooserFrom.Sub(now)))
 	}
 	return nil
 }

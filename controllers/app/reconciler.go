@@ -53,6 +53,8 @@ type Reconciler struct {
 	// Egress says which addresses apps may have; nil is all of them.
 	Egress *egress.Policy
 
+	sweeper *kube.Sweeper
+
 	mu    sync.Mutex
 	known map[types.NamespacedName]*connection
 
@@ -66,6 +68,8 @@ type scope struct {
 	compiled   *desired.App
 	connection *connection
 	census     *desired.AppCensus
+	// recorded are the users whose revocation the status tells of only now.
+	recorded []string
 	// unresolved are the pushed groups that do not exist (yet).
 	unresolved []string
 	// invalid says what a person has to mend in the configuration, with its reason.
@@ -88,7 +92,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	s := &scope{key: req.NamespacedName, app: before.DeepCopy()}
-	for _, phase := range []func(context.Context, *scope) error{r.finalizer, r.configuration, r.groups, r.tenant, r.connect, r.count, r.remove} {
+	for _, phase := range []func(context.Context, *scope) error{r.finalizer, r.configuration, r.groups, r.tenant, r.connect, r.guard, r.count, r.remove} {
 		if err := phase(ctx, s); err != nil {
 			if errors.Is(err, errWritten) {
 				return ctrl.Result{}, nil
@@ -104,6 +108,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	_, err := kube.PatchStatus(ctx, r.Client, before, s.app)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return ctrl.Result{RequeueAfter: kube.Jitter(100 * time.Millisecond)}, nil
+	}
+	if err == nil {
+		r.Apps.Recorded(s.key, s.recorded)
 	}
 	return ctrl.Result{RequeueAfter: s.requeue}, err
 }

@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/desired"
+	"github.com/scim-operator/scim-operator/internal/guard"
 	"github.com/scim-operator/scim-operator/internal/kube"
-	"github.com/scim-operator/scim-operator/internal/plan"
 	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
 
@@ -57,53 +59,67 @@ func setCounters(s *scope) {
 	switch {
 	case census.Failed > 0:
 		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, metav1.ConditionFalse, v1alpha1.ReasonRejected,
-			fmt.Sprintf("%d accounts cannot be brought to what they should be; kubectl get scimusers shows which, and their status why", census.Failed))
+			fmt.Sprintf("%d accounts failed to sync; kubectl get scimusers shows which, and their status why", census.Failed))
 	case status.Held > 0:
-		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, metav1.ConditionFalse, v1alpha1.ReasonHeld, "changes are held by the mass-change guard")
+		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, metav1.ConditionFalse, v1alpha1.ReasonHeld, "revocations are on hold")
 	case status.Pending > 0:
-		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, metav1.ConditionFalse, v1alpha1.ReasonProgressing, "changes are under way")
+		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, metav1.ConditionFalse, v1alpha1.ReasonProgressing, "changes are being made")
 	default:
-		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "every account is as it should be")
+		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "all accounts are in sync")
 	}
 	var digests []string
 	for _, batch := range status.Batches {
 		digests = append(digests, batch.Digest)
 	}
 	kube.SetWhile(s.app, len(digests) > 0, v1alpha1.ConditionMassChangeHeld, v1alpha1.ReasonHeld, fmt.Sprintf(
-		"%d changes that take something from users are held in the batches %s; look at status.batches, then approve one with "+
-			"kubectl annotate scimapp %s %s=<digest> --overwrite, or mend what caused it",
+		"%d revocations are on hold in the batches %s; look at status.batches, then approve one with "+
+			"kubectl annotate scimapp %s %s=<digest> --overwrite, or fix the cause",
 		status.Held, strings.Join(digests, ", "), s.app.Name, v1alpha1.AnnotationApproveBatch))
 }
 
 // batches are the held changes, grouped, without those that a person has approved.
 func batches(s *scope) []v1alpha1.HeldBatch {
-	users := map[string][]string{}
-	actions := map[string]map[string]int{}
+	changes := map[string][]desired.HeldChange{}
 	for _, held := range s.census.Held {
-		if held.Batch == s.app.Annotations[v1alpha1.AnnotationApproveBatch] {
-			continue
+		if held.Batch != s.app.Annotations[v1alpha1.AnnotationApproveBatch] {
+			changes[held.Batch] = append(changes[held.Batch], held)
 		}
-		users[held.Batch] = append(users[held.Batch], held.User)
-		if actions[held.Batch] == nil {
-			actions[held.Batch] = map[string]int{}
-		}
-		actions[held.Batch][string(held.Action)]++
 	}
 	var list []v1alpha1.HeldBatch
-	for digest, names := range users {
-		slices.Sort(names)
-		batch := v1alpha1.HeldBatch{Digest: digest, Changes: count(len(names)), Remaining: count(len(names)), Users: names[:min(len(names), maxBatchUsers)]}
-		batch.Message = describeBatch(s, actions[digest])
-		for _, before := range s.app.Status.Batches {
-			// A batch only shrinks, and its message says how it was closed.
-			if before.Digest == digest && before.Changes >= batch.Changes {
-				batch.Changes, batch.Message = before.Changes, before.Message
-			}
-		}
-		list = append(list, batch)
+	for digest, held := range changes {
+		list = append(list, batchOf(s, digest, held))
 	}
 	slices.SortFunc(list, func(a, b v1alpha1.HeldBatch) int { return cmp.Compare(a.Digest, b.Digest) })
 	return list[:min(len(list), maxBatches)]
+}
+
+// batchOf describes a batch. It only shrinks, and its message says how it was closed.
+func batchOf(s *scope, digest string, held []desired.HeldChange) v1alpha1.HeldBatch {
+	names, effects := make([]string, len(held)), map[string]int{}
+	batch := v1alpha1.HeldBatch{Digest: digest, Changes: count(len(held)), Remaining: count(len(held))}
+	for i, change := range held {
+		names[i] = change.Name
+		effects[change.Effect] += change.Users
+		if !change.Held.IsZero() {
+			at := metav1.NewTime(change.Held.Truncate(time.Second))
+			batch.HeldTime = &at
+		}
+	}
+	slices.Sort(names)
+	batch.Users = names[:min(len(names), maxBatchUsers)]
+	batch.Message = describeBatch(s, effects)
+	for _, before := range s.app.Status.Batches {
+		if before.Digest != digest {
+			continue
+		}
+		if batch.HeldTime == nil || before.HeldTime != nil {
+			batch.HeldTime = before.HeldTime
+		}
+		if before.Changes >= batch.Changes {
+			batch.Changes, batch.Message = before.Changes, before.Message
+		}
+	}
+	return batch
 }
 
 const (
@@ -112,14 +128,18 @@ const (
 	maxBatches    = 16
 )
 
-func describeBatch(s *scope, actions map[string]int) string {
+func describeBatch(s *scope, effects map[string]int) string {
 	var parts []string
-	for action, n := range actions {
-		parts = append(parts, fmt.Sprintf("%s %d", action, n))
+	for effect, n := range effects {
+		parts = append(parts, fmt.Sprintf("%s %d", effect, n))
 	}
 	slices.Sort(parts)
-	return fmt.Sprintf("%s; the app has %d active accounts, %d changes were made in the last hour and %d are allowed", strings.Join(parts, ", "),
-		s.census.Active, s.census.Done, plan.GuardThreshold(s.census.Active, s.census.Done, s.app.Spec.Guard))
+	limits := guard.LimitsOf(s.app.Spec.Guard)
+	if g := s.app.Status.Guard; g != nil {
+		limits.Minimum, limits.Percent = int(g.Minimum), int(g.Percent)
+	}
+	return fmt.Sprintf("%s; the app has %d active accounts, %d users lost access in the last hour and %d may", strings.Join(parts, ", "),
+		s.census.Active, s.census.Done, guard.Threshold(s.census.Active, s.census.Done, limits))
 }
 
 // count of something as a status has it.
@@ -181,7 +201,7 @@ func advice(reason, message string) string {
 	case v1alpha1.ReasonInsufficientPermissions:
 		return message + "; the token or the plan does not allow this: have it granted in the app, it is tested again every few minutes"
 	default:
-		return message + "; it is tried again by itself, no account is lost meanwhile"
+		return message + "; retrying; no account is affected"
 	}
 }
 
@@ -207,7 +227,7 @@ func setReady(s *scope) {
 	stalled := false
 	switch {
 	case s.app.Spec.Suspend:
-		ready(metav1.ConditionFalse, v1alpha1.ReasonSuspended, "spec.suspend is true: the app is not called; what is due waits")
+		ready(metav1.ConditionFalse, v1alpha1.ReasonSuspended, "spec.suspend is true: the app is not called; pending changes are queued")
 	case s.invalid != "":
 		ready(metav1.ConditionFalse, s.invalidReason, s.invalid)
 		stalled = true

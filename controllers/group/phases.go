@@ -6,6 +6,7 @@ package group
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/directory"
 	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/ledger"
 	"github.com/scim-operator/scim-operator/internal/membership"
 	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
@@ -54,25 +56,37 @@ func isAdmitted(group *v1alpha1.ScimGroup) bool {
 
 // push writes the status where it differs and sets the apps to work.
 func (r *Reconciler) push(ctx context.Context, view *desired.GroupView) (result ctrl.Result, wrote bool, err error) {
-	key := client.ObjectKeyFromObject(view.Group)
 	unresolved, err := r.unresolved(ctx, view.Group)
 	if err != nil {
 		return ctrl.Result{}, false, err
 	}
 	after := view.Cached.DeepCopy()
-	intents := computeStatus(after, view, unresolved)
+	intents := computeStatus(after, view, unresolved, r.callable(view))
 	wrote, err = kube.PatchStatus(ctx, r.Client, view.Cached, after)
 	if err != nil {
 		return ctrl.Result{}, false, err
 	}
 	if wrote {
-		r.View.Groups.Written(key, after.ResourceVersion, after.Status.DeepCopy(), view.Outcomes)
+		r.View.Book.Groups.Put(after, after.Status.DeepCopy())
 		r.record(view)
-	} else {
-		r.View.Groups.Settled(key, view.Outcomes)
+	}
+	for app, outcome := range view.Outcomes {
+		r.ledger(view, app).GroupWritten(view.Group.UID, outcome)
 	}
 	r.enqueue(view, intents)
 	return ctrl.Result{RequeueAfter: nextRetry(after.Status.Apps, r.Clock.Now())}, wrote, nil
+}
+
+// callable is whether an app may be called now: no intent is written while it may not.
+func (r *Reconciler) callable(view *desired.GroupView) func(app string) bool {
+	return func(app string) bool {
+		worker := r.Apps.Get(types.NamespacedName{Namespace: view.Group.Namespace, Name: app})
+		return worker != nil && worker.Health().Reason == ""
+	}
+}
+
+func (r *Reconciler) ledger(view *desired.GroupView, app string) *ledger.Ledger {
+	return r.View.Book.Ledger(types.NamespacedName{Namespace: view.Group.Namespace, Name: app})
 }
 
 // nextRetry is how long it takes until the group is tried again somewhere, 0 if it is not to be.
@@ -80,7 +94,7 @@ func nextRetry(apps []v1alpha1.PushedGroupStatus, now time.Time) time.Duration {
 	var soonest time.Duration
 	for i := range apps {
 		if at := apps[i].NextRetryTime; at != nil {
-			if wait := max(at.Sub(now), time.Second); soonest == 0 || wait < soonest {
+			if wait := min(max(at.Sub(now), time.Second), ledger.MaxWait); soonest == 0 || wait < soonest {
 				soonest = wait
 			}
 		}
@@ -137,7 +151,7 @@ func (r *Reconciler) enqueue(view *desired.GroupView, intents map[string]bool) {
 		}
 		key := provisioner.Key{Kind: provisioner.KindGroup, Name: view.Group.Name}
 		if intents[pushed.AppName] {
-			app.Intended(key)
+			r.ledger(view, pushed.AppName).Intended(ledger.ID{Kind: ledger.Group, UID: view.Group.UID})
 		}
 		app.Enqueue(key, classOf(pushed), "", pushDelay)
 	}
@@ -145,14 +159,15 @@ func (r *Reconciler) enqueue(view *desired.GroupView, intents map[string]bool) {
 
 // classOf puts the loss of members before other changes.
 func classOf(pushed *desired.PushedGroupView) provisioner.Class {
-	if pushed.Step.Action == v1alpha1.ActionDelete || (pushed.Entry != nil && len(pushed.Wanted.Members) < int(pushed.Entry.Members)) {
+	if pushed.Step.Action == v1alpha1.ActionDelete || (pushed.Entry != nil && len(pushed.Desired.Members) < int(pushed.Entry.Members)) {
 		return provisioner.ClassRevocation
 	}
 	return provisioner.ClassChange
 }
 
 func (r *Reconciler) record(view *desired.GroupView) {
-	for app, outcome := range view.Outcomes {
+	for _, app := range slices.Sorted(maps.Keys(view.Outcomes)) {
+		outcome := view.Outcomes[app]
 		if outcome.Event != "" {
 			r.Recorder.Eventf(view.Group, nil, corev1.EventTypeNormal, outcome.Event, outcome.Event, "%s in %s", groupEvent(outcome.Event), app)
 		}
@@ -161,8 +176,8 @@ func (r *Reconciler) record(view *desired.GroupView) {
 
 // groupEvent is what happened, as a person says it.
 func groupEvent(event string) string {
-	if event == desired.EventVanished {
-		return "The group was gone and is looked for"
+	if event == ledger.EventVanished {
+		return "The group was not found and is looked up again"
 	}
 	return event + " the group"
 }
@@ -191,5 +206,11 @@ func (r *Reconciler) finalize(ctx context.Context, view *desired.GroupView) (ctr
 	before := group.DeepCopy()
 	controllerutil.RemoveFinalizer(group, v1alpha1.FinalizerDeprovision)
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	return ctrl.Result{}, client.IgnoreNotFound(r.Client.Patch(ctx, group, patch, client.FieldOwner(kube.FieldOwner)))
+	if err := r.Client.Patch(ctx, group, patch, client.FieldOwner(kube.FieldOwner)); client.IgnoreNotFound(err) != nil {
+		return ctrl.Result{}, err
+	}
+	for _, l := range r.View.Book.Namespace(group.Namespace) {
+		l.Forget(ledger.ID{Kind: ledger.Group, UID: group.UID})
+	}
+	return ctrl.Result{}, nil
 }

@@ -19,7 +19,7 @@ const maxUnresolved = 10
 
 // computeStatus fills in the status that follows from what is known of a group, and tells in which apps the group is to be created and
 // whose entry says so only now. It is pure.
-func computeStatus(after *v1alpha1.ScimGroup, view *desired.GroupView, unresolved []string) (intents map[string]bool) {
+func computeStatus(after *v1alpha1.ScimGroup, view *desired.GroupView, unresolved []string, callable func(app string) bool) (intents map[string]bool) {
 	intents = map[string]bool{}
 	status := &after.Status
 	status.Members = int32(after.Spec.MemberCount())
@@ -35,7 +35,7 @@ func computeStatus(after *v1alpha1.ScimGroup, view *desired.GroupView, unresolve
 		if pushed.Step.Drop {
 			continue
 		}
-		entry := entryOf(pushed, intents)
+		entry := entryOf(pushed, intents, callable(pushed.AppName))
 		status.Apps = append(status.Apps, entry)
 		if pushed.Step.InSync {
 			inSync++
@@ -51,7 +51,7 @@ func computeStatus(after *v1alpha1.ScimGroup, view *desired.GroupView, unresolve
 	return intents
 }
 
-func entryOf(pushed *desired.PushedGroupView, intents map[string]bool) v1alpha1.PushedGroupStatus {
+func entryOf(pushed *desired.PushedGroupView, intents map[string]bool, callable bool) v1alpha1.PushedGroupStatus {
 	entry := v1alpha1.PushedGroupStatus{App: pushed.AppName, State: v1alpha1.GroupPending}
 	if pushed.Entry != nil {
 		entry = *pushed.Entry.DeepCopy()
@@ -59,19 +59,22 @@ func entryOf(pushed *desired.PushedGroupView, intents map[string]bool) v1alpha1.
 	switch {
 	case pushed.Step.Action == "":
 		entry.Reason, entry.Message = pushed.Step.Reason, pushed.Step.Message
-		entry.Attempts, entry.NextRetryTime = 0, nil
+		entry.Attempts, entry.NextRetryTime, entry.HeldBatch, entry.Held = 0, nil, "", 0
 		if pushed.WithoutAccount > 0 && entry.Reason == "" {
 			entry.Reason = v1alpha1.ReasonMembersPending
 			entry.Message = fmt.Sprintf("%d members have no active account in the app and are left out; a push never makes accounts", pushed.WithoutAccount)
 		}
+	case !callable:
+		// No intent is written while the app cannot be called.
 	case pushed.Step.Action == v1alpha1.ActionCreate && entry.State != v1alpha1.GroupCreating:
-		entry.State, entry.MatchValue = v1alpha1.GroupCreating, pushed.Wanted.DisplayName
+		entry.State, entry.MatchValue = v1alpha1.GroupCreating, pushed.Desired.DisplayName
 		intents[pushed.AppName] = true
-	case pushed.Step.Action == v1alpha1.ActionUpdate:
-		// Should the process die of the change, it is not known what the app has; the next one reads it.
+	case pushed.Step.Action == v1alpha1.ActionUpdate && entry.Applied != "":
+		// After a crash it is not known what the app has; the next process reads it.
 		entry.Applied = ""
+		intents[pushed.AppName] = true
 	}
-	if pushed.Step.Action != "" && entry.Attempts == 0 {
+	if pushed.Step.Action != "" && entry.Attempts == 0 && entry.HeldBatch == "" {
 		entry.Reason, entry.Message = "", ""
 	}
 	return entry
@@ -79,7 +82,7 @@ func entryOf(pushed *desired.PushedGroupView, intents map[string]bool) v1alpha1.
 
 func describe(entry v1alpha1.PushedGroupStatus) string {
 	if entry.Reason == "" {
-		return entry.App + ": a change is under way"
+		return entry.App + ": changes are being made"
 	}
 	return entry.App + ": " + entry.Reason + ": " + entry.Message
 }
@@ -87,7 +90,7 @@ func describe(entry v1alpha1.PushedGroupStatus) string {
 func setConditions(group *v1alpha1.ScimGroup, problems []string, reason string, waits bool) {
 	text := strings.Join(problems, "; ")
 	if len(problems) == 0 {
-		kube.SetCondition(group, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "the group is as it should be in every app")
+		kube.SetCondition(group, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "the group is in sync in all apps")
 	} else {
 		kube.SetCondition(group, v1alpha1.ConditionReady, metav1.ConditionFalse, reason, text)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/ledger"
 )
 
 // finalize lets a deleted user go once nothing of it is left to deprovision, and no other user has its userName by way of this object.
@@ -30,13 +31,16 @@ func (r *Reconciler) finalize(ctx context.Context, view *desired.UserView) (ctrl
 			return ctrl.Result{}, err
 		}
 		log.FromContext(ctx).Info("The namespace is being deleted: the user's accounts in the apps stay as they are")
-		return ctrl.Result{}, r.letGo(ctx, user)
+		return ctrl.Result{}, r.removeFinalizers(ctx, user)
+	}
+	if !r.revocationsRecorded(view) {
+		return ctrl.Result{RequeueAfter: recordWait}, nil
 	}
 	if err := r.leaveGroups(ctx, user); err != nil {
 		return ctrl.Result{}, err
 	}
-	key, now := client.ObjectKeyFromObject(user), r.Clock.Now()
-	if wait := groupsTrail - now.Sub(r.leaving.since(key, now)); wait > 0 {
+	left := r.View.Book.Since(ledger.Since{UID: user.UID, For: waitGroups})
+	if wait := groupsTrail - r.Clock.Now().Sub(left); wait > 0 {
 		// What was written to a group before the user was deleted may still be missing in the cache.
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
@@ -50,7 +54,7 @@ func (r *Reconciler) finalize(ctx context.Context, view *desired.UserView) (ctrl
 	if err != nil || !vanish {
 		return ctrl.Result{RequeueAfter: sweepEvery}, err
 	}
-	return ctrl.Result{}, r.letGo(ctx, user)
+	return ctrl.Result{}, r.removeFinalizers(ctx, user)
 }
 
 // sweep removes a reservation that reserves nothing any more, or whose namespace goes.
@@ -65,19 +69,31 @@ func (r *Reconciler) sweep(ctx context.Context, user *v1alpha1.ScimUser) (ctrl.R
 			return ctrl.Result{}, err
 		}
 		if goes {
-			return ctrl.Result{}, r.letGo(ctx, user)
+			return ctrl.Result{}, r.removeFinalizers(ctx, user)
 		}
 	}
 	return ctrl.Result{RequeueAfter: sweepEvery}, nil
 }
 
-// deprovisioned is whether every account is as it should be for somebody who is gone.
+// revocationsRecorded is whether the status of every app tells of what the user lost within the guard's window: the user's own status ends with the user.
+func (r *Reconciler) revocationsRecorded(view *desired.UserView) bool {
+	recorded := true
+	for i := range view.User.Status.Accounts {
+		entry := &view.User.Status.Accounts[i]
+		if desired.RevokedLately(entry, r.Clock.Now()) {
+			recorded = r.askRecord(view, entry.App, entry, entry.RevokedTime.Time) && recorded
+		}
+	}
+	return recorded
+}
+
+// deprovisioned is whether every account is in sync for a user that is being deleted.
 func deprovisioned(view *desired.UserView) bool {
 	return !slices.ContainsFunc(view.Accounts, func(a desired.AccountView) bool { return !a.Step.Drop && !a.Step.InSync })
 }
 
-// letGo takes the finalizers off, bound to the resourceVersion on which the decision was made.
-func (r *Reconciler) letGo(ctx context.Context, user *v1alpha1.ScimUser) error {
+// removeFinalizers removes the finalizers, bound to the resourceVersion on which the decision was made.
+func (r *Reconciler) removeFinalizers(ctx context.Context, user *v1alpha1.ScimUser) error {
 	before := user.DeepCopy()
 	controllerutil.RemoveFinalizer(user, v1alpha1.FinalizerDeprovision)
 	controllerutil.RemoveFinalizer(user, v1alpha1.FinalizerReservation)
@@ -85,8 +101,10 @@ func (r *Reconciler) letGo(ctx context.Context, user *v1alpha1.ScimUser) error {
 	if err := r.Client.Patch(ctx, user, patch, client.FieldOwner(kube.FieldOwner)); client.IgnoreNotFound(err) != nil {
 		return err
 	}
-	r.leaving.forget(client.ObjectKeyFromObject(user))
-	r.View.Users.Forget(client.ObjectKeyFromObject(user))
+	r.View.Book.Users.Forget(client.ObjectKeyFromObject(user))
+	r.View.Book.End(ledger.Since{UID: user.UID, For: waitGroups})
+	r.View.Book.End(ledger.Since{UID: user.UID, For: waitStatus})
+	r.Apps.ForgetUser(user.Namespace, user.UID)
 	return nil
 }
 

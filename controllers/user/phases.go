@@ -5,18 +5,20 @@ package user
 
 import (
 	"context"
-	"sync"
+	"maps"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/ledger"
 	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
 
@@ -39,7 +41,9 @@ func (r *Reconciler) admit(ctx context.Context, view *desired.UserView) (done bo
 		if admitted.UID == "" {
 			return true, ctrl.Result{}, nil
 		}
-		return true, ctrl.Result{RequeueAfter: sweepEvery}, r.refuse(ctx, user, conflict.Holder)
+		// Nothing is done for it, and nothing to the other one; only the end of an app still reaches its account.
+		view.Refuse(conflict.Holder)
+		return false, ctrl.Result{RequeueAfter: sweepEvery}, nil
 	}
 	if err != nil || admitted.ResourceVersion != user.ResourceVersion {
 		// What was written comes back as an event.
@@ -48,21 +52,19 @@ func (r *Reconciler) admit(ctx context.Context, view *desired.UserView) (done bo
 	return false, ctrl.Result{}, nil
 }
 
-// refuse tells a user that its userName belongs to another one. Nothing is done for it, and nothing to the other one.
-func (r *Reconciler) refuse(ctx context.Context, user *v1alpha1.ScimUser, holder string) error {
-	after := user.DeepCopy()
-	refused(after, holder)
-	_, err := kube.PatchStatus(ctx, r.Client, user, after)
-	return err
-}
-
-// accounts works out the status, writes it when there is something to say, and sets the apps to work.
+// accounts works out the status, writes it when there is something to say, and enqueues what is to be done in the apps.
 func (r *Reconciler) accounts(ctx context.Context, view *desired.UserView) (result ctrl.Result, wrote bool, err error) {
-	key := client.ObjectKeyFromObject(view.User)
+	if !r.recorded(view) {
+		return ctrl.Result{RequeueAfter: recordWait}, false, nil
+	}
 	next := r.compute(view)
 	if wait := r.gather(view, next); wait > 0 {
 		r.enqueue(view, next, false)
 		return ctrl.Result{RequeueAfter: wait}, false, nil
+	}
+	book, uid := r.View.Book, view.User.UID
+	for app := range next.announced {
+		r.ledger(view, app).Announced(ledger.ID{Kind: ledger.Account, UID: uid})
 	}
 	after := view.Cached.DeepCopy()
 	after.Status = next.status
@@ -71,14 +73,57 @@ func (r *Reconciler) accounts(ctx context.Context, view *desired.UserView) (resu
 		return ctrl.Result{}, false, err
 	}
 	if wrote {
-		r.View.Users.Written(key, after.ResourceVersion, after.Status.DeepCopy(), view.Outcomes)
+		book.Users.Put(after, after.Status.DeepCopy())
 		r.record(view)
-	} else {
-		r.View.Users.Settled(key, view.Outcomes)
 	}
-	r.deferred.forget(key)
+	for _, app := range slices.Sorted(maps.Keys(view.Outcomes)) {
+		r.ledger(view, app).AccountWritten(uid, view.Outcomes[app])
+		r.Apps.WakeWaiting(r.appKey(view, app), uid)
+	}
+	book.End(ledger.Since{UID: uid, For: waitStatus})
 	r.enqueue(view, next, true)
-	return ctrl.Result{RequeueAfter: nextRetry(next.status.Accounts, r.Clock.Now())}, wrote, nil
+	result.RequeueAfter = nextRetry(next.status.Accounts, r.Clock.Now())
+	if wrote && inputsChanged(view.Stored, &next.status) {
+		result = sooner(result, ctrl.Result{RequeueAfter: staleWait})
+	}
+	return result, wrote, nil
+}
+
+// inputsChanged is whether the status changes what the next decision is made on. The workers may have looked before the cache shows it.
+func inputsChanged(before, after *v1alpha1.ScimUserStatus) bool {
+	return before.ObservedGeneration != after.ObservedGeneration || desired.RefusedBy(before) != desired.RefusedBy(after)
+}
+
+// recorded is whether the status of every app tells of the revocations whose entries are to be dropped: the guard must not forget them.
+func (r *Reconciler) recorded(view *desired.UserView) bool {
+	recorded := true
+	for _, app := range slices.Sorted(maps.Keys(view.Outcomes)) {
+		outcome := view.Outcomes[app]
+		if outcome.Gone && outcome.Revoked {
+			recorded = r.askRecord(view, app, &outcome.Entry, outcome.At) && recorded
+		}
+	}
+	return recorded
+}
+
+// askRecord asks for the status of an app to tell of a revocation, and returns whether it does. An app that does not exist has no guard.
+func (r *Reconciler) askRecord(view *desired.UserView, app string, entry *v1alpha1.Account, at time.Time) bool {
+	i := slices.IndexFunc(view.Accounts, func(a desired.AccountView) bool { return a.AppName == app })
+	if i >= 0 && view.Accounts[i].Gone {
+		return true
+	}
+	leaver := !view.User.IsActive() || !view.User.DeletionTimestamp.IsZero()
+	return r.Apps.AskRecord(r.appKey(view, app), ledger.GuardID(entry.RemoteID, view.User.UID), ledger.Revoked{
+		At: at, Leaver: leaver, Kind: ledger.Account, Name: view.User.Name,
+	})
+}
+
+func (r *Reconciler) appKey(view *desired.UserView, app string) types.NamespacedName {
+	return types.NamespacedName{Namespace: view.User.Namespace, Name: app}
+}
+
+func (r *Reconciler) ledger(view *desired.UserView, app string) *ledger.Ledger {
+	return r.View.Book.Ledger(r.appKey(view, app))
 }
 
 // nextRetry is how long it takes until an account is tried again, 0 if none is to be. The queues hold only what is due: what waits for an hour
@@ -87,7 +132,7 @@ func nextRetry(accounts []v1alpha1.Account, now time.Time) time.Duration {
 	var soonest time.Duration
 	for i := range accounts {
 		if at := accounts[i].NextRetryTime; at != nil {
-			if wait := max(at.Sub(now), time.Second); soonest == 0 || wait < soonest {
+			if wait := min(max(at.Sub(now), time.Second), ledger.MaxWait); soonest == 0 || wait < soonest {
 				soonest = wait
 			}
 		}
@@ -97,15 +142,13 @@ func nextRetry(accounts []v1alpha1.Account, now time.Time) time.Duration {
 
 // compute is the status as it should be now.
 func (r *Reconciler) compute(view *desired.UserView) *nextStatus {
-	return computeStatus(view, func(account *desired.AccountView) appState {
-		app := r.Apps.Get(types.NamespacedName{Namespace: view.User.Namespace, Name: account.AppName})
+	return computeStatus(view, metav1.NewTime(r.Clock.Now()), func(account *desired.AccountView) appState {
+		app := r.Apps.Get(r.appKey(view, account.AppName))
 		if app == nil {
 			return appState{}
 		}
-		return appState{
-			running: true, healthy: app.Health().Reason == "",
-			heldBatch: app.HeldBatch(view.User.Name, account.Step.Action), passed: app.Passed(view.User.Name),
-		}
+		verdict := r.ledger(view, account.AppName).Verdict(ledger.ID{Kind: ledger.Account, UID: view.User.UID}, string(account.Step.Effect))
+		return appState{running: true, healthy: app.Health().Reason == "", verdict: verdict}
 	})
 }
 
@@ -115,14 +158,13 @@ func (r *Reconciler) gather(view *desired.UserView, next *nextStatus) time.Durat
 	if next.urgent {
 		return 0
 	}
-	key := client.ObjectKeyFromObject(view.User)
 	now := r.Clock.Now()
 	if len(view.Outcomes) > 0 {
-		if !r.Apps.Busy(key.Namespace, provisioner.Key{Kind: provisioner.KindAccount, Name: key.Name}) {
-			if r.View.Users.Complete(key, view.User.UID, view.Outcomes) {
+		if !r.Apps.Busy(view.User.Namespace, provisioner.Key{Kind: provisioner.KindAccount, Name: view.User.Name}) {
+			if r.complete(view) {
 				return 0
 			}
-			// The last one came in after the user was looked at.
+			// The last one came in after the user was read.
 			return time.Millisecond
 		}
 		oldest := now
@@ -134,9 +176,20 @@ func (r *Reconciler) gather(view *desired.UserView, next *nextStatus) time.Durat
 		return max(0, burst-now.Sub(oldest))
 	}
 	if next.imminent {
-		return max(0, showPlanAfter-now.Sub(r.deferred.since(key, now)))
+		return max(0, showPlanAfter-now.Sub(r.View.Book.Since(ledger.Since{UID: view.User.UID, For: waitStatus})))
 	}
 	return 0
+}
+
+// complete is whether no other outcome has come since the user was read.
+func (r *Reconciler) complete(view *desired.UserView) bool {
+	for app, l := range r.View.Book.Namespace(view.User.Namespace) {
+		outcome, had := view.Outcomes[app]
+		if l.NewerAccount(view.User.UID, outcome, had) {
+			return false
+		}
+	}
+	return true
 }
 
 // enqueue gives the apps the keys that they have to look at. intentsWritten says that the intents to create stand in etcd.
@@ -155,9 +208,9 @@ func (r *Reconciler) enqueue(view *desired.UserView, next *nextStatus, intentsWr
 			if !intentsWritten {
 				continue
 			}
-			app.Intended(key)
+			r.ledger(view, account.AppName).Intended(ledger.ID{Kind: ledger.Account, UID: view.User.UID})
 		}
-		app.Enqueue(key, classOf(account), account.App.Exclusive(account.Wanted), 0)
+		app.Enqueue(key, classOf(account), account.App.Exclusive(account.Desired), 0)
 	}
 }
 
@@ -177,7 +230,8 @@ func (r *Reconciler) record(view *desired.UserView) {
 	for i := range view.Accounts {
 		r.Apps.Changed(types.NamespacedName{Namespace: view.User.Namespace, Name: view.Accounts[i].AppName})
 	}
-	for app, outcome := range view.Outcomes {
+	for _, app := range slices.Sorted(maps.Keys(view.Outcomes)) {
+		outcome := view.Outcomes[app]
 		if outcome.Event != "" {
 			r.Recorder.Eventf(view.User, nil, corev1.EventTypeNormal, outcome.Event, outcome.Event, "%s in %s", accountEvent(outcome.Event), app)
 		}
@@ -186,32 +240,8 @@ func (r *Reconciler) record(view *desired.UserView) {
 
 // accountEvent is what happened, as a person says it.
 func accountEvent(event string) string {
-	if event == desired.EventVanished {
-		return "The account was gone and is looked for"
+	if event == ledger.EventVanished {
+		return "The account was not found and is looked up again"
 	}
 	return event + " the account"
-}
-
-// deferrals remember since when users wait for something, such as a write for a change that is under way.
-type deferrals struct {
-	mu    sync.Mutex
-	times map[types.NamespacedName]time.Time
-}
-
-func (d *deferrals) since(key types.NamespacedName, now time.Time) time.Time {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.times == nil {
-		d.times = map[types.NamespacedName]time.Time{}
-	}
-	if _, ok := d.times[key]; !ok {
-		d.times[key] = now
-	}
-	return d.times[key]
-}
-
-func (d *deferrals) forget(key types.NamespacedName) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.times, key)
 }

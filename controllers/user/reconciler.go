@@ -18,6 +18,7 @@ import (
 
 	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/directory"
+	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
 
@@ -33,6 +34,14 @@ const (
 	sweepEvery = time.Hour
 	// groupsTrail is how far the cache of groups may be behind the one of users: they come by watches of their own.
 	groupsTrail = 5 * time.Second
+	// recordWait is the wait for the status of an app to tell of a revocation; the app's reconciler wakes the user sooner.
+	recordWait = 5 * time.Second
+)
+
+// What a user waits for (ledger.Since).
+const (
+	waitStatus = "status"
+	waitGroups = "groups"
 )
 
 // Reconciler reconciles ScimUsers.
@@ -46,9 +55,7 @@ type Reconciler struct {
 	Recorder  events.EventRecorder
 	Clock     clock.PassiveClock
 
-	deferred deferrals
-	// leaving is since when deleted users leave their groups.
-	leaving deferrals
+	sweeper *kube.Sweeper
 }
 
 // +kubebuilder:rbac:groups=scim-operator.io,resources=scimusers,verbs=get;list;watch;create;update;patch;delete
@@ -65,9 +72,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, err
 	}
 	if view == nil {
-		r.leaving.forget(req.NamespacedName)
-		r.View.Users.Forget(req.NamespacedName)
-		r.deferred.forget(req.NamespacedName)
+		r.View.Book.Users.Forget(req.NamespacedName)
 		return ctrl.Result{}, nil
 	}
 	switch {
@@ -76,10 +81,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	case view.User.Spec.UserName == "" && view.User.Spec.Reservation != nil:
 		return r.sweep(ctx, view.User)
 	}
-	if done, result, err := r.admit(ctx, view); done || err != nil {
-		return result, ignoreConflict(&result, err)
+	done, later, err := r.admit(ctx, view)
+	if done || err != nil {
+		return later, ignoreConflict(&later, err)
 	}
 	result, wrote, err := r.accounts(ctx, view)
+	result = sooner(later, result)
 	if err == nil && wrote && !view.User.DeletionTimestamp.IsZero() {
 		// The finalizers are bound to what was just written.
 		return ctrl.Result{RequeueAfter: staleWait}, nil

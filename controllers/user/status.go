@@ -14,22 +14,25 @@ import (
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/ledger"
 	"github.com/scim-operator/scim-operator/internal/plan"
 )
 
 // appState is what matters of a running app for a user's status.
 type appState struct {
 	running, healthy bool
-	heldBatch        string
-	// passed: the guard lets the revocation through.
-	passed bool
+	// verdict of the mass-change guard on the account's revocation.
+	verdict ledger.Verdict
 }
 
 // nextStatus is a status to write, and how urgent that is.
 type nextStatus struct {
+	now    metav1.Time
 	status v1alpha1.ScimUserStatus
 	// intents are the apps in which the account is to be created and whose entry says so only with this status.
 	intents map[string]bool
+	// announced are the apps whose entry has an operation that this process is about to call.
+	announced map[string]bool
 	// urgent: it has to be written before anything else happens.
 	urgent bool
 	// imminent: a change is about to be made whose outcome will be written anyway.
@@ -37,8 +40,8 @@ type nextStatus struct {
 }
 
 // computeStatus is the status that follows from what is known of a user. It is pure.
-func computeStatus(view *desired.UserView, state func(*desired.AccountView) appState) *nextStatus {
-	next := &nextStatus{intents: map[string]bool{}}
+func computeStatus(view *desired.UserView, now metav1.Time, state func(*desired.AccountView) appState) *nextStatus {
+	next := &nextStatus{now: now, intents: map[string]bool{}, announced: map[string]bool{}}
 	after := view.User.DeepCopy()
 	after.Status.Accounts = nil
 	inSync := 0
@@ -49,7 +52,7 @@ func computeStatus(view *desired.UserView, state func(*desired.AccountView) appS
 		if account.Step.Drop {
 			continue
 		}
-		if account.Entry == nil {
+		if account.Recorded == nil {
 			if room--; room < 0 {
 				problems = append(problems, problem{app: account.AppName, reason: v1alpha1.ReasonTooManyAccounts, message: tooManyAccounts})
 				continue
@@ -66,7 +69,11 @@ func computeStatus(view *desired.UserView, state func(*desired.AccountView) appS
 	after.Status.ObservedGeneration = after.Generation
 	after.Status.Active = strconv.FormatBool(after.IsActive())
 	after.Status.Summary = fmt.Sprintf("%d/%d", inSync, len(after.Status.Accounts))
-	setConditions(after, problems)
+	if view.Refused {
+		refused(after, view.Holder)
+	} else {
+		setConditions(after, problems)
+	}
 	next.status = after.Status
 	return next
 }
@@ -78,23 +85,23 @@ const tooManyAccounts = "the user has 64 accounts already, which is as many as t
 
 // entryOf leaves the entry of an app whose configuration is invalid as it is: that is the app's trouble, and costs no write of each user.
 func (n *nextStatus) entryOf(account *desired.AccountView, state func(*desired.AccountView) appState) v1alpha1.Account {
-	if account.App == nil && account.Entry != nil {
-		return *account.Entry.DeepCopy()
+	if account.App == nil && account.Recorded != nil {
+		return *account.Recorded.DeepCopy()
 	}
 	return n.entry(account, state(account))
 }
 
-// settled is whether an account was as it should be when the configuration of its app became invalid.
+// settled is whether an account was in sync when the configuration of its app became invalid.
 func settled(account *desired.AccountView) bool {
-	return account.App == nil && account.Entry != nil && account.Entry.Planned == "" && account.Entry.Reason == ""
+	return account.App == nil && account.Recorded != nil && account.Recorded.Planned == "" && account.Recorded.Reason == ""
 }
 
 // entry is an account's entry as it should stand in the status.
 func (n *nextStatus) entry(account *desired.AccountView, state appState) v1alpha1.Account {
 	step := account.Step
 	entry := v1alpha1.Account{App: account.AppName, State: v1alpha1.AccountPending}
-	if account.Entry != nil {
-		entry = *account.Entry.DeepCopy()
+	if account.Recorded != nil {
+		entry = *account.Recorded.DeepCopy()
 	}
 	batch := batchOf(&entry, step, state)
 	if entry.Planned != step.Action {
@@ -102,33 +109,84 @@ func (n *nextStatus) entry(account *desired.AccountView, state appState) v1alpha
 		entry.Attempts, entry.NextRetryTime = 0, nil
 	}
 	entry.Planned, entry.PlannedAttributes, entry.HeldBatch = step.Action, nil, batch
+	callable := state.callable(account)
+	entry.Operation = n.operation(account, callable)
 	switch {
 	case step.Action == "":
 		entry.Reason, entry.Message = step.Reason, step.Message
 		return entry
 	case step.Action == v1alpha1.ActionUpdate, step.Action == v1alpha1.ActionReactivate:
-		entry.PlannedAttributes = append(slices.Clone(step.Set), step.Clear...)
-		slices.Sort(entry.PlannedAttributes)
-		entry.PlannedAttributes = entry.PlannedAttributes[:min(len(entry.PlannedAttributes), plan.MaxPlannedAttributes)]
-	case step.Action == v1alpha1.ActionCreate && entry.State != v1alpha1.AccountCreating:
-		entry.State = v1alpha1.AccountCreating
-		entry.MatchValue = account.App.MatchValue(account.Wanted)
+		names := append(slices.Clone(step.Set), step.Clear...)
+		slices.Sort(names)
+		entry.PlannedAttributes, _ = plan.Shown(names)
+	case step.Action == v1alpha1.ActionCreate && entry.State != v1alpha1.AccountCreating && callable:
+		// No intent is written while the app cannot be called: nothing may be revoked later that was never tried.
+		entry.State, entry.RemoteID, entry.Applied, entry.Roles = v1alpha1.AccountCreating, "", "", nil
+		entry.MatchValue = account.App.MatchValue(account.Desired)
 		n.intents[account.AppName] = true
 		n.urgent = true
 	}
+	n.explain(&entry, account, state, callable)
+	return entry
+}
+
+// explain says why a step is not taken yet, and how urgent a write is.
+func (n *nextStatus) explain(entry *v1alpha1.Account, account *desired.AccountView, state appState, callable bool) {
 	switch {
-	case batch != "" && !state.passed:
+	case entry.HeldBatch != "" && !state.verdict.Allowed:
 		entry.Reason = v1alpha1.ReasonHeld
-		entry.Message = "held by the mass-change guard; the status of the ScimApp says how many changes the batch " + batch + " has and how to approve it"
+		entry.Message = "held by the mass-change guard; the status of the ScimApp says how many changes the batch " + entry.HeldBatch + " has and how to approve it"
 	case account.App.Object.Spec.Suspend:
-		entry.Reason, entry.Message = v1alpha1.ReasonSuspended, "the ScimApp is suspended; the change waits until spec.suspend is false"
-	case entry.Attempts == 0:
+		entry.Reason, entry.Message = v1alpha1.ReasonSuspended, "the ScimApp is suspended; the change is made when spec.suspend is false"
+	case entry.Attempts > 0:
+	case account.Step.Action == v1alpha1.ActionCreate && !callable:
+		entry.Reason, entry.Message = v1alpha1.ReasonAppNotReady, "the ScimApp is not ready; the account is created when it is"
+	default:
 		entry.Reason, entry.Message = "", ""
 		n.imminent = n.imminent || (state.running && state.healthy)
 	}
 	// What no change of the spec tells of is announced before it is done.
-	n.urgent = n.urgent || (!account.Announced && state.running && (state.passed || !step.Revocation))
-	return entry
+	n.urgent = n.urgent || (!account.Announced && callable)
+}
+
+// callable is whether the next look of a worker takes the step.
+func (s appState) callable(account *desired.AccountView) bool {
+	held := account.Step.Revocation && account.Step.Action != v1alpha1.ActionObserve && !s.verdict.Allowed
+	return s.running && s.healthy && !held && !account.App.Object.Spec.Suspend
+}
+
+// operation is the operation that the entry has: what is not settled, and what is about to be called. Nothing erases it but its settlement; one that was announced and
+// never called is erased when the step is another one.
+func (n *nextStatus) operation(account *desired.AccountView, callable bool) *v1alpha1.AccountOperation {
+	var op *plan.Operation
+	if account.Unsettled != nil {
+		op = account.Unsettled.Operation
+	}
+	if writes(account) && (callable || plan.Announced(account.Step, account.Stored, false)) {
+		op = plan.Merge(op, plan.OperationOf(account.Step, account.Desired, account.App.Policy(account.Desired)))
+		n.announced[account.AppName] = true
+	}
+	if op == nil {
+		return nil
+	}
+	next := op.Status(n.now)
+	if account.Stored != nil && account.Stored.Operation != nil {
+		next.StartTime = account.Stored.Operation.StartTime
+	}
+	return next
+}
+
+// writes is whether the step changes an account that exists.
+func writes(account *desired.AccountView) bool {
+	if account.Recorded == nil || (account.Recorded.State != v1alpha1.AccountActive && account.Recorded.State != v1alpha1.AccountInactive) {
+		return false
+	}
+	switch account.Step.Action {
+	case v1alpha1.ActionUpdate, v1alpha1.ActionReactivate, v1alpha1.ActionDeactivate, v1alpha1.ActionDelete:
+		return true
+	default:
+		return false
+	}
 }
 
 // batchOf is the batch in which the guard holds the step. An entry keeps its batch until the guard says otherwise: after a restart it has
@@ -137,10 +195,10 @@ func batchOf(entry *v1alpha1.Account, step plan.Step, state appState) string {
 	switch {
 	case !step.Revocation:
 		return ""
-	case state.heldBatch == "" && entry.Planned == step.Action:
+	case state.verdict.Effect == "" && (entry.Planned == step.Action || entry.Planned == step.Effect):
 		return entry.HeldBatch
 	default:
-		return state.heldBatch
+		return state.verdict.Batch
 	}
 }
 
@@ -168,7 +226,7 @@ func setConditions(user *v1alpha1.ScimUser, problems []problem) {
 	text := describe(problems)
 	switch {
 	case len(problems) == 0:
-		kube.SetCondition(user, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "every account is as it should be")
+		kube.SetCondition(user, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "all accounts are in sync")
 	default:
 		kube.SetCondition(user, v1alpha1.ConditionReady, metav1.ConditionFalse, worst, text)
 	}
@@ -180,7 +238,7 @@ func setConditions(user *v1alpha1.ScimUser, problems []problem) {
 func describe(problems []problem) string {
 	parts := make([]string, len(problems))
 	for i, p := range problems {
-		parts[i] = p.app + ": a change is under way"
+		parts[i] = p.app + ": changes are being made"
 		if p.reason != "" {
 			parts[i] = p.app + ": " + p.reason + ": " + p.message
 		}

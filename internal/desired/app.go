@@ -5,12 +5,16 @@ package desired
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/assignment"
 	"github.com/scim-operator/scim-operator/internal/catalogue"
+	"github.com/scim-operator/scim-operator/internal/connector"
 	"github.com/scim-operator/scim-operator/internal/connector/profiles"
+	scimconn "github.com/scim-operator/scim-operator/internal/connector/scim"
 	"github.com/scim-operator/scim-operator/internal/mapping"
 	"github.com/scim-operator/scim-operator/internal/plan"
 	"github.com/scim-operator/scim-operator/internal/resource"
@@ -23,8 +27,9 @@ type App struct {
 	Profile profiles.Profile
 
 	program *mapping.Program
-	// mapped are the attributes that the program computes.
+	// mapped are the attributes that the program computes; paths are the same and the role attribute, sorted.
 	mapped   map[string]bool
+	paths    []string
 	features map[v1alpha1.Feature]bool
 	roles    catalogue.Roles
 	// protected are the folded userNames that are never touched.
@@ -73,6 +78,9 @@ func compileApp(app *v1alpha1.ScimApp) (*App, error) {
 	for _, userName := range app.Spec.ProtectedAccounts {
 		a.protected[scim.Fold(userName)] = true
 	}
+	if err := checkAttributes(app.Spec.Attributes); err != nil {
+		return nil, err
+	}
 	attributes := mapping.Merge(profileAttributes(profile), app.Spec.Attributes)
 	program, err := mapping.Compile(attributes)
 	if err != nil {
@@ -82,7 +90,33 @@ func compileApp(app *v1alpha1.ScimApp) (*App, error) {
 	for _, attribute := range attributes {
 		a.mapped[attribute.Name] = true
 	}
+	a.paths = slices.Collect(maps.Keys(a.mapped))
+	if a.roles.Attribute != "" {
+		a.paths = append(a.paths, a.roles.Attribute)
+	}
+	slices.Sort(a.paths)
+	a.paths = slices.Compact(a.paths)
 	return a, nil
+}
+
+// checkAttributes refuses a mapping of active, in any letter case: who has access is decided by role mappings, features and the mass-change guard, and an attribute would
+// bypass all of them.
+func checkAttributes(attributes []v1alpha1.AttributeMapping) error {
+	for i := range attributes {
+		_, name := splitURN(attributes[i].Name)
+		if strings.EqualFold(name, "active") {
+			return fmt.Errorf("spec.attributes: %q cannot be mapped; remove it: role mappings decide whether an account is active", attributes[i].Name)
+		}
+	}
+	return nil
+}
+
+// splitURN splits a path into the URN of its schema, empty for none, and the rest. Only the core schema's active switches an account.
+func splitURN(path string) (urn, name string) {
+	if rest, ok := strings.CutPrefix(strings.ToLower(path), strings.ToLower(scim.UserSchemaID)+":"); ok {
+		return scim.UserSchemaID, rest
+	}
+	return "", path
 }
 
 func profileAttributes(profile profiles.Profile) []mapping.Attribute {
@@ -94,14 +128,14 @@ func profileAttributes(profile profiles.Profile) []mapping.Attribute {
 }
 
 // MatchValue is the value by which the wanted account is found in the app, "" when there is none.
-func (a *App) MatchValue(w plan.Wanted) string {
+func (a *App) MatchValue(w plan.Desired) string {
 	value, _ := w.Values[a.Profile.MatchAttribute].(string)
 	return value
 }
 
 // Exclusive is the word under which work on the account never runs beside work on another one: those of a user and of a successor of the
 // same name are one account.
-func (a *App) Exclusive(w plan.Wanted) string { return scim.Fold(a.MatchValue(w)) }
+func (a *App) Exclusive(w plan.Desired) string { return scim.Fold(a.MatchValue(w)) }
 
 // Protected is whether a userName of the app is one that is never linked nor changed.
 func (a *App) Protected(userName string) bool { return a.protected[scim.Fold(userName)] }
@@ -112,9 +146,11 @@ func (a *App) HasFeature(feature v1alpha1.Feature) bool { return a.features[feat
 // ApprovedBatch is the digest of the batch that a person has approved, "" for none.
 func (a *App) ApprovedBatch() string { return a.Object.Annotations[v1alpha1.AnnotationApproveBatch] }
 
-// policy for an account.
-func (a *App) policy(w plan.Wanted) plan.Policy {
+// Policy returns the policy for an account.
+func (a *App) Policy(w plan.Desired) plan.Policy {
 	return plan.Policy{
+		Mapped:                a.paths,
+		UpdateWritesActive:    a.Profile.SCIM.UserUpdate == profiles.Put || a.Profile.SCIM.UserUpdate == profiles.PutForProfilePatchForActive,
 		Features:              a.features,
 		Deprovisioning:        a.Object.Spec.Deprovisioning,
 		MatchAttribute:        a.Profile.MatchAttribute,
@@ -124,10 +160,23 @@ func (a *App) policy(w plan.Wanted) plan.Policy {
 	}
 }
 
+// RoleAttribute is the path that takes the roles, empty when the app has none.
+func (a *App) RoleAttribute() string { return a.roles.Attribute }
+
+// Observed returns what an answer of the app shows of an account.
+func (a *App) Observed(user connector.User) plan.Observed {
+	seen := plan.Observed{Active: user.Active, Value: func(path string) (any, bool) { return scimconn.Value(user.Attributes, path) }}
+	if a.roles.Attribute != "" {
+		value, shown := seen.Value(a.roles.Attribute)
+		seen.Roles, seen.RolesShown = RolesIn(value), shown
+	}
+	return seen
+}
+
 // wanted is what the user's account should be. given is nil when the user does not have the app.
-func (a *App) wanted(user *v1alpha1.ScimUser, given *assignment.Assignment) plan.Wanted {
+func (a *App) wanted(user *v1alpha1.ScimUser, given *assignment.Assignment) plan.Desired {
 	appGoes := !a.Object.DeletionTimestamp.IsZero()
-	w := plan.Wanted{
+	w := plan.Desired{
 		Assigned: given != nil && !appGoes,
 		Active:   user.IsActive() && user.DeletionTimestamp.IsZero(),
 		// What may not be revoked is released: otherwise neither the user nor the app would ever go.
@@ -158,7 +207,7 @@ func (a *App) wanted(user *v1alpha1.ScimUser, given *assignment.Assignment) plan
 }
 
 // give sets a value that a role mapping has for an attribute. It may only set what the app maps, and never the roles: those are checked.
-func (a *App) give(w *plan.Wanted, name, value string) {
+func (a *App) give(w *plan.Desired, name, value string) {
 	if !a.mapped[name] || name == a.roles.Attribute {
 		return
 	}
@@ -167,8 +216,8 @@ func (a *App) give(w *plan.Wanted, name, value string) {
 }
 
 // giveRoles sets the roles by the app's names: those given, else the default ones. A role that the app does not know is a problem: falling
-// back to another one would change what everybody may do because of a slip of the pen.
-func (a *App) giveRoles(w *plan.Wanted, given []string) {
+// back to another one would change everybody's access because of a typo.
+func (a *App) giveRoles(w *plan.Desired, given []string) {
 	known, unknown := a.rolesFor(given)
 	if len(unknown) > 0 && a.roles.Attribute != "" {
 		if w.Problems == nil {
@@ -178,9 +227,33 @@ func (a *App) giveRoles(w *plan.Wanted, given []string) {
 		return
 	}
 	w.Roles = known
-	if a.roles.Attribute != "" && len(known) > 0 {
+	switch {
+	case a.roles.Attribute == "":
+	case len(known) > 0:
 		w.Values[a.roles.Attribute] = a.roleValue(known)
+	default:
+		// A mapped attribute gives roles like any other way.
+		w.Roles = RolesIn(w.Values[a.roles.Attribute])
 	}
+}
+
+// RolesIn returns the roles in a value of the role attribute, in either form.
+func RolesIn(value any) []string {
+	switch v := value.(type) {
+	case string:
+		if v != "" {
+			return []string{v}
+		}
+	case []any:
+		var roles []string
+		for _, item := range v {
+			roles = append(roles, RolesIn(item)...)
+		}
+		return roles
+	case map[string]any:
+		return RolesIn(v["value"])
+	}
+	return nil
 }
 
 // rolesFor are the roles by the app's names: those given, else the default ones; and those that the app does not know.

@@ -14,47 +14,53 @@ import (
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/assignment"
-	"github.com/scim-operator/scim-operator/internal/plan"
+	"github.com/scim-operator/scim-operator/internal/guard"
+	"github.com/scim-operator/scim-operator/internal/ledger"
 )
 
-// GuardWindow is the time over which the mass-change guard counts.
-const GuardWindow = time.Hour
-
-// AppCensus is every account of an app, counted by what the statuses of the users say.
+// AppCensus counts the accounts and pushed groups of an app by what the statuses say.
 type AppCensus struct {
 	// Active accounts, and those that are active or may have been created.
 	Active, Open int
-	// Done is how many were revoked in the guard's window.
+	// Done is how many users lost access in the guard's window.
 	Done int
-	// Pending changes, and Failed accounts: those that cannot be brought to what they should be.
+	// Pending changes, and Failed accounts: those that failed to sync.
 	Pending, Failed int
 	// Held are the changes that the guard holds.
 	Held []HeldChange
-	// Closing is whether some of them do not stand in the users' statuses yet, or otherwise.
+	// Closing is whether some of them do not stand in the statuses yet, or otherwise.
 	Closing bool
 }
 
-// HeldChange is a change that waits for a person.
+// HeldChange is a change that waits for an approval.
 type HeldChange struct {
-	// User is the object's name.
-	User   string
-	Action v1alpha1.AccountAction
+	// Name of the ScimUser or ScimGroup.
+	Name string
+	// Effect is what is revoked.
+	Effect string
 	Batch  string
+	// Held is when the batch was closed; zero where that is not known.
+	Held time.Time
+	// Users is how many users lose access.
+	Users int
 }
 
 // Census counts the accounts of an app. It costs no more than a look at each status: nothing is decided. held is what the guard holds as far as it has
-// counted since this process began, by the user's object name; it goes before the statuses. A batch is closed at once and written user by user, and a person who
-// approves it must have seen all of it.
-func (v *View) Census(ctx context.Context, app types.NamespacedName, now time.Time, held map[string]HeldChange) (*AppCensus, error) {
+// counted since this process began; it goes before the statuses. A batch is closed at once and written user by user, and a person who approves it must have seen all
+// of it.
+func (v *View) Census(ctx context.Context, app types.NamespacedName, now time.Time, held map[ledger.ID]HeldChange) (*AppCensus, error) {
 	census := &AppCensus{}
-	err := v.eachUser(ctx, app, func(user *v1alpha1.ScimUser, entry *v1alpha1.Account) error {
-		census.add(user.Name, entry, now, held)
+	err := v.eachUser(ctx, app, func(view *UserView, entry *v1alpha1.Account) error {
+		census.add(view.User, entry, now, held)
 		return nil
 	})
-	return census, err
+	if err != nil {
+		return nil, err
+	}
+	return census, v.countGroups(ctx, census, app, held)
 }
 
-func (c *AppCensus) add(user string, entry *v1alpha1.Account, now time.Time, held map[string]HeldChange) {
+func (c *AppCensus) add(user *v1alpha1.ScimUser, entry *v1alpha1.Account, now time.Time, held map[ledger.ID]HeldChange) {
 	switch entry.State {
 	case v1alpha1.AccountActive:
 		c.Active++
@@ -65,162 +71,276 @@ func (c *AppCensus) add(user string, entry *v1alpha1.Account, now time.Time, hel
 	if revokedLately(entry, now) {
 		c.Done++
 	}
-	change, known := held[user]
+	change, known := held[ledger.ID{Kind: ledger.Account, UID: user.UID}]
 	switch {
 	case known:
 		c.Held = append(c.Held, change)
 		c.Closing = c.Closing || change.Batch != entry.HeldBatch
 	case entry.HeldBatch != "":
-		c.Held = append(c.Held, HeldChange{User: user, Action: entry.Planned, Batch: entry.HeldBatch})
+		c.Held = append(c.Held, HeldChange{Name: user.Name, Effect: string(entry.Planned), Batch: entry.HeldBatch, Users: 1})
 	case entry.Attempts > 0, entry.Planned == "" && entry.Reason != "":
 		c.Failed++
-	case entry.Planned != "":
+	case entry.Planned != "", entry.State == v1alpha1.AccountPending:
 		c.Pending++
 	}
 }
 
-func revokedLately(entry *v1alpha1.Account, now time.Time) bool {
-	return entry.RevokedTime != nil && now.Sub(entry.RevokedTime.Time) < GuardWindow
+// countGroups adds the held removals of pushed groups.
+func (v *View) countGroups(ctx context.Context, census *AppCensus, app types.NamespacedName, held map[ledger.ID]HeldChange) error {
+	return v.eachGroup(ctx, app, func(group *v1alpha1.ScimGroup, entry *v1alpha1.PushedGroupStatus) {
+		change, known := held[ledger.ID{Kind: ledger.Group, UID: group.UID}]
+		switch {
+		case known:
+			census.Held = append(census.Held, change)
+			census.Closing = census.Closing || change.Batch != entry.HeldBatch
+		case entry.HeldBatch != "":
+			census.Held = append(census.Held, HeldChange{Name: group.Name, Effect: RemoveMembers, Batch: entry.HeldBatch, Users: int(entry.Held)})
+		}
+	})
 }
+
+// RemoveMembers is the effect of a removal from a pushed group.
+const RemoveMembers = "RemoveMembers"
+
+// revokedLately is whether the user lost access within the guard's window. A time in the future comes from a clock that was ahead and counts for the window at most.
+func revokedLately(entry *v1alpha1.Account, now time.Time) bool {
+	if entry.RevokedTime == nil {
+		return false
+	}
+	age := now.Sub(entry.RevokedTime.Time)
+	return age < guard.Window && age > -guard.Window
+}
+
+// RevokedLately is whether the status says that the user lost access within the guard's window.
+func RevokedLately(entry *v1alpha1.Account, now time.Time) bool { return revokedLately(entry, now) }
 
 // Planned are the object names of the users whose status plans a change of their account that is not held.
 func (v *View) Planned(ctx context.Context, app types.NamespacedName) ([]string, error) {
 	var users []string
-	err := v.eachUser(ctx, app, func(user *v1alpha1.ScimUser, entry *v1alpha1.Account) error {
-		if entry.Planned != "" && entry.Reason != v1alpha1.ReasonHeld {
-			users = append(users, user.Name)
+	err := v.eachUser(ctx, app, func(view *UserView, entry *v1alpha1.Account) error {
+		if (entry.Planned != "" || entry.State == v1alpha1.AccountPending) && entry.Reason != v1alpha1.ReasonHeld {
+			users = append(users, view.User.Name)
 		}
 		return nil
 	})
 	return users, err
 }
 
-// Revocation is a change that takes something from a user and that the guard counts.
+// GuardCensus is what the mass-change guard decides on.
+type GuardCensus struct {
+	Count guard.Count
+	// Revocations that are to be made, of accounts and of pushed groups.
+	Revocations []Revocation
+	// Leavers are the users whom the provider made inactive or deleted and who lost access in the window, by the guard's id, with the time.
+	Leavers map[string]time.Time
+}
+
+// Revocation is a change after which users have less access, with the key of the work that makes it.
 type Revocation struct {
-	// User is the object's name.
-	User   string
-	Change plan.Change
-	// Batch is the digest of the batch in which exactly this change is held, "" for none.
-	Batch string
+	guard.Revocation
+	ID ledger.ID
+	// Name of the ScimUser or ScimGroup.
+	Name   string
+	Change guard.Change
 	// Exclusive is the account's match value, folded.
 	Exclusive string
 }
 
-// GuardCensus is what the mass-change guard decides on.
-type GuardCensus struct {
-	// Active accounts, before what is wanted now.
-	Active int
-	// Revoked are the users, by object name, from whom something was taken in the guard's window.
-	Revoked []string
-	// Wanted are the revocations that are to be made.
-	Wanted []Revocation
-}
-
-// Revocations decides for every account of an app whether something is to be taken from it. The error is an *InvalidError if the app's
-// configuration does not allow to say.
+// Revocations decides for every account and pushed group of an app whether users are to lose access. The error is an *InvalidError if the app's configuration does
+// not allow to say.
 func (v *View) Revocations(ctx context.Context, key types.NamespacedName, now time.Time) (*GuardCensus, error) {
+	census := &GuardCensus{Count: guard.Count{Done: map[string]bool{}}, Leavers: map[string]time.Time{}}
 	app, err := v.App(ctx, key)
 	if app == nil || err != nil {
-		return &GuardCensus{}, err
+		return census, err
 	}
 	mappings, err := v.mappings(ctx, key.Namespace)
 	if err != nil {
 		return nil, err
 	}
-	census := &GuardCensus{}
-	err = v.eachUser(ctx, key, func(user *v1alpha1.ScimUser, entry *v1alpha1.Account) error {
-		given, err := v.given(ctx, mappings, user)
+	book := v.Book.Ledger(key)
+	err = v.eachUser(ctx, key, func(view *UserView, entry *v1alpha1.Account) error {
+		census.revoked(view.User, entry, now)
+		view.Refused = refused(view.User)
+		v.adopt(book, view, view.Stored.Account(key.Name))
+		given, err := v.given(ctx, mappings, view.User)
 		if err != nil {
 			return err
 		}
-		census.add(app, user, entry, given[key.Name], now)
+		if app.mayRevoke(view.User, entry, given[key.Name], book) {
+			census.add(v.decide(view, key.Name, &compiledApp{app: app}, given[key.Name]), view.User)
+		}
 		return nil
 	})
-	return census, err
+	if err != nil {
+		return nil, err
+	}
+	census.merge(book, app, now)
+	return census, v.addRemovals(ctx, census, app, book)
 }
 
-func (c *GuardCensus) add(app *App, user *v1alpha1.ScimUser, entry *v1alpha1.Account, given *assignment.Assignment, now time.Time) {
+// revoked counts a user who lost access lately.
+func (c *GuardCensus) revoked(user *v1alpha1.ScimUser, entry *v1alpha1.Account, now time.Time) {
 	if entry.State == v1alpha1.AccountActive {
-		c.Active++
+		c.Count.Active++
 	}
-	if revokedLately(entry, now) {
-		c.Revoked = append(c.Revoked, user.Name)
-	}
-	if refused(user) || !app.mayRevoke(user, entry, given) {
+	if !revokedLately(entry, now) {
 		return
 	}
-	account := decide(user, app.Object.Name, &compiledApp{app: app}, given)
+	id := ledger.GuardID(entry.RemoteID, user.UID)
+	c.Count.Done[id] = true
+	if !user.IsActive() || !user.DeletionTimestamp.IsZero() {
+		c.Leavers[id] = entry.RevokedTime.Time
+	}
+}
+
+// merge adds those that this process and the status of the app know.
+func (c *GuardCensus) merge(book *ledger.Ledger, app *App, now time.Time) {
+	recorded := map[string]ledger.Revoked{}
+	if status := app.Object.Status.Guard; status != nil {
+		recorded, c.Count.Unnamed = ledger.ParseRecords(status.Revoked, now)
+	}
+	for _, known := range []map[string]ledger.Revoked{recorded, book.RevokedUsers()} {
+		for user, r := range known {
+			c.Count.Done[user] = true
+			if r.Leaver && r.At.After(c.Leavers[user]) {
+				c.Leavers[user] = r.At
+			}
+		}
+	}
+}
+
+func (c *GuardCensus) add(account AccountView, user *v1alpha1.ScimUser) {
 	if !account.Step.Revocation {
 		return
 	}
 	revocation := Revocation{
-		User:      user.Name,
-		Change:    plan.Change{User: user.SCIMID(), Action: string(account.Step.Action)},
-		Exclusive: app.Exclusive(account.Wanted),
+		Revocation: guard.Revocation{Subject: "user/" + user.Name, Users: []string{ledger.GuardID(account.Recorded.RemoteID, user.UID)}, ByProvider: account.ByProvider},
+		ID:         ledger.ID{Kind: ledger.Account, UID: user.UID},
+		Name:       user.Name,
+		Change:     guard.Change{Subject: user.SCIMID(), Effect: string(account.Step.Effect)},
+		Exclusive:  account.App.Exclusive(account.Desired),
 	}
-	if entry.Planned == account.Step.Action {
-		revocation.Batch = entry.HeldBatch
+	if account.Recorded.Planned == account.Step.Action || account.Recorded.Planned == account.Step.Effect {
+		revocation.Batch = account.Recorded.HeldBatch
 	}
-	c.Wanted = append(c.Wanted, revocation)
+	c.Revocations = append(c.Revocations, revocation)
 }
 
-// mayRevoke is whether something may have to be taken from the account: what can be said without computing its attributes.
-func (a *App) mayRevoke(user *v1alpha1.ScimUser, entry *v1alpha1.Account, given *assignment.Assignment) bool {
-	switch entry.State {
-	case v1alpha1.AccountOrphaned:
-		return false
-	case v1alpha1.AccountInactive:
-		// One that was about to be switched on may be on.
-		return entry.Planned != ""
+// addRemovals adds the members that pushed groups are to lose, as the last read of each group showed.
+func (v *View) addRemovals(ctx context.Context, census *GuardCensus, app *App, book *ledger.Ledger) error {
+	removals := book.AllRemovals()
+	if len(removals) == 0 {
+		return nil
 	}
-	if given == nil || !user.IsActive() || !user.DeletionTimestamp.IsZero() || !a.Object.DeletionTimestamp.IsZero() {
+	return v.eachGroup(ctx, client.ObjectKeyFromObject(app.Object), func(group *v1alpha1.ScimGroup, entry *v1alpha1.PushedGroupStatus) {
+		id := ledger.ID{Kind: ledger.Group, UID: group.UID}
+		lost, ok := removals[id]
+		if !ok {
+			return
+		}
+		revocation := Revocation{
+			Revocation: guard.Revocation{Subject: "group/" + group.Name, Users: lost.Users, AlwaysHold: lost.Empties, Batch: entry.HeldBatch},
+			ID:         id, Name: group.Name,
+			Change: guard.Change{Subject: group.SCIMID(), Effect: RemoveMembers, Members: lost.Members},
+		}
+		if entry.HeldBatch != "" && !book.InBatch(id, entry.HeldBatch, int(entry.Held)) {
+			// A closed batch never grows.
+			revocation.Batch, revocation.AlwaysHold = "", true
+		}
+		census.Revocations = append(census.Revocations, revocation)
+	})
+}
+
+// mayRevoke is whether something may have to be revoked: what can be said without computing attributes.
+func (a *App) mayRevoke(user *v1alpha1.ScimUser, entry *v1alpha1.Account, given *assignment.Assignment, book *ledger.Ledger) bool {
+	unsettled := book.Unsettled(ledger.ID{Kind: ledger.Account, UID: user.UID})
+	switch {
+	case entry.State == v1alpha1.AccountOrphaned:
+		return false
+	case entry.State == v1alpha1.AccountInactive && unsettled == nil:
+		return false
+	case given == nil, !user.IsActive(), !user.DeletionTimestamp.IsZero(), !a.Object.DeletionTimestamp.IsZero():
 		return true
+	case a.mapped[a.roles.Attribute]:
+		return len(entry.Roles) > 0 || unsettled != nil
 	}
 	roles, _ := a.rolesFor(given.Roles)
-	return slices.ContainsFunc(entry.Roles, func(role string) bool { return !slices.Contains(roles, role) })
+	undesired := func(role string) bool { return !slices.Contains(roles, role) }
+	return slices.ContainsFunc(entry.Roles, undesired) || (unsettled != nil && slices.ContainsFunc(unsettled.Operation.Roles, undesired))
 }
 
-// eachUser calls a function for each user with an entry of the app, as the status is known to this process. Users are only to be read.
-func (v *View) eachUser(ctx context.Context, app types.NamespacedName, each func(*v1alpha1.ScimUser, *v1alpha1.Account) error) error {
+// eachUser calls a function for each user with an account of the app, as this process knows the status. Users are only to be read.
+func (v *View) eachUser(ctx context.Context, app types.NamespacedName, each func(*UserView, *v1alpha1.Account) error) error {
 	var list v1alpha1.ScimUserList
 	err := v.cache.List(ctx, &list, client.InNamespace(app.Namespace), client.MatchingFields{IndexUserApp: app.Name}, client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return fmt.Errorf("listing the users of the app: %w", err)
 	}
-	if err := v.doubts.find(ctx, v.cache); err != nil {
+	if err := v.begin(ctx); err != nil {
 		return err
 	}
 	for i := range list.Items {
-		user := &list.Items[i]
-		user = v.known(user, v.Users.Look(client.ObjectKeyFromObject(user)))
-		entry := user.Status.Account(app.Name)
-		if entry == nil {
+		user, stored, err := v.known(ctx, &list.Items[i])
+		if err != nil {
+			return err
+		}
+		if user == nil {
 			continue
 		}
-		if err := each(user, entry); err != nil {
-			return err
+		if entry := user.Status.Account(app.Name); entry != nil {
+			if err := each(&UserView{User: user, Stored: stored}, entry); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// Owner is the object name of another user who has an account, "" for none. A user that is being deleted does not count: its successor
-// takes the account over.
-func (v *View) Owner(ctx context.Context, app types.NamespacedName, remoteID, except string) (string, error) {
+// eachGroup calls a function for each group with an entry of the app, as this process knows the status.
+func (v *View) eachGroup(ctx context.Context, app types.NamespacedName, each func(*v1alpha1.ScimGroup, *v1alpha1.PushedGroupStatus)) error {
+	var list v1alpha1.ScimGroupList
+	err := v.cache.List(ctx, &list, client.InNamespace(app.Namespace), client.MatchingFields{IndexGroupApp: app.Name}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return fmt.Errorf("listing the groups of the app: %w", err)
+	}
+	for i := range list.Items {
+		view, err := v.loadGroup(ctx, client.ObjectKeyFromObject(&list.Items[i]))
+		if err != nil {
+			return err
+		}
+		if view == nil {
+			continue
+		}
+		if entry := view.Group.Status.App(app.Name); entry != nil {
+			each(view.Group, entry)
+		}
+	}
+	return nil
+}
+
+// Owner is another user who has an account, nil for none. A user that is being deleted does not count: its successor takes the account over.
+func (v *View) Owner(ctx context.Context, app types.NamespacedName, remoteID, except string) (*v1alpha1.ScimUser, error) {
 	var list v1alpha1.ScimUserList
 	fields := client.MatchingFields{IndexUserRemote: RemoteKey(app.Name, remoteID)}
 	if err := v.cache.List(ctx, &list, client.InNamespace(app.Namespace), fields, client.UnsafeDisableDeepCopy); err != nil {
-		return "", fmt.Errorf("looking for the owner of an account: %w", err)
+		return nil, fmt.Errorf("looking for the owner of an account: %w", err)
 	}
 	for i := range list.Items {
-		user := &list.Items[i]
+		user, _, err := v.known(ctx, &list.Items[i])
+		if err != nil {
+			return nil, err
+		}
+		if user == nil {
+			continue
+		}
 		entry := user.Status.Account(app.Name)
 		if entry == nil || entry.RemoteID != remoteID {
 			continue
 		}
 		if user.Name != except && user.DeletionTimestamp.IsZero() && entry.State != v1alpha1.AccountOrphaned {
-			return user.Name, nil
+			return user, nil
 		}
 	}
-	return "", nil
+	return nil, nil
 }

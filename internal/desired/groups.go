@@ -14,6 +14,7 @@ import (
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector/profiles"
 	"github.com/scim-operator/scim-operator/internal/directory"
+	"github.com/scim-operator/scim-operator/internal/ledger"
 	"github.com/scim-operator/scim-operator/internal/membership"
 	"github.com/scim-operator/scim-operator/internal/plan"
 )
@@ -25,7 +26,7 @@ type GroupView struct {
 	// Cached is the object as the cache has it, shared with everybody: it is only read.
 	Cached   *v1alpha1.ScimGroup
 	Stale    bool
-	Outcomes map[string]Outcome[v1alpha1.PushedGroupStatus]
+	Outcomes map[string]ledger.Outcome[v1alpha1.PushedGroupStatus]
 	// Apps that the group is or was pushed to, by name.
 	Apps []PushedGroupView
 }
@@ -37,7 +38,7 @@ type PushedGroupView struct {
 	AppName string
 	Gone    bool
 	Entry   *v1alpha1.PushedGroupStatus
-	Wanted  plan.GroupWanted
+	Desired plan.DesiredGroup
 	Step    plan.GroupStep
 	// Creation says what happens when the app has no group of the name.
 	Creation v1alpha1.GroupCreation
@@ -66,24 +67,42 @@ func (v *View) Group(ctx context.Context, key types.NamespacedName) (*GroupView,
 	return view, nil
 }
 
-// loadGroup reads the group and lays the overlay over it.
+// loadGroup reads the group and what this process knows beyond the cache.
 func (v *View) loadGroup(ctx context.Context, key types.NamespacedName) (*GroupView, error) {
-	seen := v.Groups.Look(key)
-	cached := &v1alpha1.ScimGroup{}
-	if err := v.cache.Get(ctx, key, cached, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, client.IgnoreNotFound(err)
+	if err := v.begin(ctx); err != nil {
+		return nil, err
 	}
-	v.Groups.CaughtUp(cached)
+	var uid types.UID
+	outcomes := map[string]ledger.Outcome[v1alpha1.PushedGroupStatus]{}
+	for {
+		cached := &v1alpha1.ScimGroup{}
+		if err := v.cache.Get(ctx, key, cached, client.UnsafeDisableDeepCopy); err != nil {
+			return nil, client.IgnoreNotFound(err)
+		}
+		if cached.UID == uid {
+			return v.layGroup(cached, outcomes), nil
+		}
+		uid = cached.UID
+		clear(outcomes)
+		for app, l := range v.Book.Namespace(key.Namespace) {
+			if outcome, ok := l.GroupOutcome(uid); ok {
+				outcomes[app] = outcome
+			}
+		}
+	}
+}
+
+func (v *View) layGroup(cached *v1alpha1.ScimGroup, outcomes map[string]ledger.Outcome[v1alpha1.PushedGroupStatus]) *GroupView {
 	group := cached.DeepCopy()
-	view := &GroupView{Group: group, Cached: cached, Outcomes: seen.Outcomes(cached.UID)}
-	if newest := seen.Newest(cached); newest != nil {
+	view := &GroupView{Group: group, Cached: cached, Outcomes: outcomes}
+	if newest := v.Book.Groups.Newer(cached); newest != nil {
 		view.Stale = true
 		group.Status = *newest.DeepCopy()
 	}
-	for app, outcome := range view.Outcomes {
+	for app, outcome := range outcomes {
 		group.Status.Apps = withPushed(group.Status.Apps, app, outcome)
 	}
-	return view, nil
+	return view
 }
 
 // Pushed looks at one group in one app; nil if there is nothing to look at, and for a group whose displayName a person changed: nothing is done for that one until
@@ -104,7 +123,7 @@ func (v *View) Pushed(ctx context.Context, group types.NamespacedName, app strin
 	return view, nil, nil
 }
 
-func withPushed(entries []v1alpha1.PushedGroupStatus, app string, outcome Outcome[v1alpha1.PushedGroupStatus]) []v1alpha1.PushedGroupStatus {
+func withPushed(entries []v1alpha1.PushedGroupStatus, app string, outcome ledger.Outcome[v1alpha1.PushedGroupStatus]) []v1alpha1.PushedGroupStatus {
 	i := slices.IndexFunc(entries, func(e v1alpha1.PushedGroupStatus) bool { return e.App == app })
 	switch {
 	case i >= 0 && outcome.Gone:
@@ -171,19 +190,20 @@ func (v *View) pushed(ctx context.Context, group *v1alpha1.ScimGroup, name strin
 	}
 	pushed.App = app.app
 	pushed.Creation = app.app.creation(group.SCIMID())
-	pushed.Wanted = plan.GroupWanted{
+	pushed.Desired = plan.DesiredGroup{
+		FeatureOff:  !app.app.HasFeature(v1alpha1.FeaturePushGroups),
 		Pushed:      pushed.Creation != "" && group.DeletionTimestamp.IsZero() && app.app.Object.DeletionTimestamp.IsZero(),
 		Deleted:     !group.DeletionTimestamp.IsZero(),
 		DisplayName: group.Spec.DisplayName,
 	}
-	if pushed.Wanted.Pushed {
+	if pushed.Desired.Pushed {
 		members, without, err := v.remoteMembers(ctx, group, name)
 		if err != nil {
 			return pushed, err
 		}
-		pushed.Wanted.Members, pushed.WithoutAccount = members, without
+		pushed.Desired.Members, pushed.WithoutAccount = members, without
 	}
-	pushed.Step = plan.DecideGroup(pushed.Wanted, pushed.Entry)
+	pushed.Step = plan.DecideGroup(pushed.Desired, pushed.Entry)
 	return pushed, nil
 }
 
@@ -216,12 +236,12 @@ func (v *View) remoteMembers(ctx context.Context, group *v1alpha1.ScimGroup, app
 
 // look reads a user, only to be read, as its status is known to this process; nil if there is none.
 func (v *View) look(ctx context.Context, key types.NamespacedName) (*v1alpha1.ScimUser, error) {
-	seen := v.Users.Look(key)
 	user := &v1alpha1.ScimUser{}
 	if err := v.cache.Get(ctx, key, user, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, client.IgnoreNotFound(err)
 	}
-	return v.known(user, seen), nil
+	known, _, err := v.known(ctx, user)
+	return known, err
 }
 
 // MemberUsers are the object names of the users of a group and of its member groups. membership.ErrIncomplete if the cache does not know all.

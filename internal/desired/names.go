@@ -37,7 +37,10 @@ func (v *View) ownsName(ctx context.Context, user *v1alpha1.ScimUser) (bool, err
 }
 
 // refused is whether the user's reconciler found that the userName belongs to another user.
-func refused(user *v1alpha1.ScimUser) bool {
-	ready := meta.FindStatusCondition(user.Status.Conditions, v1alpha1.ConditionReady)
+func refused(user *v1alpha1.ScimUser) bool { return RefusedBy(&user.Status) }
+
+// RefusedBy is whether a status says that the userName belongs to another user.
+func RefusedBy(status *v1alpha1.ScimUserStatus) bool {
+	ready := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady)
 	return ready != nil && ready.Status == metav1.ConditionFalse && ready.Reason == v1alpha1.ReasonUserNameConflict
 }

@@ -13,15 +13,14 @@ import (
 	"strings"
 	"sync"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/assignment"
 	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/ledger"
 	"github.com/scim-operator/scim-operator/internal/membership"
-	"github.com/scim-operator/scim-operator/internal/plan"
 )
 
 // Indexes of the cache.
@@ -78,23 +77,14 @@ func RegisterIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	)
 }
 
-// UserOverlay and GroupOverlay hold what the cache does not show yet.
-type (
-	UserOverlay  = Overlay[v1alpha1.ScimUserStatus, v1alpha1.Account]
-	GroupOverlay = Overlay[v1alpha1.ScimGroupStatus, v1alpha1.PushedGroupStatus]
-)
-
 // View answers what should be.
 type View struct {
+	// Book is what this process knows beyond the cache.
+	Book *ledger.Book
+
 	cache client.Reader
 	// memberships are read from the cache alone: what it lacks is an error.
 	memberships *membership.Reader
-
-	Users  *UserOverlay
-	Groups *GroupOverlay
-	doubts doubts
-	// attempts are the changes that are being made now.
-	attempts attempts
 
 	mu        sync.Mutex
 	apps      map[types.NamespacedName]compiled
@@ -116,178 +106,11 @@ type snapshot struct {
 }
 
 // NewView makes a view of a cache that has the indexes of RegisterIndexes and of the directory.
-func NewView(cache client.Reader) *View {
+func NewView(cache client.Reader, book *ledger.Book) *View {
 	return &View{
-		cache:       cache,
-		memberships: membership.NewReader(cache, nil),
-
-		Users:  NewOverlay[v1alpha1.ScimUserStatus, v1alpha1.Account](),
-		Groups: NewOverlay[v1alpha1.ScimGroupStatus, v1alpha1.PushedGroupStatus](),
-		apps:   map[types.NamespacedName]compiled{}, snapshots: map[string]snapshot{},
+		Book: book, cache: cache, memberships: membership.NewReader(cache, nil),
+		apps: map[types.NamespacedName]compiled{}, snapshots: map[string]snapshot{},
 	}
-}
-
-// UserView is a user with everything that follows for its accounts.
-type UserView struct {
-	// User is a copy of the cached object, with the newest status that is known and the outcomes that are not written yet laid over it.
-	User *v1alpha1.ScimUser
-	// Cached is the object as the cache has it, shared with everybody: it is only read.
-	Cached *v1alpha1.ScimUser
-	// Stale: the cache is older than what this process wrote; a status cannot be written on this copy.
-	Stale bool
-	// Outcomes that the status holds but etcd does not yet.
-	Outcomes map[string]Outcome[v1alpha1.Account]
-	// Accounts by app.
-	Accounts []AccountView
-}
-
-// AccountView is one account of a user.
-type AccountView struct {
-	// App is nil if the ScimApp is gone or its configuration is invalid; nothing is done then. Gone tells which.
-	App     *App
-	AppName string
-	Gone    bool
-	// Entry is the account's entry in the status, nil if there is none.
-	Entry  *v1alpha1.Account
-	Wanted plan.Wanted
-	Step   plan.Step
-	// Announced: the step may be taken; should this process die of it, the next one knows that it may have been.
-	Announced bool
-}
-
-// User looks at a user. It returns nil if there is none.
-func (v *View) User(ctx context.Context, key types.NamespacedName) (*UserView, error) {
-	view, err := v.load(ctx, key)
-	if view == nil || err != nil {
-		return nil, err
-	}
-	apps, err := v.allApps(ctx, key.Namespace)
-	if err != nil {
-		return nil, err
-	}
-	given, err := v.assignments(ctx, view.User)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range accountNames(view.User, given) {
-		view.Accounts = append(view.Accounts, decide(view.User, name, apps[name], given[name]))
-	}
-	return view, nil
-}
-
-// Account looks at one account of a user. It returns nil if there is nothing to look at, and for a user whose userName is not its own: nothing is done for that
-// one until it is admitted.
-func (v *View) Account(ctx context.Context, user types.NamespacedName, app string) (*UserView, *AccountView, error) {
-	view, err := v.load(ctx, user)
-	if view == nil || err != nil {
-		return nil, nil, err
-	}
-	if own, err := v.ownsName(ctx, view.User); err != nil || !own {
-		return view, nil, err
-	}
-	given, err := v.assignments(ctx, view.User)
-	if err != nil {
-		return nil, nil, err
-	}
-	if given[app] == nil && view.User.Status.Account(app) == nil {
-		return view, nil, nil
-	}
-	compiled, err := v.compiled(ctx, types.NamespacedName{Namespace: user.Namespace, Name: app})
-	if err != nil {
-		return nil, nil, err
-	}
-	view.Accounts = []AccountView{decide(view.User, app, compiled, given[app])}
-	return view, &view.Accounts[0], nil
-}
-
-// load reads the user and lays the overlay over it.
-func (v *View) load(ctx context.Context, key types.NamespacedName) (*UserView, error) {
-	seen := v.Users.Look(key)
-	cached := &v1alpha1.ScimUser{}
-	if err := v.cache.Get(ctx, key, cached, client.UnsafeDisableDeepCopy); err != nil {
-		if apierrors.IsNotFound(err) {
-			v.forgetSelection(key)
-		}
-		return nil, client.IgnoreNotFound(err)
-	}
-	v.Users.CaughtUp(cached)
-	if err := v.doubts.find(ctx, v.cache); err != nil {
-		return nil, err
-	}
-	view := lay(cached, seen)
-	v.doubts.mark(view)
-	v.attempts.mark(view)
-	return view, nil
-}
-
-// known is a user only to be read, as its status is known to this process: the cached one itself where there is nothing to add.
-func (v *View) known(cached *v1alpha1.ScimUser, seen Seen[v1alpha1.ScimUserStatus, v1alpha1.Account]) *v1alpha1.ScimUser {
-	if seen.Nothing() && !v.doubts.about(cached) {
-		return cached
-	}
-	view := lay(cached, seen)
-	v.doubts.mark(view)
-	return view.User
-}
-
-// lay lays what was seen in the overlay over a copy of the cached user.
-func lay(cached *v1alpha1.ScimUser, seen Seen[v1alpha1.ScimUserStatus, v1alpha1.Account]) *UserView {
-	user := cached.DeepCopy()
-	view := &UserView{User: user, Cached: cached, Outcomes: seen.Outcomes(cached.UID)}
-	if newest := seen.Newest(cached); newest != nil {
-		view.Stale = true
-		user.Status = *newest.DeepCopy()
-	}
-	for app, outcome := range view.Outcomes {
-		user.Status.Accounts = withAccount(user.Status.Accounts, app, outcome)
-	}
-	return view
-}
-
-// withAccount puts an outcome in its place.
-func withAccount(accounts []v1alpha1.Account, app string, outcome Outcome[v1alpha1.Account]) []v1alpha1.Account {
-	i := slices.IndexFunc(accounts, func(a v1alpha1.Account) bool { return a.App == app })
-	switch {
-	case i >= 0 && outcome.Gone:
-		return slices.Delete(accounts, i, i+1)
-	case i >= 0:
-		accounts[i] = *outcome.Entry.DeepCopy()
-	case !outcome.Gone:
-		accounts = append(accounts, *outcome.Entry.DeepCopy())
-	}
-	return accounts
-}
-
-func accountNames(user *v1alpha1.ScimUser, given map[string]*assignment.Assignment) []string {
-	var names []string
-	for i := range user.Status.Accounts {
-		names = append(names, user.Status.Accounts[i].App)
-	}
-	for name := range given {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
-func decide(user *v1alpha1.ScimUser, name string, app *compiledApp, given *assignment.Assignment) AccountView {
-	account := AccountView{AppName: name, Entry: user.Status.Account(name)}
-	switch {
-	case app == nil:
-		account.Gone = true
-		account.Step = plan.Step{Drop: true, InSync: true}
-		return account
-	case app.err != nil:
-		account.Step = plan.Step{
-			Reason: v1alpha1.ReasonAppNotReady, Message: "the configuration of the app is invalid; its Ready condition says why",
-		}
-		return account
-	}
-	account.App = app.app
-	account.Wanted = app.app.wanted(user, given)
-	account.Step = plan.Decide(account.Wanted, account.Entry, app.app.policy(account.Wanted))
-	account.Announced = plan.Announced(account.Step, account.Entry, user.Status.ObservedGeneration != user.Generation)
-	return account
 }
 
 // compiledApp is a ScimApp made ready, or why it cannot be.

@@ -185,29 +185,29 @@ func TestWantedAccount(t *testing.T) {
 		app     func(*v1alpha1.ScimApp)
 		mapping func(*v1alpha1.ScimRoleMapping)
 		user    func(*v1alpha1.ScimUser)
-		check   func(plan.Wanted) string
+		check   func(plan.Desired) string
 		want    string
 	}{
 		"has the default role": {
 			app:   roles,
-			check: func(w plan.Wanted) string { return fmt.Sprint(w.Roles, w.Values["roles"]) },
+			check: func(w plan.Desired) string { return fmt.Sprint(w.Roles, w.Values["roles"]) },
 			want:  "[Viewer] [map[primary:true value:Viewer]]",
 		},
 		"has the mapping's role by the app's name": {
 			app:     roles,
 			mapping: func(m *v1alpha1.ScimRoleMapping) { m.Spec.Roles = []string{"editor"} },
-			check:   func(w plan.Wanted) string { return fmt.Sprint(w.Roles) },
+			check:   func(w plan.Desired) string { return fmt.Sprint(w.Roles) },
 			want:    "[Editor]",
 		},
 		"has its role as a string": {
 			app:   func(app *v1alpha1.ScimApp) { roles(app); app.Spec.Roles.Form = v1alpha1.RoleFormString },
-			check: func(w plan.Wanted) string { return fmt.Sprint(w.Values["roles"]) },
+			check: func(w plan.Desired) string { return fmt.Sprint(w.Values["roles"]) },
 			want:  "Viewer",
 		},
 		"is not given another role than the one that is unknown": {
 			app:     roles,
 			mapping: func(m *v1alpha1.ScimRoleMapping) { m.Spec.Roles = []string{"owner"} },
-			check:   func(w plan.Wanted) string { return fmt.Sprint(w.Roles, " ", w.Problems["roles"]) },
+			check:   func(w plan.Desired) string { return fmt.Sprint(w.Roles, " ", w.Problems["roles"]) },
 			want:    "[] the app does not know the role owner",
 		},
 		"has the mapping's value over the user's own": {
@@ -215,19 +215,19 @@ func TestWantedAccount(t *testing.T) {
 				m.Spec.Attributes = []v1alpha1.AttributeValue{{Name: "title", Value: "Guest"}, {Name: "unmapped", Value: "x"}, {Name: "roles", Value: "owner"}}
 			},
 			user: func(u *v1alpha1.ScimUser) { u.Spec.Title = "Engineer" },
-			check: func(w plan.Wanted) string {
+			check: func(w plan.Desired) string {
 				return fmt.Sprint(w.Values["title"], " ", w.Values["unmapped"], w.Values["roles"])
 			},
 			want: "Guest <nil> <nil>",
 		},
 		"is not active for a user who is not": {
 			user:  func(u *v1alpha1.ScimUser) { u.Spec.Active = new(bool) },
-			check: func(w plan.Wanted) string { return fmt.Sprintf("%t,%t,%t", w.Assigned, w.Active, w.Deleted) },
+			check: func(w plan.Desired) string { return fmt.Sprintf("%t,%t,%t", w.Assigned, w.Active, w.Deleted) },
 			want:  "true,false,false",
 		},
 		"is released where it may not be revoked, when the app goes": {
 			app:   func(app *v1alpha1.ScimApp) { app.DeletionTimestamp = &metav1.Time{Time: time.Now()} },
-			check: func(w plan.Wanted) string { return fmt.Sprintf("%t,%t,%t", w.Assigned, w.Active, w.Deleted) },
+			check: func(w plan.Desired) string { return fmt.Sprintf("%t,%t,%t", w.Assigned, w.Active, w.Deleted) },
 			want:  "false,true,true",
 		},
 	} {

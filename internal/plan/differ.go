@@ -6,7 +6,6 @@ package plan
 import (
 	"slices"
 
-	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
@@ -24,17 +23,18 @@ func (d decision) differing() (set, clear []string) {
 			clear = append(clear, name)
 		}
 	}
-	d.doubtful(&set, &clear)
+	if d.op != nil {
+		d.uncertain(&set, &clear)
+	}
 	slices.Sort(set)
 	slices.Sort(clear)
 	return slices.Compact(set), slices.Compact(clear)
 }
 
-// doubtful adds the attributes of a change that may or may not have been made: the process that announced it may have died before it wrote what came of it, and
-// the change may have been taken back since, so that nothing seems to differ.
-func (d decision) doubtful(set, clear *[]string) {
-	for _, name := range d.have.PlannedAttributes {
-		if !d.announced() || d.problem(name) || (name == d.MatchAttribute && d.BlockIdentifierChange) {
+// uncertain adds the attributes that the unsettled operation may have written: nothing may seem to differ, because the change was reverted since.
+func (d decision) uncertain(set, clear *[]string) {
+	for _, name := range d.op.names(d) {
+		if d.problem(name) || (name == d.MatchAttribute && d.BlockIdentifierChange) {
 			continue
 		}
 		if _, wanted := d.Values[name]; wanted {
@@ -45,19 +45,6 @@ func (d decision) doubtful(set, clear *[]string) {
 	}
 }
 
-// waits is whether the planned change of an entry is one that nobody makes for now.
-func waits(have *v1alpha1.Account) bool {
-	return have.Reason == v1alpha1.ReasonHeld || have.Reason == v1alpha1.ReasonSuspended
-}
-
-// announced is whether the entry says that one of these changes is about to be made, any at all when none is given: it may have been made.
-func (d decision) announced(actions ...v1alpha1.AccountAction) bool {
-	if d.have.Planned == "" || waits(d.have) {
-		return false
-	}
-	return len(actions) == 0 || slices.Contains(actions, d.have.Planned)
-}
-
 // identifierChange is whether writing would change what identifies the account in an app that would make another account of it (S34).
 //
 // Where it is not known what was written, because the entry was written by another version, the app's own id tells: in such an app it is the identifier.
@@ -65,19 +52,25 @@ func (d decision) identifierChange(set []string) bool {
 	if !d.BlockIdentifierChange || !slices.Contains(set, d.MatchAttribute) {
 		return false
 	}
-	if _, known := ParseApplied(d.have.Applied)[d.MatchAttribute]; known {
+	if hash := ParseApplied(d.have.Applied)[d.MatchAttribute]; hash != "" && hash != unknownHash {
 		return true
 	}
 	value, _ := d.Values[d.MatchAttribute].(string)
 	return scim.Fold(value) != scim.Fold(d.have.RemoteID)
 }
 
-// takesRole is whether an update takes away a role that the account has.
+// takesRole is whether an update takes away a role that the account may have.
 func (d decision) takesRole(set, clear []string) bool {
-	if d.RoleAttribute == "" || (!slices.Contains(set, d.RoleAttribute) && !slices.Contains(clear, d.RoleAttribute)) {
+	return d.losesRole() && (slices.Contains(set, d.RoleAttribute) || slices.Contains(clear, d.RoleAttribute))
+}
+
+// losesRole is whether the account may have a role that is not desired.
+func (d decision) losesRole() bool {
+	undesired := func(role string) bool { return !slices.Contains(d.Roles, role) }
+	if d.RoleAttribute == "" || d.problem(d.RoleAttribute) {
 		return false
 	}
-	return slices.ContainsFunc(d.have.Roles, func(role string) bool { return !slices.Contains(d.Roles, role) })
+	return slices.ContainsFunc(d.have.Roles, undesired) || (d.op != nil && slices.ContainsFunc(d.op.Roles, undesired))
 }
 
 // problem is whether an attribute could not be computed.

@@ -25,7 +25,7 @@ func reason(r string) func(*v1alpha1.Account) {
 // nothing differs from what was written last.
 func TestDecideTakesBackWhatMayHaveBeenMade(t *testing.T) {
 	for name, tc := range map[string]struct {
-		wanted plan.Wanted
+		wanted plan.Desired
 		have   *v1alpha1.Account
 		want   plan.Step
 	}{

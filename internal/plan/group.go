@@ -9,8 +9,10 @@ import (
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 )
 
-// GroupWanted is what one pushed group should be.
-type GroupWanted struct {
+// DesiredGroup is the desired state of one pushed group.
+type DesiredGroup struct {
+	// FeatureOff: PushGroups is off, so no call of that kind is made.
+	FeatureOff bool
 	// Pushed: the app lists the group.
 	Pushed bool
 	// Deleted: the group itself is being deleted.
@@ -33,7 +35,7 @@ type GroupStep struct {
 }
 
 // Hash is what an entry's applied is compared with.
-func (w GroupWanted) Hash() string {
+func (w DesiredGroup) Hash() string {
 	members := make([]any, len(w.Members))
 	for i, member := range w.Members {
 		members[i] = member
@@ -44,8 +46,8 @@ func (w GroupWanted) Hash() string {
 // DecideGroup is the next step for a pushed group. have is nil where there is no entry.
 //
 // A group that is no longer pushed stays in the app as it is; one that the identity provider deleted is deleted there too, if the operator
-// made it ("unlink and delete" in Okta).
-func DecideGroup(w GroupWanted, have *v1alpha1.PushedGroupStatus) GroupStep {
+// made it ("unlink and delete" in Okta). Where PushGroups is off, nothing is deleted.
+func DecideGroup(w DesiredGroup, have *v1alpha1.PushedGroupStatus) GroupStep {
 	switch {
 	case have == nil && !w.Pushed:
 		return GroupStep{Drop: true, InSync: true}
@@ -55,14 +57,14 @@ func DecideGroup(w GroupWanted, have *v1alpha1.PushedGroupStatus) GroupStep {
 		return decidePushed(w, have)
 	case have.State == v1alpha1.GroupPending:
 		return GroupStep{Drop: true, InSync: true}
-	case have.State == v1alpha1.GroupCreating, w.Deleted && have.Created:
+	case !w.FeatureOff && (have.State == v1alpha1.GroupCreating || (w.Deleted && have.Created)):
 		return GroupStep{Action: v1alpha1.ActionDelete}
 	default:
 		return GroupStep{Action: v1alpha1.ActionRelease}
 	}
 }
 
-func decidePushed(w GroupWanted, have *v1alpha1.PushedGroupStatus) GroupStep {
+func decidePushed(w DesiredGroup, have *v1alpha1.PushedGroupStatus) GroupStep {
 	if have.State != v1alpha1.GroupPushed {
 		return GroupStep{Action: v1alpha1.ActionCreate}
 	}

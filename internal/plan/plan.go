@@ -1,18 +1,16 @@
 // Copyright The scim-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package plan decides the one next change of an account from what it should be, what is known of it, and the app's policy; and whether a mass of changes has
-// to wait for a person. It is pure.
+// Package plan decides the next step of one account or pushed group from its desired state, its recorded state, an operation that is not settled, and the policy of
+// the app. It is pure.
 package plan
 
 import (
-	"slices"
-
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 )
 
-// Wanted is what one account should be.
-type Wanted struct {
+// Desired is the desired state of one account.
+type Desired struct {
 	// Assigned: the user has the app.
 	Assigned bool
 	// Active: the user is active and not being deleted.
@@ -29,7 +27,7 @@ type Wanted struct {
 	Problems map[string]string
 }
 
-// Policy is what the app allows and wants.
+// Policy is the policy of the app.
 type Policy struct {
 	// Features that are switched on.
 	Features map[v1alpha1.Feature]bool
@@ -43,89 +41,121 @@ type Policy struct {
 	Protected bool
 	// RoleAttribute is the path that takes the roles; empty when the app has none.
 	RoleAttribute string
+	// Mapped are the paths of all mapped attributes.
+	Mapped []string
+	// UpdateWritesActive: an update of the profile writes active as well (PUT), so a late one may reactivate the account.
+	UpdateWritesActive bool
 }
 
-// Step is the next change of an account, or why there is none. Exactly one of these holds: there is an Action; the account is InSync; there is a Reason.
+// Step is the next step of an account, or why there is none. Exactly one of these holds: there is an Action; the account is InSync; there is a Reason.
 type Step struct {
-	// Action to take; empty: nothing to do.
+	// Action to take; empty: nothing to do. ActionObserve reads the account to settle its operation.
 	Action v1alpha1.AccountAction
-	// Set and Clear are the names of the attributes that an Update or Reactivate writes or takes away, sorted.
+	// Set and Clear are the names of the attributes that an Update or Reactivate writes or clears, sorted.
 	Set, Clear []string
-	// Revocation: the action takes something from the user and counts for the mass-change guard: a deactivation, a deletion, a role taken away.
+	// Revocation: the account may have more access than desired, so the step counts for the mass-change guard, whatever its action. Effect names what is
+	// revoked: Deactivate, Delete, or Update for a role.
 	Revocation bool
-	// Drop: the entry is to be forgotten, nothing was ever made. InSync is true as well.
+	Effect     v1alpha1.AccountAction
+	// Drop: the account status is to be forgotten, nothing was ever made. InSync is true as well.
 	Drop bool
-	// InSync: the account is as it should be.
+	// InSync: the account equals its desired state.
 	InSync bool
-	// Reason (v1alpha1.Reason...) and Message say why nothing is done although something should be, and what to do about it.
+	// Reason (v1alpha1.Reason...) and Message say why nothing is done although the account is out of sync, and what to do about it.
 	Reason, Message string
 }
 
-// Announced is whether the step may be taken: whoever finds have after a crash has to see that the step may have been taken. have is the entry as it is stored,
-// behind is whether it is seen anyway, because the user's spec has changed since the status was written.
-func Announced(step Step, have *v1alpha1.Account, behind bool) bool {
-	switch step.Action {
-	case "", v1alpha1.ActionRelease:
-		return true
-	case v1alpha1.ActionCreate:
-		return have != nil && have.State == v1alpha1.AccountCreating
-	}
-	if behind {
-		return true
-	}
-	if have == nil || have.Planned != step.Action || waits(have) {
-		return false
-	}
-	changes := len(have.PlannedAttributes)
-	return changes == MaxPlannedAttributes || len(without(slices.Concat(step.Set, step.Clear), have.PlannedAttributes)) == 0
-}
-
-// MaxPlannedAttributes is how many names an entry shows (Account.plannedAttributes).
-const MaxPlannedAttributes = 64
-
-// Decide is the next step for an account. have is nil where there is no entry.
+// Decide returns the next step of an account. recorded is nil where the user's status has no entry for the app; op is nil where no operation is unsettled.
 //
-// An entry that is Creating may stand for an account that exists: its action looks the account up first. An Orphaned account is left alone until the user has the
-// app again; then it is looked up and linked.
-func Decide(w Wanted, have *v1alpha1.Account, p Policy) Step {
-	d := decision{Wanted: w, Policy: p, have: have}
-	if have == nil {
+// An unsettled operation leaves two possible states. If one of them has more access than desired, the step is a revocation, and one that deprovisions goes first. The
+// same operation may be repeated. Any other step waits until an observation has settled the operation.
+//
+// An account in state Creating may exist in the app: its step looks it up first. An Orphaned account is left alone until the user has the app again; then it is looked up
+// and linked.
+func Decide(w Desired, recorded *v1alpha1.Account, op *Operation, p Policy) Step {
+	d := decision{Desired: w, Policy: p, have: recorded, op: op}
+	if recorded == nil {
 		d.have = &v1alpha1.Account{State: v1alpha1.AccountPending}
 	}
+	if !d.exists() {
+		// A create is settled by its lookup.
+		d.op = nil
+	}
 	if !w.Assigned || !w.Active || w.Deleted {
-		return d.unwanted()
+		return d.unassigned()
 	}
-	switch d.have.State {
-	case v1alpha1.AccountActive:
-		if d.announced(v1alpha1.ActionDeactivate, v1alpha1.ActionDelete, v1alpha1.ActionReactivate) {
-			// It was to be switched off, and perhaps was.
-			return d.reactivate()
-		}
-		return d.update()
-	case v1alpha1.AccountInactive:
-		return d.reactivate()
-	default:
-		return d.create()
-	}
+	return d.assigned()
 }
 
 type decision struct {
-	Wanted
+	Desired
 	Policy
 	have *v1alpha1.Account
+	op   *Operation
 }
 
-// unwanted is the step for an account that the user should not be able to use.
-func (d decision) unwanted() Step {
+// exists is whether the app has confirmed that it has the account.
+func (d decision) exists() bool {
+	return d.have.State == v1alpha1.AccountActive || d.have.State == v1alpha1.AccountInactive
+}
+
+// mayBeActive is whether the account is active in one of its possible states.
+func (d decision) mayBeActive() bool {
+	if d.have.State == v1alpha1.AccountActive {
+		return true
+	}
+	return d.op != nil && (d.op.may(v1alpha1.ActionReactivate) || (d.UpdateWritesActive && d.op.may(v1alpha1.ActionUpdate)))
+}
+
+// assigned is the step of an account that the user should have.
+func (d decision) assigned() Step {
+	switch {
+	case !d.exists():
+		return d.create()
+	case d.op == nil:
+		return d.change()
+	case d.op.Superseded:
+		return d.observe()
+	}
+	// The same operation again does no harm, and needs no observation.
+	step := d.change()
+	if d.op.only(step.Action) {
+		return step
+	}
+	return d.observe()
+}
+
+// change is the step of an account that is there.
+func (d decision) change() Step {
+	if d.have.State == v1alpha1.AccountInactive {
+		return d.reactivate()
+	}
+	return d.update()
+}
+
+// observe reads the account. What follows from it may revoke a role, and counts from now on.
+func (d decision) observe() Step {
+	step := Step{Action: v1alpha1.ActionObserve}
+	if d.mayBeActive() && d.losesRole() && d.Features[v1alpha1.FeaturePushProfileUpdates] {
+		step.Revocation, step.Effect = true, v1alpha1.ActionUpdate
+	}
+	return step
+}
+
+// unassigned is the step of an account that the user should not be able to use.
+func (d decision) unassigned() Step {
 	switch d.have.State {
-	case v1alpha1.AccountActive, v1alpha1.AccountCreating:
-		return d.deprovision()
-	case v1alpha1.AccountInactive:
-		if d.announced() {
-			// It was to be switched on, and perhaps was.
-			return d.deprovision()
+	case v1alpha1.AccountActive, v1alpha1.AccountInactive:
+		switch {
+		case !d.mayBeActive():
+			return Step{InSync: true}
+		case d.op != nil && d.op.Superseded && d.have.State == v1alpha1.AccountInactive:
+			// It was deactivated since; only a late effect can have reactivated it.
+			return Step{Action: v1alpha1.ActionObserve}
 		}
-		return Step{InSync: true}
+		return d.deprovision()
+	case v1alpha1.AccountCreating:
+		return d.deprovision()
 	case v1alpha1.AccountOrphaned:
 		return Step{InSync: true}
 	default:
@@ -141,16 +171,21 @@ func (d decision) deprovision() Step {
 		return Step{Action: v1alpha1.ActionRelease}
 	}
 	why := d.keepsAccess()
-	if why.Reason != "" {
-		if d.Deleted {
-			return Step{Action: v1alpha1.ActionRelease}
-		}
+	switch {
+	case why.Reason == "":
+	case d.Deleted:
+		return Step{Action: v1alpha1.ActionRelease}
+	case d.op != nil && !d.op.only(v1alpha1.ActionUpdate):
+		// Nothing may be written, but which of the possible states holds can be said.
+		return Step{Action: v1alpha1.ActionObserve}
+	default:
 		return why
 	}
+	action := v1alpha1.ActionDeactivate
 	if d.Deprovisioning == v1alpha1.DeprovisionDelete {
-		return Step{Action: v1alpha1.ActionDelete, Revocation: true}
+		action = v1alpha1.ActionDelete
 	}
-	return Step{Action: v1alpha1.ActionDeactivate, Revocation: true}
+	return Step{Action: action, Revocation: true, Effect: action}
 }
 
 // keepsAccess says why an account that should not be usable stays as it is.
@@ -202,7 +237,16 @@ func (d decision) reactivate() Step {
 	return Step{Action: v1alpha1.ActionReactivate, Set: set, Clear: clear}
 }
 
-// update is the step for an account that is there, as it should be.
+// updateStep writes attributes. It is a revocation where it takes a role.
+func (d decision) updateStep(set, clear []string) Step {
+	step := Step{Action: v1alpha1.ActionUpdate, Set: set, Clear: clear}
+	if d.takesRole(set, clear) {
+		step.Revocation, step.Effect = true, v1alpha1.ActionUpdate
+	}
+	return step
+}
+
+// update is the step for an account that is active, as desired.
 func (d decision) update() Step {
 	if !d.Features[v1alpha1.FeaturePushProfileUpdates] {
 		return Step{InSync: true}
@@ -228,7 +272,7 @@ func (d decision) update() Step {
 	}
 	switch {
 	case differs:
-		return Step{Action: v1alpha1.ActionUpdate, Set: set, Clear: clear, Revocation: d.takesRole(set, clear)}
+		return d.updateStep(set, clear)
 	case len(d.Problems) > 0 && !d.Protected:
 		return d.problems()
 	}

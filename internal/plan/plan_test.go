@@ -15,8 +15,8 @@ import (
 )
 
 // wanted is a user who has the app, as a viewer.
-func wanted(change ...func(*plan.Wanted)) plan.Wanted {
-	w := plan.Wanted{
+func wanted(change ...func(*plan.Desired)) plan.Desired {
+	w := plan.Desired{
 		Assigned: true, Active: true,
 		Values: map[string]any{"userName": "ada@corp.test", "title": "Engineer", "roles": []any{map[string]any{"value": "viewer"}}},
 		Roles:  []string{"viewer"},
@@ -27,17 +27,17 @@ func wanted(change ...func(*plan.Wanted)) plan.Wanted {
 	return w
 }
 
-func unassigned(w *plan.Wanted) { w.Assigned = false }
-func inactive(w *plan.Wanted)   { w.Active = false }
-func deleted(w *plan.Wanted)    { w.Active, w.Deleted = false, true }
-func noTitle(w *plan.Wanted)    { delete(w.Values, "title") }
+func unassigned(w *plan.Desired) { w.Assigned = false }
+func inactive(w *plan.Desired)   { w.Active = false }
+func deleted(w *plan.Desired)    { w.Active, w.Deleted = false, true }
+func noTitle(w *plan.Desired)    { delete(w.Values, "title") }
 
-func value(name string, v any) func(*plan.Wanted) {
-	return func(w *plan.Wanted) { w.Values[name] = v }
+func value(name string, v any) func(*plan.Desired) {
+	return func(w *plan.Desired) { w.Values[name] = v }
 }
 
-func missing(names ...string) func(*plan.Wanted) {
-	return func(w *plan.Wanted) {
+func missing(names ...string) func(*plan.Desired) {
+	return func(w *plan.Desired) {
 		w.Missing = names
 		for _, name := range names {
 			delete(w.Values, name)
@@ -45,8 +45,8 @@ func missing(names ...string) func(*plan.Wanted) {
 	}
 }
 
-func problem(name string) func(*plan.Wanted) {
-	return func(w *plan.Wanted) {
+func problem(name string) func(*plan.Desired) {
+	return func(w *plan.Desired) {
 		delete(w.Values, name)
 		w.Problems = map[string]string{name: "the types do not fit"}
 	}
@@ -135,7 +135,7 @@ func TestDecide(t *testing.T) {
 	revokes := func(s plan.Step) plan.Step { s.Revocation = true; return s }
 
 	for name, tc := range map[string]struct {
-		w    plan.Wanted
+		w    plan.Desired
 		have *v1alpha1.Account
 		p    plan.Policy
 		want plan.Step
@@ -206,13 +206,13 @@ func TestDecide(t *testing.T) {
 		// Roles.
 		"active, role taken away":              {wanted(), account(active, hadRole("editor")), policy(), revokes(update("roles"))},
 		"active, first role":                   {wanted(), account(active, hadRole("editor"), func(a *v1alpha1.Account) { a.Roles = nil }), policy(), update("roles")},
-		"active, further role":                 {wanted(func(w *plan.Wanted) { w.Roles = []string{"editor", "viewer"} }), account(active, hadRole("editor")), policy(), update("roles")},
-		"active, last role taken away":         {wanted(func(w *plan.Wanted) { delete(w.Values, "roles"); w.Roles = nil }), account(active), policy(), plan.Step{Action: v1alpha1.ActionUpdate, Clear: []string{"roles"}, Revocation: true}},
-		"active, app without roles":            {wanted(func(w *plan.Wanted) { w.Roles = nil }, value("title", "CTO")), account(active), policy(noRoles), update("title")},
+		"active, further role":                 {wanted(func(w *plan.Desired) { w.Roles = []string{"editor", "viewer"} }), account(active, hadRole("editor")), policy(), update("roles")},
+		"active, last role taken away":         {wanted(func(w *plan.Desired) { delete(w.Values, "roles"); w.Roles = nil }), account(active), policy(), plan.Step{Action: v1alpha1.ActionUpdate, Clear: []string{"roles"}, Revocation: true}},
+		"active, app without roles":            {wanted(func(w *plan.Desired) { w.Roles = nil }, value("title", "CTO")), account(active), policy(noRoles), update("title")},
 		"active, roles differ, protected":      {wanted(), account(active, hadRole("editor")), policy(protected), because(v1alpha1.ReasonAccountProtected)},
 		"active, roles differ, updates off":    {wanted(), account(active, hadRole("editor")), policy(off(profileUpdates)), inSync},
 		"active, role taken, required missing": {wanted(missing("title")), account(active, hadRole("editor")), policy(), revokes(update("roles"))},
-		"active, role given, required missing": {wanted(missing("title"), func(w *plan.Wanted) { w.Roles = []string{"editor", "viewer"} }), account(active, hadRole("editor")), policy(), because(v1alpha1.ReasonMissingRequiredAttribute)},
+		"active, role given, required missing": {wanted(missing("title"), func(w *plan.Desired) { w.Roles = []string{"editor", "viewer"} }), account(active, hadRole("editor")), policy(), because(v1alpha1.ReasonMissingRequiredAttribute)},
 
 		// Identifiers (S34).
 		"active, identifier changed, blocked":              {wanted(value("userName", "ada.l@corp.test"), value("title", "CTO")), account(active), policy(blockIdentifier), because(v1alpha1.ReasonIdentifierChange)},
@@ -262,7 +262,7 @@ func TestDecide(t *testing.T) {
 func TestMessagesSayWhatToDo(t *testing.T) {
 	long := strings.Repeat("é", 300)
 	for name, tc := range map[string]struct {
-		w    plan.Wanted
+		w    plan.Desired
 		have *v1alpha1.Account
 		p    plan.Policy
 		want []string
@@ -272,7 +272,7 @@ func TestMessagesSayWhatToDo(t *testing.T) {
 		"still active after FeatureOff":    {wanted(unassigned), account(v1alpha1.AccountActive), policy(off(v1alpha1.FeaturePushUserDeactivation)), []string{"still active", "PushUserDeactivation"}},
 		"problem names attribute and why":  {wanted(problem("roles")), nil, policy(), []string{"roles cannot be computed: the types do not fit."}},
 		"identifier change names the path": {wanted(value("userName", "ada.l@corp.test")), account(v1alpha1.AccountActive), policy(blockIdentifier), []string{"userName changed"}},
-		"long names and reasons are cut": {wanted(func(w *plan.Wanted) {
+		"long names and reasons are cut": {wanted(func(w *plan.Desired) {
 			w.Problems = map[string]string{long: strings.Repeat("é", 2000), "x": "y"}
 		}), account(v1alpha1.AccountActive), policy(func(p *plan.Policy) { p.RoleAttribute = long }), []string{"1 more"}},
 	} {

@@ -33,7 +33,7 @@ func FuzzDecide(f *testing.F) {
 }
 
 // broken says which of the rules a step breaks.
-func broken(w plan.Wanted, have *v1alpha1.Account, p plan.Policy, s plan.Step) string {
+func broken(w plan.Desired, have *v1alpha1.Account, p plan.Policy, s plan.Step) string {
 	use := w.Assigned && w.Active && !w.Deleted
 	outcomes := 0
 	for _, is := range []bool{s.Action != "", s.InSync, s.Reason != ""} {
@@ -100,7 +100,7 @@ func featureBroken(p plan.Policy, s plan.Step) string {
 }
 
 // settles makes every step succeed in a simulated app until none is left, and says when that does not end, or ends wrong.
-func settles(w plan.Wanted, have *v1alpha1.Account, p plan.Policy) string {
+func settles(w plan.Desired, have *v1alpha1.Account, p plan.Policy) string {
 	for range 3 {
 		step := plan.Decide(w, have, p)
 		if step.Action == "" {
@@ -112,7 +112,7 @@ func settles(w plan.Wanted, have *v1alpha1.Account, p plan.Policy) string {
 }
 
 // endsWrong says when an account is called in sync that is not.
-func endsWrong(w plan.Wanted, have *v1alpha1.Account, s plan.Step) string {
+func endsWrong(w plan.Desired, have *v1alpha1.Account, s plan.Step) string {
 	use := w.Assigned && w.Active && !w.Deleted
 	usable := have != nil && (have.State == v1alpha1.AccountActive || have.State == v1alpha1.AccountCreating)
 	switch {
@@ -125,7 +125,7 @@ func endsWrong(w plan.Wanted, have *v1alpha1.Account, s plan.Step) string {
 }
 
 // simulate is the entry after a step that succeeded.
-func simulate(w plan.Wanted, have *v1alpha1.Account, p plan.Policy, s plan.Step) *v1alpha1.Account {
+func simulate(w plan.Desired, have *v1alpha1.Account, p plan.Policy, s plan.Step) *v1alpha1.Account {
 	after := v1alpha1.Account{App: "crm"}
 	if have != nil {
 		have.DeepCopyInto(&after)
@@ -163,8 +163,8 @@ func simulate(w plan.Wanted, have *v1alpha1.Account, p plan.Policy, s plan.Step)
 
 var attributes = []string{"userName", "title", "emails", "name.familyName", "urn:example:1.0:User:badge"}
 
-func randomWanted(r *rand.Rand) plan.Wanted {
-	w := plan.Wanted{
+func randomWanted(r *rand.Rand) plan.Desired {
+	w := plan.Desired{
 		Assigned: r.IntN(3) > 0, Active: r.IntN(3) > 0, Deleted: r.IntN(8) == 0, Values: map[string]any{}, Problems: map[string]string{},
 	}
 	for _, name := range attributes {

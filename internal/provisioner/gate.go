@@ -10,9 +10,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/desired"
-	"github.com/scim-operator/scim-operator/internal/plan"
+	"github.com/scim-operator/scim-operator/internal/guard"
+	"github.com/scim-operator/scim-operator/internal/ledger"
 )
 
 const (
@@ -26,257 +26,303 @@ const (
 	overflowBatch = "overflow"
 )
 
-// gate is the mass-change guard of one app. A revocation is let through only after all that are wanted were counted together: counting
-// one by one would let the first ones of a mass through.
+// gate is the mass-change guard of one app at work. A revocation passes only after all that are to be made were counted together. Its verdicts are in the ledger.
 type gate struct {
-	app  *App
-	wake chan struct{}
+	worker *Worker
+	wake   chan struct{}
 
-	mu      sync.Mutex
-	allowed map[string]bool
-	// held are the changes in batches by the user's object name, before and after the reconciler wrote them into the entries.
-	held map[string]heldChange
-}
-
-// heldChange is a change in a closed batch. An approved one keeps its batch until it is made: it is not to be counted anew.
-type heldChange struct {
-	batch, action string
-	approved      bool
+	mu sync.Mutex
+	// due is when the next count is, zero for none.
+	due time.Time
 }
 
 // newGate makes a gate that counts once by itself: what an earlier process held is known from then on.
-func newGate(app *App) *gate {
-	g := &gate{app: app, wake: make(chan struct{}, 1), allowed: map[string]bool{}, held: map[string]heldChange{}}
+func newGate(worker *Worker) *gate {
+	g := &gate{worker: worker, wake: make(chan struct{}, 1)}
 	g.submit()
 	return g
 }
 
 // submit asks for a count.
 func (g *gate) submit() {
+	wait := gatherTime
+	if len(g.batches()) > 0 {
+		wait = heldGatherTime
+	}
+	g.mu.Lock()
+	if g.due.IsZero() {
+		g.due = g.worker.clock.Now().Add(wait)
+	}
+	g.mu.Unlock()
 	select {
 	case g.wake <- struct{}{}:
 	default:
 	}
 }
 
-// pass is whether the user's revocation was let through. If it was neither let through nor held, it is counted.
-func (g *gate) pass(user, action string) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.allowed[user] {
-		return true
-	}
-	if g.held[user].action != action {
+// pass is whether a revocation may be made. One that was not counted yet is counted.
+func (g *gate) pass(id ledger.ID, effect string) bool {
+	verdict := g.worker.ledger.Verdict(id, effect)
+	if verdict == (ledger.Verdict{}) {
 		g.submit()
 	}
-	return false
+	return verdict.Allowed
 }
 
-// passes is whether the user's revocation was let through.
-func (g *gate) passes(user string) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.allowed[user]
+// recount counts a revocation anew, because what it is about has changed.
+func (g *gate) recount(id ledger.ID) {
+	g.worker.ledger.DropVerdict(id)
+	g.submit()
 }
 
-// made says that the user's revocation was made or is not wanted any more. What found no room in a batch may have it now.
-func (g *gate) made(user string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	_, held := g.held[user]
-	delete(g.allowed, user)
-	delete(g.held, user)
-	if held && slices.ContainsFunc(slices.Collect(maps.Values(g.held)), func(h heldChange) bool { return h.batch == overflowBatch }) {
+// approved is whether a person has released the revocation.
+func (g *gate) approved(id ledger.ID) bool {
+	return g.worker.ledger.Verdicts()[id].Approved
+}
+
+// made says that a revocation was made or is no longer wanted. What found no room in a batch may have it now.
+func (g *gate) made(id ledger.ID) {
+	if g.worker.ledger.DropVerdict(id) && slices.Contains(g.batches(), overflowBatch) {
 		g.submit()
 	}
 }
 
-// batchOf is the batch of the user's change, if it is that action.
-func (g *gate) batchOf(user, action string) string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if held := g.held[user]; held.action == action {
-		return held.batch
+// GuardDue is how long it takes until the guard counts; false for not at all.
+func (w *Worker) GuardDue() (time.Duration, bool) {
+	w.gate.mu.Lock()
+	defer w.gate.mu.Unlock()
+	return max(0, w.gate.due.Sub(w.clock.Now())), !w.gate.due.IsZero()
+}
+
+// CountGuard counts all revocations that are to be made, and lets them pass or holds them.
+func (w *Worker) CountGuard(ctx context.Context) {
+	w.gate.mu.Lock()
+	w.gate.due = time.Time{}
+	w.gate.mu.Unlock()
+	if err := w.gate.count(ctx); err != nil && ctx.Err() == nil {
+		w.log.Error(err, "The mass-change guard failed to count; no revocation passes, retrying")
+		w.gate.submit()
 	}
-	return ""
 }
 
 func (g *gate) run(ctx context.Context) {
-	defer g.app.workers.Done()
 	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-g.wake:
+		wait, due := g.worker.GuardDue()
+		if !due {
+			select {
+			case <-ctx.Done():
+				return
+			case <-g.wake:
+			}
+			continue
 		}
-		wait := gatherTime
-		if len(g.batches()) > 0 {
-			wait = heldGatherTime
-		}
-		timer := g.app.clock.NewTimer(wait)
+		timer := g.worker.clock.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return
 		case <-timer.C():
-		}
-		if err := g.count(ctx); err != nil && ctx.Err() == nil {
-			g.app.log.Error(err, "The mass-change guard cannot count; it lets nothing through and tries again")
-			g.submit()
+			g.worker.CountGuard(ctx)
 		}
 	}
 }
 
-// count looks at every revocation that is wanted and lets them through or holds them.
+// count decides on every revocation that is to be made.
 func (g *gate) count(ctx context.Context) error {
-	app, err := g.app.view.App(ctx, g.app.config.Key)
+	w := g.worker
+	app, err := w.view.App(ctx, w.config.Key)
 	if app == nil || err != nil {
 		return err
 	}
-	census, err := g.app.view.Revocations(ctx, g.app.config.Key, g.app.clock.Now())
+	now := w.clock.Now()
+	census, err := w.view.Revocations(ctx, w.config.Key, now)
 	if err != nil {
 		return err
 	}
-	let, hold := g.sort(app, census)
-	for _, revocation := range let {
-		g.app.queue.add(Key{Kind: KindAccount, Name: revocation.User}, ClassRevocation, revocation.Exclusive, 0)
-	}
-	for _, revocation := range hold {
-		key := g.app.config.Key
-		key.Name = revocation.User
-		g.app.notify.User(key)
-	}
-	if len(hold) > 0 {
-		g.app.metrics.heldChanges(g.app.config.Key, len(hold))
-		g.app.notify.App(g.app.config.Key)
-	}
+	known := w.ledger.Verdicts()
+	revocations := g.withBatches(app, census.Revocations, known)
+	limits, _ := guard.InForce(app.Object.Spec.Guard, app.Object.Status.Guard, now)
+	census.Count.LeaversPassed = leaversPassed(app, census, revocations, known)
+	verdict := guard.Decide(limits, census.Count, plain(revocations))
+	g.apply(app, verdict, revocations, known, now)
 	return nil
 }
 
-// sort divides the revocations into those that may be made and those that are newly held.
-func (g *gate) sort(app *desired.App, census *desired.GuardCensus) (let, hold []desired.Revocation) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	let, free, closed := g.keepBatches(app, census)
-	done := g.app.recent.count(census.Revoked, g.app.clock.Now())
-	over := plan.Hold(plan.Census{Active: census.Active, Done: done, Held: closed, Pending: len(free)}, app.Object.Spec.Guard)
-	if !over {
-		for _, revocation := range free {
-			g.allowed[revocation.User] = true
+// withBatches adds the batches that this process knows and the statuses do not show yet, and what is approved.
+func (g *gate) withBatches(app *desired.App, revocations []desired.Revocation, known map[ledger.ID]ledger.Verdict) []desired.Revocation {
+	for i := range revocations {
+		r := &revocations[i]
+		if before := known[r.ID]; r.Batch == "" && before.Effect == r.Change.Effect {
+			r.Batch = before.Batch
 		}
-		return append(let, free...), nil
-	}
-	digest := g.digest(free)
-	for _, revocation := range free {
-		g.held[revocation.User] = heldChange{batch: digest, action: revocation.Change.Action}
-		if revocation.Batch != digest {
-			hold = append(hold, revocation)
+		if r.Batch == overflowBatch {
+			r.Batch = ""
 		}
+		r.Approved = r.Batch != "" && r.Batch == app.ApprovedBatch()
 	}
-	return let, hold
+	return revocations
 }
 
-// keepBatches starts over with the batches that are closed. It returns what is approved, what is in no batch, and how many changes wait for
-// a person.
-func (g *gate) keepBatches(app *desired.App, census *desired.GuardCensus) (approved, free []desired.Revocation, closed int) {
-	before := g.held
-	g.held, g.allowed = map[string]heldChange{}, map[string]bool{}
-	for _, revocation := range census.Wanted {
-		user, batch := revocation.User, revocation.Batch
-		if known := before[user]; batch == "" && known.action == revocation.Change.Action {
-			batch = known.batch
+// leaversPassed is how many leavers lost access since the oldest batch of another cause that is held now was closed.
+func leaversPassed(app *desired.App, census *desired.GuardCensus, revocations []desired.Revocation, known map[ledger.ID]ledger.Verdict) int {
+	closed := map[string]time.Time{}
+	for _, batch := range app.Object.Status.Batches {
+		if batch.HeldTime != nil {
+			closed[batch.Digest] = batch.HeldTime.Time
 		}
-		if batch == "" || batch == overflowBatch {
-			free = append(free, revocation)
+	}
+	oldest := time.Time{}
+	found := false
+	for _, r := range revocations {
+		if r.Batch == "" || r.Approved || guard.OfLeavers(r.Batch) {
 			continue
 		}
-		held := heldChange{batch: batch, action: revocation.Change.Action, approved: batch == app.ApprovedBatch()}
-		g.held[user] = held
-		if held.approved {
-			g.allowed[user] = true
-			approved = append(approved, revocation)
+		// Where it is not known when a batch was closed, every leaver of the window counts.
+		at := closed[r.Batch]
+		if verdict := known[r.ID]; verdict.Batch == r.Batch && !verdict.Held.IsZero() {
+			at = verdict.Held
+		}
+		if !found || at.Before(oldest) {
+			oldest, found = at, true
+		}
+	}
+	passed := 0
+	for _, at := range census.Leavers {
+		if found && !at.Before(oldest.Truncate(time.Second)) {
+			passed++
+		}
+	}
+	return passed
+}
+
+func plain(revocations []desired.Revocation) []guard.Revocation {
+	list := make([]guard.Revocation, len(revocations))
+	for i := range revocations {
+		list[i] = revocations[i].Revocation
+	}
+	return list
+}
+
+// apply puts the verdicts into the ledger, and wakes what passes and what is newly held.
+func (g *gate) apply(app *desired.App, verdict guard.Verdict, revocations []desired.Revocation, known map[ledger.ID]ledger.Verdict, now time.Time) {
+	w := g.worker
+	bySubject := make(map[string]*desired.Revocation, len(revocations))
+	for i := range revocations {
+		bySubject[revocations[i].Subject] = &revocations[i]
+	}
+	verdicts := make(map[ledger.ID]ledger.Verdict, len(revocations))
+	for _, r := range verdict.Held {
+		s := bySubject[r.Subject]
+		held := known[s.ID].Held
+		verdicts[s.ID] = ledger.Verdict{Name: s.Name, Effect: s.Change.Effect, Batch: r.Batch, Held: held}
+	}
+	digests := g.digests(verdict, bySubject, now)
+	for _, r := range verdict.Hold {
+		s := bySubject[r.Subject]
+		verdicts[s.ID] = ledger.Verdict{Name: s.Name, Effect: s.Change.Effect, Batch: digests[r.ByProvider], Held: now}
+	}
+	for _, r := range verdict.Pass {
+		s := bySubject[r.Subject]
+		next := ledger.Verdict{Name: s.Name, Effect: s.Change.Effect, Allowed: true}
+		if r.Approved {
+			next.Batch, next.Approved = r.Batch, true
+		}
+		verdicts[s.ID] = next
+	}
+	w.ledger.ReplaceVerdicts(verdicts)
+	for _, r := range verdict.Pass {
+		g.release(bySubject[r.Subject])
+	}
+	for _, r := range verdict.Hold {
+		w.ledger.CloseRemovals(bySubject[r.Subject].ID, digests[r.ByProvider])
+		w.notifyOf(bySubject[r.Subject].ID.Kind, bySubject[r.Subject].Name)
+	}
+	if len(verdict.Hold) > 0 {
+		w.metrics.heldChanges(w.config.Key, len(verdict.Hold))
+		w.notify.App(w.config.Key)
+	}
+}
+
+// release sets the work to make a revocation into the queue. Members of groups are recorded as revoked first: no status tells of them, should this process die
+// of the call.
+func (g *gate) release(r *desired.Revocation) {
+	w := g.worker
+	if r.ID.Kind == ledger.Group && !w.recordRemovals(r) {
+		w.notify.App(w.config.Key)
+		return
+	}
+	w.queue.add(Key{Kind: r.ID.Kind, Name: r.Name}, ClassRevocation, r.Exclusive, 0)
+}
+
+// recordRemovals asks for the members that lose access to be recorded in the status of the app, and returns whether they are.
+func (w *Worker) recordRemovals(r *desired.Revocation) bool {
+	recorded := true
+	for _, user := range r.Users {
+		recorded = w.ledger.AskRecord(user, ledger.Revoked{
+			At: w.clock.Now(), Approved: r.Approved, Kind: r.ID.Kind, Name: r.Name,
+		}) && recorded
+	}
+	return recorded
+}
+
+// notifyOf asks for a reconcile of the user or group.
+func (w *Worker) notifyOf(kind Kind, name string) {
+	object := w.config.Key
+	object.Name = name
+	if kind == KindGroup {
+		w.notify.Group(object)
+		return
+	}
+	w.notify.User(object)
+}
+
+// digests of the new batches: one of leavers, and one of everything else.
+func (g *gate) digests(verdict guard.Verdict, bySubject map[string]*desired.Revocation, now time.Time) map[bool]string {
+	changes := map[bool][]guard.Change{}
+	for _, r := range verdict.Hold {
+		changes[r.ByProvider] = append(changes[r.ByProvider], bySubject[r.Subject].Change)
+	}
+	open := map[string]bool{}
+	for _, r := range verdict.Held {
+		open[r.Batch] = true
+	}
+	digests := map[bool]string{}
+	for _, leavers := range []bool{false, true} {
+		if len(changes[leavers]) == 0 {
 			continue
 		}
-		closed++
+		digests[leavers] = overflowBatch
+		if len(open)+len(digests) <= maxBatches {
+			digests[leavers] = guard.Digest(g.worker.config.Key.Name, now, leavers, changes[leavers])
+		}
 	}
-	return approved, free, closed
+	return digests
 }
 
-// digest of a new batch.
-func (g *gate) digest(revocations []desired.Revocation) string {
-	if len(g.closed()) >= maxBatches {
-		return overflowBatch
-	}
-	changes := make([]plan.Change, len(revocations))
-	for i, revocation := range revocations {
-		changes[i] = revocation.Change
-	}
-	return plan.Digest(g.app.config.Key.Name, g.app.clock.Now(), changes)
-}
-
-// batches are the digests of what waits for a person, sorted.
+// batches are the digests of what waits for an approval, sorted.
 func (g *gate) batches() []string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.closed()
-}
-
-// changes are what waits for a person, by the user's object name.
-func (g *gate) changes() map[string]desired.HeldChange {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	changes := map[string]desired.HeldChange{}
-	for user, held := range g.held {
-		if !held.approved {
-			changes[user] = desired.HeldChange{User: user, Action: v1alpha1.AccountAction(held.action), Batch: held.batch}
-		}
-	}
-	return changes
-}
-
-func (g *gate) closed() []string {
 	digests := map[string]bool{}
-	for _, held := range g.held {
-		if !held.approved {
-			digests[held.batch] = true
+	for _, verdict := range g.worker.ledger.Verdicts() {
+		if verdict.Batch != "" && !verdict.Approved {
+			digests[verdict.Batch] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(digests))
 }
 
-// recentRevocations are those that this process has made in the guard's window. The statuses of the users have them too, but not those of
-// users and accounts that are gone since.
-type recentRevocations struct {
-	mu    sync.Mutex
-	times map[string]time.Time
-}
-
-func (r *recentRevocations) add(user string, now time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.times == nil {
-		r.times = map[string]time.Time{}
-	}
-	r.times[user] = now
-}
-
-// givenBack says that the user has again what was taken: it does not count any more.
-func (r *recentRevocations) givenBack(user string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.times, user)
-}
-
-// count is how many users something was taken from in the guard's window: those that the statuses tell of, and those that were.
-func (r *recentRevocations) count(told []string, now time.Time) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	maps.DeleteFunc(r.times, func(_ string, at time.Time) bool { return now.Sub(at) >= desired.GuardWindow })
-	n := len(r.times)
-	for _, user := range told {
-		if _, known := r.times[user]; !known {
-			n++
+// changes are what waits for an approval.
+func (g *gate) changes() map[ledger.ID]desired.HeldChange {
+	removals := g.worker.ledger.AllRemovals()
+	changes := map[ledger.ID]desired.HeldChange{}
+	for id, verdict := range g.worker.ledger.Verdicts() {
+		if verdict.Batch == "" || verdict.Approved {
+			continue
 		}
+		change := desired.HeldChange{Name: verdict.Name, Effect: verdict.Effect, Batch: verdict.Batch, Held: verdict.Held, Users: 1}
+		if lost, ok := removals[id]; ok {
+			change.Users = len(lost.Users)
+		}
+		changes[id] = change
 	}
-	return n
+	return changes
 }

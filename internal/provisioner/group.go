@@ -15,65 +15,94 @@ import (
 	"github.com/scim-operator/scim-operator/internal/connector"
 	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/kube"
-	"github.com/scim-operator/scim-operator/internal/plan"
+	"github.com/scim-operator/scim-operator/internal/ledger"
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
 // predefinedRetry is how often an app is asked for a group that has to be made there first (S51).
 const predefinedRetry = 5 * time.Minute
 
-// groupCall is one look at a pushed group and what it leads to.
+// groupCall is one look at a pushed group and the step that follows.
 type groupCall struct {
 	*line
-	app   *App
-	key   Key
-	group types.NamespacedName
-	view  *desired.GroupView
+	worker *Worker
+	key    Key
+	group  types.NamespacedName
+	view   *desired.GroupView
 	desired.PushedGroupView
 }
 
 // syncGroup is to a pushed group what syncAccount is to an account.
-func (a *App) syncGroup(ctx context.Context, key Key, line *line) error {
-	group := types.NamespacedName{Namespace: a.config.Key.Namespace, Name: key.Name}
-	view, pushed, err := a.view.Pushed(ctx, group, a.config.Key.Name)
+func (w *Worker) syncGroup(ctx context.Context, key Key, line *line) error {
+	group := types.NamespacedName{Namespace: w.config.Key.Namespace, Name: key.Name}
+	view, pushed, err := w.view.Pushed(ctx, group, w.config.Key.Name)
 	if err != nil {
 		return err
 	}
-	if pushed == nil || pushed.App == nil || pushed.Step.Action == "" {
-		return a.idle(ctx, key, line)
+	if view != nil {
+		line.id = ledger.ID{Kind: ledger.Group, UID: view.Group.UID}
 	}
-	call := &groupCall{line: line, app: a, key: key, group: group, view: view, PushedGroupView: *pushed}
+	if pushed == nil || pushed.App == nil || pushed.Step.Action == "" {
+		w.ledger.SetRemovals(line.id, nil)
+		w.gate.made(line.id)
+		w.ledger.Settled(line.id)
+		return w.idle(ctx, line)
+	}
+	call := &groupCall{line: line, worker: w, key: key, group: group, view: view, PushedGroupView: *pushed}
 	if pushed.App.Object.Spec.Suspend || !call.due() {
-		return nil
+		return w.idle(ctx, line)
+	}
+	if !call.announced() {
+		if err := w.idle(ctx, line); err != nil {
+			return err
+		}
+		w.notify.Group(group)
+		return w.looked(line.id, key)
 	}
 	err = call.perform(ctx)
 	failure := connector.AsError(err)
-	if failure == nil || !a.concernsOne(ctx, key, failure) {
+	if ctx.Err() != nil || (failure != nil && failure.UnknownOutcome()) {
+		w.ledger.MarkUnknown(line.id)
+	}
+	if failure == nil || !w.concernsOne(ctx, line.id, failure) {
 		return err
 	}
 	line.alone = true
-	if failure.UnknownOutcome() {
-		a.markUnknown(key)
-	}
 	call.fail(reasonOf(failure.Kind), failure.Error(), retryOf(failure))
 	return nil
 }
 
-// due is whether the group may be worked on now. If not, the group's reconciler brings the key back: when it has written what is about to be
-// done, or when the time of the next try has come.
+// due is whether the group may be worked on now. If not, the group's reconciler brings the key back when the time of the next attempt has come.
 func (c *groupCall) due() bool {
-	_, unwritten := c.view.Outcomes[c.AppName]
-	switch {
-	case unwritten, c.Entry == nil, c.Entry.State == v1alpha1.GroupPending:
-		// What came of the last look has to stand in etcd first, above all the name to look the group up by.
-		return false
-	case c.Step.Action == v1alpha1.ActionCreate && c.Entry.State != v1alpha1.GroupCreating:
-		return false
-	case c.Step.Action == v1alpha1.ActionUpdate && c.Entry.Applied != "":
+	if _, unwritten := c.view.Outcomes[c.AppName]; unwritten || c.Entry == nil {
+		// What came of the last look is written first, above all the name to look the group up by.
 		return false
 	}
 	changed := c.view.Group.Generation != c.view.Group.Status.ObservedGeneration
-	return c.app.patience.wait(c.key, groupAttemptOf(c.view, &c.PushedGroupView), changed, c.Entry.NextRetryTime, c.app.clock.Now()) <= 0
+	return c.worker.ledger.Wait(c.id, c.attempt(), changed, c.Entry.NextRetryTime) <= 0
+}
+
+// announced is whether the status says that the app may have the change, so that the next process looks.
+func (c *groupCall) announced() bool {
+	switch c.Step.Action {
+	case v1alpha1.ActionCreate:
+		return c.Entry.State == v1alpha1.GroupCreating
+	case v1alpha1.ActionUpdate:
+		return c.Entry.Applied == ""
+	default:
+		return true
+	}
+}
+
+// attempt names everything that the result of this step depends on.
+func (c *groupCall) attempt() ledger.Attempt {
+	return ledger.AttemptOf(c.App.Object.UID, c.App.Object.Generation, c.worker.config.Credentials, c.App.Object.Annotations[v1alpha1.AnnotationReconcile],
+		c.view.Group.Annotations[v1alpha1.AnnotationReconcile], c.Step.Action, c.Creation, c.Desired.Hash(), c.verdict().Batch, c.verdict().Allowed)
+}
+
+// verdict is what the mass-change guard decided of the members that the group is to lose.
+func (c *groupCall) verdict() ledger.Verdict {
+	return c.worker.ledger.Verdict(c.id, desired.RemoveMembers)
 }
 
 // retryOf is when a failed group is tried again, 0 for the usual back-off.
@@ -109,77 +138,79 @@ func (c *groupCall) create(ctx context.Context) error {
 	switch {
 	case found == nil && predefined:
 		c.fail(v1alpha1.ReasonTargetGroupNotPredefined,
-			"the app has no group of this name and wants it predefined; make it there, or set creation: Create for it in spec.groups of the ScimApp", predefinedRetry)
+			"the app has no group of this name and wants it predefined; create it there, or set creation: Create for it in spec.groups of the ScimApp", predefinedRetry)
 		return nil
 	case found == nil:
 		return c.createNew(ctx)
-	case !predefined && found.ExternalID != c.view.Group.SCIMID() && !c.App.HasFeature(v1alpha1.FeatureGroupLinking):
+	case !predefined && !c.mine(found) && !c.App.HasFeature(v1alpha1.FeatureGroupLinking):
 		c.fail(v1alpha1.ReasonAccountConflict,
-			"the app has a group of this name that the operator did not make; switch GroupLinking on in spec.features of the ScimApp, or rename one of them", personRetry)
+			"the app has a group of this name that the operator did not create; add GroupLinking to spec.features of the ScimApp, or rename one of them", personRetry)
 		return nil
 	default:
-		// What was made before a crash is found again by our id.
-		return c.update(ctx, found.ID, c.Entry.Created || found.ExternalID == c.view.Group.SCIMID(), "Linked")
+		// What was created before a crash is found again by our id.
+		return c.update(ctx, found.ID, c.Entry.Created || c.mine(found), "Linked")
 	}
 }
 
+// mine is whether the operator created a group: it carries the group's id, or this process looked it up, did not find it, and sent its create.
+func (c *groupCall) mine(found *connector.Group) bool {
+	return found.ExternalID == c.view.Group.SCIMID() || (found.ExternalID == "" && c.worker.ledger.WasSent(c.id))
+}
+
 func (c *groupCall) createNew(ctx context.Context) error {
-	if wait := c.app.unsettled(c.key); wait > 0 {
+	if wait := c.worker.ledger.SettleWait(c.id, true); wait > 0 {
 		return &retryLater{after: wait}
 	}
 	if c.renamed() {
 		entry := c.Entry.DeepCopy()
-		entry.MatchValue = c.Wanted.DisplayName
+		entry.MatchValue = c.Desired.DisplayName
 		// The name to look up is written before it is used.
 		c.put(*entry, false, "")
 		return nil
 	}
+	c.worker.ledger.Sent(c.id)
 	created, err := c.connector().CreateGroup(ctx, connector.Group{
-		DisplayName: c.Wanted.DisplayName, ExternalID: c.view.Group.SCIMID(), Members: members(c.Wanted.Members),
+		DisplayName: c.Desired.DisplayName, ExternalID: c.view.Group.SCIMID(), Members: members(c.Desired.Members),
 	})
 	if err != nil {
 		return err
 	}
+	c.worker.ledger.KnownAgain(c.id)
 	c.succeed(created.ID, true, "Created")
 	return nil
 }
 
-// update brings name and members to what they should be. The app's own list is read first, so that only the difference is written.
+// update brings name and members in sync. The app's own list is read first, so that only the difference is written. Members are removed only when the guard lets them;
+// members that are held stay, and everything else is written.
 func (c *groupCall) update(ctx context.Context, id string, created bool, event string) error {
 	have, err := c.connector().GetGroup(ctx, id)
 	if connector.Is(err, connector.NotFound) {
-		entry := c.Entry.DeepCopy()
-		entry.State, entry.RemoteID, entry.Applied = v1alpha1.GroupCreating, "", ""
-		entry.MatchValue = c.Wanted.DisplayName
-		c.settled(*entry, false, desired.EventVanished)
-		return nil
+		return c.missing(ctx, id, connector.AsError(err))
 	}
 	if err != nil {
 		return err
 	}
-	change := connector.GroupChange{Want: members(c.Wanted.Members)}
-	if have.DisplayName != c.Wanted.DisplayName {
-		change.DisplayName = c.Wanted.DisplayName
+	c.worker.ledger.Present(c.id)
+	change, wait, err := c.change(ctx, have)
+	if err != nil || wait {
+		return err
 	}
-	same := false
-	if have.MembersKnown {
-		add, remove := plan.Difference(ids(have.Members), c.Wanted.Members)
-		change.Add, change.Remove = members(add), members(remove)
-		same = len(add) == 0 && len(remove) == 0
-	}
-	if same {
-		change.Want = nil
-	}
-	if !same || change.DisplayName != "" {
-		if _, err := c.connector().UpdateGroup(ctx, id, change); err != nil {
+	held := len(change.held)
+	if change.DisplayName != "" || len(change.Add)+len(change.Remove) > 0 || change.Want != nil {
+		if _, err := c.connector().UpdateGroup(ctx, id, change.GroupChange); err != nil {
 			return err
 		}
+	}
+	c.revoked(change.users)
+	if held > 0 {
+		c.hold(id, created, held)
+		return nil
 	}
 	c.succeed(id, created, event)
 	return nil
 }
 
-// remove deletes a group that the operator made. One whose create may not have happened is looked up first.
+// remove deletes a group that the operator created. One whose create may not have taken effect is looked up first.
 func (c *groupCall) remove(ctx context.Context) error {
 	id := c.Entry.RemoteID
 	if id == "" {
@@ -188,28 +219,56 @@ func (c *groupCall) remove(ctx context.Context) error {
 			return err
 		}
 		if found == nil {
-			if wait := c.app.unsettled(c.key); wait > 0 {
+			if wait := c.worker.ledger.SettleWait(c.id, true); wait > 0 {
 				return &retryLater{after: wait}
 			}
 			c.settled(*c.Entry.DeepCopy(), true, "")
 			return nil
 		}
-		if found.ExternalID != c.view.Group.SCIMID() {
+		if !c.mine(found) {
 			c.settled(*c.Entry.DeepCopy(), true, "")
 			return nil
 		}
 		id = found.ID
 	}
-	if err := c.connector().DeleteGroup(ctx, id); err != nil {
+	err := c.connector().DeleteGroup(ctx, id)
+	if connector.Is(err, connector.NotFound) {
+		return c.missing(ctx, id, connector.AsError(err))
+	}
+	if err != nil {
 		return err
 	}
 	c.settled(*c.Entry.DeepCopy(), true, "Deleted")
 	return nil
 }
 
+// missing deals with the answer that the app does not have the group.
+func (c *groupCall) missing(ctx context.Context, id string, failure *connector.Error) error {
+	absent, wait, err := c.worker.absent(ctx, c.line, failure, "", func(ctx context.Context) (bool, error) {
+		found, err := c.findBy(ctx, c.Desired.DisplayName)
+		return found != nil && found.ID == id, err
+	})
+	switch {
+	case err != nil:
+		return err
+	case !absent:
+		c.alone = true
+		c.fail(v1alpha1.ReasonAbsenceUnproven, "the group: "+messageAbsence, wait)
+	case c.Step.Action == v1alpha1.ActionDelete:
+		c.settled(*c.Entry.DeepCopy(), true, "")
+	default:
+		entry := c.Entry.DeepCopy()
+		entry.State, entry.RemoteID, entry.Applied, entry.HeldBatch, entry.Held = v1alpha1.GroupCreating, "", "", "", 0
+		entry.MatchValue = c.Desired.DisplayName
+		c.worker.ledger.Present(c.id)
+		c.settled(*entry, false, eventVanished)
+	}
+	return nil
+}
+
 // renamed is whether the group has another name than the one with which its create was decided.
 func (c *groupCall) renamed() bool {
-	return c.Entry.MatchValue != "" && scim.Fold(c.Entry.MatchValue) != scim.Fold(c.Wanted.DisplayName)
+	return c.Entry.MatchValue != "" && scim.Fold(c.Entry.MatchValue) != scim.Fold(c.Desired.DisplayName)
 }
 
 // find finds the group: under the name with which its create was decided, should it have another one since, then under its own. The former name may be another
@@ -217,14 +276,14 @@ func (c *groupCall) renamed() bool {
 func (c *groupCall) find(ctx context.Context) (*connector.Group, error) {
 	if c.renamed() {
 		found, err := c.findBy(ctx, c.Entry.MatchValue)
-		if err != nil || (found != nil && found.ExternalID == c.view.Group.SCIMID()) {
+		if err != nil || (found != nil && c.mine(found)) {
 			return found, err
 		}
 	}
-	return c.findBy(ctx, c.Wanted.DisplayName)
+	return c.findBy(ctx, c.Desired.DisplayName)
 }
 
-// findBy finds a group by its name; if there are several, the one that the operator made.
+// findBy finds a group by its name; if there are several, the one that the operator created.
 func (c *groupCall) findBy(ctx context.Context, displayName string) (*connector.Group, error) {
 	groups, err := c.connector().FindGroups(ctx, displayName)
 	if err != nil {
@@ -243,17 +302,49 @@ func (c *groupCall) findBy(ctx context.Context, displayName string) (*connector.
 	return found, nil
 }
 
+// succeed hands in that the app has the group as desired. While a late effect of an earlier change is possible, it is read once more after the settle time.
 func (c *groupCall) succeed(remoteID string, created bool, event string) {
-	now := metav1.NewTime(c.app.clock.Now())
+	now := c.worker.clock.Now()
+	entry := c.entry(remoteID, created)
+	wait := c.worker.ledger.SettleWait(c.id, c.Entry.State == v1alpha1.GroupPushed)
+	if wait <= 0 {
+		entry.Applied = c.Desired.Hash()
+		c.worker.ledger.KnownAgain(c.id)
+		c.settled(entry, false, event)
+		return
+	}
+	next := metav1.NewTime(now.Add(wait + time.Second).Truncate(time.Second))
+	entry.NextRetryTime = &next
+	c.worker.gate.made(c.id)
+	c.worker.ledger.SetRemovals(c.id, nil)
+	c.worker.ledger.Tried(c.id, c.attempt())
+	c.put(entry, false, event)
+}
+
+// hold hands in that everything but held removals was written.
+func (c *groupCall) hold(remoteID string, created bool, held int) {
+	entry := c.entry(remoteID, created)
+	entry.HeldBatch, entry.Held = c.verdict().Batch, int32(min(held, v1alpha1.MaxMembers)) //nolint:gosec // bounded
+	entry.Reason = v1alpha1.ReasonHeld
+	entry.Message = "the mass-change guard holds the removal of members; the status of the ScimApp says how many changes the batch " + entry.HeldBatch + " has and how to approve it"
+	next := metav1.NewTime(c.worker.clock.Now().Add(kube.Jitter(personRetry)).Truncate(time.Second))
+	entry.NextRetryTime = &next
+	c.worker.ledger.Tried(c.id, c.attempt())
+	c.put(entry, false, "")
+}
+
+// entry is the status of a group that the app has, while it is not confirmed to be in sync.
+func (c *groupCall) entry(remoteID string, created bool) v1alpha1.PushedGroupStatus {
+	now := metav1.NewTime(c.worker.clock.Now())
 	entry := v1alpha1.PushedGroupStatus{
 		App: c.AppName, State: v1alpha1.GroupPushed, RemoteID: remoteID, Created: created,
-		Members:         int32(min(len(c.Wanted.Members), v1alpha1.MaxMembers)),
-		ProvisionedTime: c.Entry.ProvisionedTime, UpdatedTime: &now, Applied: c.Wanted.Hash(),
+		Members:         int32(min(len(c.Desired.Members), v1alpha1.MaxMembers)), //nolint:gosec // bounded
+		ProvisionedTime: c.Entry.ProvisionedTime, UpdatedTime: &now,
 	}
 	if entry.ProvisionedTime == nil {
 		entry.ProvisionedTime = &now
 	}
-	c.settled(entry, false, event)
+	return entry
 }
 
 func (c *groupCall) fail(reason, message string, wait time.Duration) {
@@ -263,36 +354,20 @@ func (c *groupCall) fail(reason, message string, wait time.Duration) {
 	if wait == 0 {
 		wait = kube.Backoff(entry.Attempts, accountRetryBase, accountRetryMax)
 	}
-	next := metav1.NewTime(c.app.clock.Now().Add(kube.Jitter(wait)).Truncate(time.Second))
+	next := metav1.NewTime(c.worker.clock.Now().Add(kube.Jitter(wait)).Truncate(time.Second))
 	entry.NextRetryTime = &next
-	c.app.patience.failed(c.key, groupAttemptOf(c.view, &c.PushedGroupView))
+	c.worker.ledger.Tried(c.id, c.attempt())
 	c.put(*entry, false, "")
 }
 
-// settled hands in the end of a change: nothing of it is to be remembered but the entry.
+// settled hands in the end of a step: nothing of it is to be remembered but the entry.
 func (c *groupCall) settled(entry v1alpha1.PushedGroupStatus, gone bool, event string) {
-	c.app.forget(c.key)
+	c.worker.ledger.SetRemovals(c.id, nil)
+	c.worker.gate.made(c.id)
+	c.worker.ledger.Settled(c.id)
 	c.put(entry, gone, event)
 }
 
 func (c *groupCall) put(entry v1alpha1.PushedGroupStatus, gone bool, event string) {
-	c.app.view.Groups.Put(c.group, desired.Outcome[v1alpha1.PushedGroupStatus]{
-		App: c.AppName, UID: c.view.Group.UID, Entry: entry, Gone: gone, At: c.app.clock.Now(), Event: event,
-	})
-}
-
-func members(ids []string) []connector.Member {
-	list := make([]connector.Member, len(ids))
-	for i, id := range ids {
-		list[i] = connector.Member{ID: id}
-	}
-	return list
-}
-
-func ids(list []connector.Member) []string {
-	out := make([]string, len(list))
-	for i, member := range list {
-		out[i] = member.ID
-	}
-	return out
+	c.worker.ledger.PutGroup(c.view.Group.UID, ledger.Outcome[v1alpha1.PushedGroupStatus]{Entry: entry, Gone: gone, At: c.worker.clock.Now(), Event: event})
 }

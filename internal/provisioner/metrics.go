@@ -19,6 +19,7 @@ type Metrics struct {
 	duration *prometheus.HistogramVec
 	depth    *prometheus.GaugeVec
 	held     *prometheus.CounterVec
+	loops    *prometheus.CounterVec
 }
 
 // NewMetrics registers the metrics.
@@ -36,8 +37,11 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 		held: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scim_app_held_changes_total", Help: "Changes that the mass-change guard has held.",
 		}, []string{"namespace", "app"}),
+		loops: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scim_app_idle_loops_total", Help: "Keys that were reconciled again and again without a call, a write or a wait. Any is a bug.",
+		}, []string{"namespace", "app"}),
 	}
-	registerer.MustRegister(m.calls, m.duration, m.depth, m.held)
+	registerer.MustRegister(m.calls, m.duration, m.depth, m.held, m.loops)
 	return m
 }
 
@@ -65,6 +69,10 @@ func (m *Metrics) heldChanges(app types.NamespacedName, n int) {
 	m.held.WithLabelValues(app.Namespace, app.Name).Add(float64(n))
 }
 
+func (m *Metrics) idleLoop(app types.NamespacedName) {
+	m.loops.WithLabelValues(app.Namespace, app.Name).Inc()
+}
+
 // forget drops the metrics of an app that is gone.
 func (m *Metrics) forget(app types.NamespacedName) {
 	labels := prometheus.Labels{"namespace": app.Namespace, "app": app.Name}
@@ -72,4 +80,5 @@ func (m *Metrics) forget(app types.NamespacedName) {
 	m.duration.DeletePartialMatch(labels)
 	m.depth.DeletePartialMatch(labels)
 	m.held.DeletePartialMatch(labels)
+	m.loops.DeletePartialMatch(labels)
 }

@@ -8,16 +8,17 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/scim-operator/scim-operator/internal/ledger"
 )
 
 // Kind says what a key names.
-type Kind string
+type Kind = ledger.Kind
 
+// The kinds of keys.
 const (
-	// KindAccount: a ScimUser's account.
-	KindAccount Kind = "Account"
-	// KindGroup: a pushed ScimGroup.
-	KindGroup Kind = "Group"
+	KindAccount = ledger.Account
+	KindGroup   = ledger.Group
 )
 
 // Key is a piece of work: an object that may need something in the app. It says nothing about what: that is decided right before the call.
@@ -52,10 +53,11 @@ type queue struct {
 	order     [classes][]Key
 	running   map[Key]*item
 	exclusive map[string]bool
-	paused    time.Time
-	refused   [classes]bool
-	picks     int
-	wake      chan struct{}
+	// paused: the app is not to be called before, because it asked for that or does not answer. blocked: because of its credentials.
+	paused, blocked time.Time
+	refused         [classes]bool
+	picks           int
+	wake            chan struct{}
 }
 
 type item struct {
@@ -138,7 +140,7 @@ func (q *queue) pick() (Key, time.Duration, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := q.now()
-	if wait := q.paused.Sub(now); wait > 0 {
+	if wait := max(q.paused.Sub(now), q.blocked.Sub(now)); wait > 0 {
 		return Key{}, wait, false
 	}
 	wait := idle
@@ -206,11 +208,18 @@ func (q *queue) pause(until time.Time) {
 	}
 }
 
-// resume ends a pause.
-func (q *queue) resume() {
+// block lets nothing out before a time, or until unblock.
+func (q *queue) block(until time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.paused = time.Time{}
+	q.blocked = until
+}
+
+// unblock ends block, and no pause.
+func (q *queue) unblock() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.blocked = time.Time{}
 	q.signal()
 }
 
@@ -222,7 +231,7 @@ func (q *queue) busy(key Key) bool {
 		return true
 	}
 	it := q.waiting[key]
-	return it != nil && !q.paused.After(q.now()) && !it.due.After(q.now())
+	return it != nil && !q.paused.After(q.now()) && !q.blocked.After(q.now()) && !it.due.After(q.now())
 }
 
 // depth is how many keys wait, by class.

@@ -181,7 +181,7 @@ func TestQueuePausesAndResumes(t *testing.T) {
 	if q.busy(account("kim")) {
 		t.Error("an outcome is expected of a queue that pauses")
 	}
-	q.resume()
+	q.unblock()
 	if !q.busy(account("kim")) {
 		t.Error("no outcome is expected")
 	}

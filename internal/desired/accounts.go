@@ -1,0 +1,66 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package desired
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+)
+
+// Living is the user if it still is the object of that UID, and not being deleted; nil otherwise.
+func (v *View) Living(ctx context.Context, key types.NamespacedName, uid types.UID) (*v1alpha1.ScimUser, error) {
+	user := &v1alpha1.ScimUser{}
+	err := v.cache.Get(ctx, key, user, client.UnsafeDisableDeepCopy)
+	if err != nil || user.UID != uid || !user.DeletionTimestamp.IsZero() {
+		return nil, client.IgnoreNotFound(err)
+	}
+	return user, nil
+}
+
+// OtherAccount is the id of an active account of the app that belongs to a user, other than the one given; empty for none.
+func (v *View) OtherAccount(ctx context.Context, app types.NamespacedName, except string) (string, error) {
+	var list v1alpha1.ScimUserList
+	fields := client.MatchingFields{IndexUserApp: app.Name}
+	if err := v.cache.List(ctx, &list, client.InNamespace(app.Namespace), fields, client.UnsafeDisableDeepCopy); err != nil {
+		return "", fmt.Errorf("listing the users of the app: %w", err)
+	}
+	for i := range list.Items {
+		entry := list.Items[i].Status.Account(app.Name)
+		if entry != nil && entry.State == v1alpha1.AccountActive && entry.RemoteID != "" && entry.RemoteID != except && entry.Operation == nil {
+			return entry.RemoteID, nil
+		}
+	}
+	return "", nil
+}
+
+// HasActiveAccount is whether an account of the app is active as far as is known: it belongs to a user whose status says so, or to nobody.
+func (v *View) HasActiveAccount(ctx context.Context, app types.NamespacedName, remoteID string) (bool, error) {
+	var list v1alpha1.ScimUserList
+	fields := client.MatchingFields{IndexUserRemote: RemoteKey(app.Name, remoteID)}
+	if err := v.cache.List(ctx, &list, client.InNamespace(app.Namespace), fields, client.UnsafeDisableDeepCopy); err != nil {
+		return false, fmt.Errorf("looking for the owner of an account: %w", err)
+	}
+	owned := false
+	for i := range list.Items {
+		user, _, err := v.known(ctx, &list.Items[i])
+		if err != nil {
+			return false, err
+		}
+		if user == nil {
+			continue
+		}
+		if entry := user.Status.Account(app.Name); entry != nil && entry.RemoteID == remoteID {
+			owned = true
+			if entry.State == v1alpha1.AccountActive {
+				return true, nil
+			}
+		}
+	}
+	return !owned, nil
+}

@@ -1,0 +1,49 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package guard
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+)
+
+// leaversSuffix ends the digests of batches of leavers: a held user whom the provider then makes inactive leaves a batch of another cause, and not this one.
+const leaversSuffix = "-leavers"
+
+// OfLeavers is whether a batch holds users whom the provider made inactive or deleted.
+func OfLeavers(batch string) bool { return strings.HasSuffix(batch, leaversSuffix) }
+
+// Change is one change in a held batch.
+type Change struct {
+	// Subject is the SCIM id of the user or group.
+	Subject string
+	// Effect is what is revoked, such as Deactivate.
+	Effect string
+	// Members are those that a group loses.
+	Members []string
+}
+
+// Digest names a batch: 16 hexadecimal digits that depend on the app, the time at which the batch was closed and the set of changes, in whatever order they
+// come; a batch of leavers says so. A person approves a batch by its digest, and so nothing that comes later: not even the same changes another time.
+func Digest(app string, closed time.Time, leavers bool, changes []Change) string {
+	set := make([]string, 0, len(changes))
+	for _, c := range changes {
+		members := slices.Sorted(slices.Values(c.Members))
+		set = append(set, strings.Join(append([]string{c.Subject, c.Effect}, members...), "\x00"))
+	}
+	slices.Sort(set)
+	set = slices.Compact(set)
+	// JSON keeps the parts apart. It cannot fail for strings.
+	canonical, _ := json.Marshal(append([]string{app, closed.UTC().Format(time.RFC3339Nano)}, set...))
+	sum := sha256.Sum256(canonical)
+	digest := hex.EncodeToString(sum[:8])
+	if leavers {
+		digest += leaversSuffix
+	}
+	return digest
+}

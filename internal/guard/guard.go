@@ -1,0 +1,198 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package guard decides which revocations of an app are made and which are held as a batch until a person approves them. It goes by effect, counts distinct users, and
+// is pure.
+package guard
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+)
+
+// Defaults of a Guard. Okta's import safeguard holds at 20 % as well.
+const (
+	defaultMinimum = 10
+	defaultPercent = 20
+	defaultLeavers = 10
+)
+
+// Window is the time over which the guard counts.
+const Window = time.Hour
+
+// smallApp is the number of active accounts up to which a revocation of all of them at once is held. A single account is no mass.
+const smallApp = 10
+
+// Limits are the guard's limits in force.
+type Limits struct {
+	// Minimum and Percent: the larger of the two is the threshold. Percent is of the active accounts.
+	Minimum, Percent int
+	// Leavers is how many users an hour whom the provider made inactive or deleted pass beside held batches of other causes.
+	Leavers int
+}
+
+// Revocation is a change after which users have less access than they may have now.
+type Revocation struct {
+	// Subject names the account or pushed group, in the order in which revocations are made.
+	Subject string
+	// Users who lose access, by an id that is the same for all revocations of a user.
+	Users []string
+	// ByProvider: the identity provider made the user inactive or deleted it.
+	ByProvider bool
+	// AlwaysHold: it is held whatever the threshold, because a pushed group of MinEmptied members or more would become empty, or because a held batch of removals has
+	// grown.
+	AlwaysHold bool
+	// Batch in which the revocation is held, empty for none. Approved: a person has released that batch.
+	Batch    string
+	Approved bool
+}
+
+// MinEmptied is the size from which a pushed group is not emptied without an approval.
+const MinEmptied = 5
+
+// Count is what the guard counts of an app.
+type Count struct {
+	// Active accounts, those with a pending or held revocation too.
+	Active int
+	// Done are the users who lost access in the window without an approval, by id. Unnamed is how many more there are whose id is not known.
+	Done    map[string]bool
+	Unnamed int
+	// LeaversPassed is how many leavers passed beside held batches in the window.
+	LeaversPassed int
+}
+
+// Verdict says what becomes of revocations. Held holds those that stay in a closed batch, too.
+type Verdict struct {
+	Pass, Hold, Held []Revocation
+}
+
+// Decide returns which revocations pass and which are held from now on. All of one gathering are decided together: counting one by one would let the first of
+// a mass pass.
+//
+// A closed batch only shrinks: its changes stay held until a person approves them or they are no longer wanted, whatever the limits are now. A held user whom the
+// provider then makes inactive changes cause and leaves the batch.
+func Decide(limits Limits, count Count, revocations []Revocation) Verdict {
+	var v Verdict
+	var free []Revocation
+	for _, r := range revocations {
+		switch {
+		case r.Batch != "" && r.Approved:
+			v.Pass = append(v.Pass, r)
+		case r.Batch == "", r.ByProvider && !OfLeavers(r.Batch):
+			free = append(free, r)
+		default:
+			v.Held = append(v.Held, r)
+		}
+	}
+	slices.SortFunc(free, func(a, b Revocation) int { return cmp.Compare(a.Subject, b.Subject) })
+	pass, hold := divide(limits, count, v.Held, free)
+	v.Pass, v.Hold = append(v.Pass, pass...), hold
+	return v
+}
+
+func divide(limits Limits, count Count, held, free []Revocation) (pass, hold []Revocation) {
+	threshold := Threshold(count.Active, len(count.Done)+count.Unnamed, limits)
+	affected := users(nil, held, free)
+	over := len(users(count.Done, held, free))+count.Unnamed > threshold || all(count.Active, affected)
+	room := 0
+	if over {
+		room = leaversRoom(limits, count, threshold, free)
+	}
+	for _, r := range free {
+		switch {
+		case r.AlwaysHold:
+			hold = append(hold, r)
+		case !over:
+			pass = append(pass, r)
+		case r.ByProvider && room > 0:
+			room--
+			pass = append(pass, r)
+		default:
+			hold = append(hold, r)
+		}
+	}
+	return pass, hold
+}
+
+// leaversRoom is how many leavers may pass although something is held. Leavers who are a mass by themselves are held like any other.
+func leaversRoom(limits Limits, count Count, threshold int, free []Revocation) int {
+	leavers := users(nil, slices.DeleteFunc(slices.Clone(free), func(r Revocation) bool { return !r.ByProvider }))
+	if len(leavers) > threshold || all(count.Active, leavers) {
+		return 0
+	}
+	return max(0, limits.Leavers-count.LeaversPassed)
+}
+
+// all is whether every account of a small app is concerned.
+func all(active int, affected map[string]bool) bool {
+	return active > 1 && active <= smallApp && len(affected) >= active
+}
+
+// users are the distinct users of the lists, and those of done.
+func users(done map[string]bool, lists ...[]Revocation) map[string]bool {
+	set := make(map[string]bool, len(done))
+	for user := range done {
+		set[user] = true
+	}
+	for _, list := range lists {
+		for _, r := range list {
+			for _, user := range r.Users {
+				set[user] = true
+			}
+		}
+	}
+	return set
+}
+
+// Threshold is how many users of an app may lose access within the window: the larger of the minimum and the percentage, rounded down.
+//
+// The base of the percentage is the accounts that were active an hour ago: those that are now and those revoked since. Were it only those that are now, every
+// revocation would lower the threshold for the next.
+func Threshold(active, done int, limits Limits) int {
+	return max(limits.Minimum, (active+done)*limits.Percent/100)
+}
+
+// LimitsOf returns the limits that a spec asks for.
+func LimitsOf(g *v1alpha1.Guard) Limits {
+	limits := Limits{Minimum: defaultMinimum, Percent: defaultPercent, Leavers: defaultLeavers}
+	if g == nil {
+		return limits
+	}
+	for field, value := range map[*int]*int32{&limits.Minimum: g.Minimum, &limits.Percent: g.Percent, &limits.Leavers: g.LeaversPerHour} {
+		if value != nil {
+			*field = int(*value)
+		}
+	}
+	return limits
+}
+
+// InForce returns the limits that are in force, and what the status has to say of them: a stricter spec applies at once, a looser one only when the hour in which it
+// was written is over. status is nil for a new app.
+func InForce(spec *v1alpha1.Guard, status *v1alpha1.GuardStatus, now time.Time) (Limits, v1alpha1.GuardStatus) {
+	wanted := LimitsOf(spec)
+	after := v1alpha1.GuardStatus{}
+	if status != nil {
+		after = *status.DeepCopy()
+	}
+	before := wanted
+	if status != nil {
+		before = Limits{Minimum: int(status.Minimum), Percent: int(status.Percent), Leavers: int(status.LeaversPerHour)}
+	}
+	strict := Limits{Minimum: min(wanted.Minimum, before.Minimum), Percent: min(wanted.Percent, before.Percent), Leavers: min(wanted.Leavers, before.Leavers)}
+	switch {
+	case strict == wanted:
+		after.LooserFrom = nil
+	case after.LooserFrom == nil || after.LooserFrom.Sub(now) > Window:
+		from := metav1.NewTime(now.Add(Window).Truncate(time.Second))
+		after.LooserFrom = &from
+	case !now.Before(after.LooserFrom.Time):
+		strict, after.LooserFrom = wanted, nil
+	}
+	after.Minimum, after.Percent, after.LeaversPerHour = int32(strict.Minimum), int32(strict.Percent), int32(strict.Leavers) //nolint:gosec // the CRD bounds them
+	return strict, after
+}

@@ -1,0 +1,204 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package ledger holds everything that a process remembers of apps beyond the cache, keyed by the UID of the user or group. Durable facts are in etcd: a ledger makes them
+// faster, and is gone with the term of leadership.
+//
+// A Ledger belongs to one app and outlives its worker: a new token does not make it forget. A Book has the ledgers of all apps and what is remembered of users and groups as
+// a whole. What is in them, the invariant of each, and what a restart does to it:
+//
+//	outcome     What a worker decided that is not written yet. Dropped only when a status that holds it was written. Restart: lost; the operation in status, the
+//	            state Creating or a spec that is newer than the status says that the app may have it, and it is observed.
+//	written     A status that this process wrote and the cache does not show yet. Dropped when the cache shows it. Restart: not needed, a new cache is never older.
+//	unsettled   The operation that may have taken effect and is not settled. Every status write of the user holds it. Restart: taken over from status; where the
+//	            spec is newer than the status it is "any change". It is settled by an observation after the settle time, or by the success of the same call.
+//	current     The operation whose call is under way. Restart: as unsettled.
+//	intended    This process wrote the intent to create and has called nobody for it. Restart: the lookup waits for the settle time.
+//	sent        This process has looked an account up, did not find it, and has sent its create: what is found from then on is its own. Restart: externalId tells.
+//	absent      Since when the app says that it does not have an account or group. Restart: the settle time begins anew.
+//	attempt     What failed last, so that only the same attempt waits for nextRetryTime. Restart: every entry with a nextRetryTime waits for it.
+//	verdict     What the mass-change guard decided of a revocation. Restart: the batch is in status, the rest is counted again.
+//	removals    The users who would lose membership of a pushed group. Restart: the group is read again.
+//	revoked     Users who lost access within the guard's window. Restart: the users' statuses say it, and ScimApp.status.guard for those whose status does not.
+//	waits       Whose account a user waits for. Restart: reconciled again.
+//	owners      Who has an account that the cache does not show, who is calling it, and when such a call ended. Restart: status says it; calls ended.
+//	paused      Until when the app asked not to be called; the latest moment wins. Restart: ScimApp.status.pausedUntil.
+//	looks       How often a key was looked at without a call, a write or a wait. Restart: begins at 0.
+package ledger
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+)
+
+// Kind of the object that an entry is about.
+type Kind string
+
+const (
+	// Account: a ScimUser's account.
+	Account Kind = "Account"
+	// Group: a pushed ScimGroup.
+	Group Kind = "Group"
+)
+
+// ID of an entry.
+type ID struct {
+	Kind Kind
+	UID  types.UID
+}
+
+// Ledger is what this process remembers of one app. Its methods may be called concurrently.
+type Ledger struct {
+	clock clock.PassiveClock
+
+	mu sync.Mutex
+	// started is when this process took over: calls of an earlier one may arrive until the settle time is over.
+	started time.Time
+	settle  time.Duration
+	entries map[ID]*entry
+	// outcomes by UID, counted by serial.
+	serial   uint64
+	accounts map[types.UID]Outcome[v1alpha1.Account]
+	groups   map[types.UID]Outcome[v1alpha1.PushedGroupStatus]
+	owners   owners
+	revoked  map[string]Revoked
+	paused   time.Time
+}
+
+// entry is what is remembered of one account or pushed group.
+type entry struct {
+	name      string
+	unsettled *operation
+	current   *operation
+	// adopted: the operation that the status had when this process took over was taken over.
+	adopted  bool
+	intended bool
+	sent     bool
+	// unknownSince is when the outcome of a create, or of any change of a group, became unknown.
+	unknownSince time.Time
+	// absentSince is when the app first answered that it does not have the account or group.
+	absentSince time.Time
+	attempt     Attempt
+	tried       bool
+	failures    int
+	woken       int
+	verdict     Verdict
+	removals    *Removals
+	closed      closedRemovals
+	waitsFor    types.UID
+	looks       int
+}
+
+func (e *entry) empty() bool {
+	return e.unsettled == nil && e.current == nil && !e.adopted && !e.intended && !e.sent && e.unknownSince.IsZero() && e.absentSince.IsZero() && !e.tried && e.failures == 0 &&
+		e.woken == 0 && e.verdict == Verdict{} && e.removals == nil && e.waitsFor == "" && e.looks == 0
+}
+
+func newLedger(clk clock.PassiveClock, started time.Time) *Ledger {
+	return &Ledger{
+		clock: clk, started: started, entries: map[ID]*entry{},
+		accounts: map[types.UID]Outcome[v1alpha1.Account]{}, groups: map[types.UID]Outcome[v1alpha1.PushedGroupStatus]{},
+		owners: newOwners(), revoked: map[string]Revoked{},
+	}
+}
+
+// SetSettle says how long the app may not show a write.
+func (l *Ledger) SetSettle(settle time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.settle = settle
+}
+
+func (l *Ledger) entry(id ID) *entry {
+	e := l.entries[id]
+	if e == nil {
+		e = &entry{}
+		l.entries[id] = e
+	}
+	return e
+}
+
+func (l *Ledger) dropEmpty(id ID) {
+	if e := l.entries[id]; e != nil && e.empty() {
+		delete(l.entries, id)
+	}
+}
+
+// Forget drops everything about an object that does not exist any more, but for the revocations that count for the guard. It returns who waited for it.
+func (l *Ledger) Forget(id ID) (waiting []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.entries, id)
+	if id.Kind == Group {
+		delete(l.groups, id.UID)
+		return nil
+	}
+	delete(l.accounts, id.UID)
+	return l.wake(id.UID)
+}
+
+// Settled drops what was remembered of an account or group that is in sync, or whose change was made: everything but an unsettled operation, and its verdict.
+func (l *Ledger) Settled(id ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entries[id]
+	if e == nil {
+		return
+	}
+	e.intended, e.sent, e.tried, e.failures, e.woken, e.waitsFor, e.looks = false, false, false, 0, 0, "", 0
+	l.dropEmpty(id)
+}
+
+// AbsentSince returns since when the app says that it does not have the account or group: since now if it has not said so before.
+func (l *Ledger) AbsentSince(id ID) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entry(id)
+	if e.absentSince.IsZero() {
+		e.absentSince = l.clock.Now()
+	}
+	return e.absentSince
+}
+
+// IsAbsent is whether the app has said that it does not have the account or group.
+func (l *Ledger) IsAbsent(id ID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entries[id]
+	return e != nil && !e.absentSince.IsZero()
+}
+
+// Present says that the app has the account or group, or that its absence is proven and nothing is left to remember.
+func (l *Ledger) Present(id ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e := l.entries[id]; e != nil {
+		e.absentSince = time.Time{}
+		l.dropEmpty(id)
+	}
+}
+
+// Len is how many entries there are.
+func (l *Ledger) Len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.entries) + len(l.accounts) + len(l.groups)
+}
+
+// GuardID is the short hash, 8 characters, by which the guard counts an account: of its id in the app, or of the user's UID where there is none yet. A member of a
+// pushed group and the user's own account have the same.
+func GuardID(remoteID string, uid types.UID) string {
+	text := "remote:" + remoteID
+	if remoteID == "" {
+		text = "user:" + string(uid)
+	}
+	sum := sha256.Sum256([]byte(text))
+	return base64.RawURLEncoding.EncodeToString(sum[:6])
+}

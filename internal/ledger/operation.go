@@ -1,0 +1,214 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ledger
+
+import (
+	"time"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/plan"
+)
+
+// operation is an operation of this process or of an earlier one.
+type operation struct {
+	plan.Operation
+	// since is when its outcome became unknown. A late effect is possible until the settle time is over.
+	since time.Time
+	// digest of what was sent, empty where that is not known.
+	digest string
+}
+
+// Unsettled is an operation that is not settled.
+type Unsettled struct {
+	Operation *plan.Operation
+	// SettledFrom is from when on an observation settles it: before, a late effect is possible. Zero while the call is under way.
+	SettledFrom time.Time
+}
+
+// Adopt takes over the operation that an earlier process left: the one in status, or any change where behind says that the spec is newer than the status. It does so once.
+func (l *Ledger) Adopt(id ID, stored *v1alpha1.AccountOperation, behind bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e := l.entries[id]; (stored == nil && !behind) || (e != nil && e.adopted) {
+		return
+	}
+	e := l.entry(id)
+	if e.current != nil || e.unsettled != nil {
+		return
+	}
+	op := plan.ParseOperation(stored)
+	if behind {
+		op = plan.Merge(op, &plan.Operation{All: true})
+	}
+	e.adopted = true
+	e.unsettled = &operation{Operation: *op, since: l.started}
+}
+
+// Announced says that this process has written an operation into the status: it is not to be taken over.
+func (l *Ledger) Announced(id ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entry(id).adopted = true
+}
+
+// Unsettled returns the operation that is not settled, nil for none.
+func (l *Ledger) Unsettled(id ID) *Unsettled {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entries[id]
+	if e == nil || (e.unsettled == nil && e.current == nil) {
+		return nil
+	}
+	if e.current != nil {
+		var before *plan.Operation
+		if e.unsettled != nil {
+			before = &e.unsettled.Operation
+		}
+		return &Unsettled{Operation: plan.Merge(before, &e.current.Operation)}
+	}
+	op := e.unsettled.Operation
+	return &Unsettled{Operation: &op, SettledFrom: e.unsettled.since.Add(l.settle)}
+}
+
+// Begin says that a call for an operation is about to be made. digest is of all that is sent.
+func (l *Ledger) Begin(id ID, op *plan.Operation, digest string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entry(id)
+	e.looks = 0
+	e.current = &operation{Operation: *op, digest: digest}
+}
+
+// Failed says that the call of Begin certainly had no effect.
+func (l *Ledger) Failed(id ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e := l.entries[id]; e != nil {
+		e.current = nil
+		l.dropEmpty(id)
+	}
+}
+
+// Unknown says that the call of Begin may have taken effect.
+func (l *Ledger) Unknown(id ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entry(id)
+	if e.current == nil {
+		return
+	}
+	merged := operation{since: l.clock.Now(), digest: e.current.digest}
+	var before *plan.Operation
+	if e.unsettled != nil {
+		before = &e.unsettled.Operation
+		if e.unsettled.digest != e.current.digest {
+			merged.digest = ""
+		}
+	}
+	merged.Operation = *plan.Merge(before, &e.current.Operation)
+	merged.Superseded = false
+	e.unsettled, e.current = &merged, nil
+}
+
+// Succeeded says that the app has confirmed the call of Begin for a step. It returns the operation that is still not settled: a late effect of an earlier call, nil
+// for none.
+func (l *Ledger) Succeeded(id ID, step plan.Step) *plan.Operation {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entries[id]
+	if e == nil {
+		return nil
+	}
+	current := e.current
+	e.current = nil
+	if e.unsettled == nil {
+		l.dropEmpty(id)
+		return nil
+	}
+	same := current != nil && current.digest != "" && current.digest == e.unsettled.digest
+	if e.unsettled.Repeats(step) || same || !l.clock.Now().Before(e.unsettled.since.Add(l.settle)) {
+		e.unsettled = nil
+		l.dropEmpty(id)
+		return nil
+	}
+	e.unsettled.Superseded = true
+	op := e.unsettled.Operation
+	return &op
+}
+
+// Observed says that an observation has settled the operation.
+func (l *Ledger) Observed(id ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e := l.entries[id]; e != nil {
+		e.unsettled, e.current = nil, nil
+		l.dropEmpty(id)
+	}
+}
+
+// Intended says that this process has written the intent to create: nothing was called before.
+func (l *Ledger) Intended(id ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entry(id).intended = true
+}
+
+// Sent says that an account was looked up, not found, and that its create is being sent.
+func (l *Ledger) Sent(id ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entry(id)
+	e.sent, e.intended, e.looks = true, false, 0
+}
+
+// WasSent is whether this process has sent the create.
+func (l *Ledger) WasSent(id ID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entries[id]
+	return e != nil && e.sent
+}
+
+// NeverCalled is whether this process wrote the intent to create, and has called nobody for it.
+func (l *Ledger) NeverCalled(id ID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entries[id]
+	return e != nil && e.intended && !e.sent
+}
+
+// MarkUnknown says that a create, or a change of a group, may have taken effect.
+func (l *Ledger) MarkUnknown(id ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entry(id).unknownSince = l.clock.Now()
+}
+
+// KnownAgain says that the create or the change of a group is settled.
+func (l *Ledger) KnownAgain(id ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e := l.entries[id]; e != nil {
+		e.unknownSince = time.Time{}
+		l.dropEmpty(id)
+	}
+}
+
+// SettleWait is how long to wait until a late effect of a create, or of a change of a group, is no longer possible. announced: the status says that one may have been made;
+// if this process did not write so, an earlier one may have called just before this one started.
+func (l *Ledger) SettleWait(id ID, announced bool) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var since time.Time
+	e := l.entries[id]
+	switch {
+	case e != nil && !e.unknownSince.IsZero():
+		since = e.unknownSince
+	case !announced, e != nil && (e.intended || e.adopted):
+		return 0
+	default:
+		since = l.started
+	}
+	return max(0, since.Add(l.settle).Sub(l.clock.Now()))
+}

@@ -1,0 +1,306 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ledger
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/guard"
+)
+
+// Verdict is what the mass-change guard decided of a revocation.
+type Verdict struct {
+	// Name of the ScimUser or ScimGroup.
+	Name string
+	// Effect that the verdict is about: another one is counted anew.
+	Effect string
+	// Allowed: it may be made.
+	Allowed bool
+	// Batch in which it is or was held, empty for none. Approved: a person has released the batch.
+	Batch    string
+	Approved bool
+	// Held is when the batch was closed.
+	Held time.Time
+}
+
+// Verdict returns what the guard decided, the zero Verdict where it has not counted the revocation with this effect.
+func (l *Ledger) Verdict(id ID, effect string) Verdict {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entries[id]
+	if e == nil || e.verdict.Effect != effect {
+		return Verdict{}
+	}
+	return e.verdict
+}
+
+// ReplaceVerdicts replaces all verdicts by those of a new count.
+func (l *Ledger) ReplaceVerdicts(verdicts map[ID]Verdict) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id, e := range l.entries {
+		if _, again := verdicts[id]; !again && e.verdict != (Verdict{}) {
+			e.verdict = Verdict{}
+			l.dropEmpty(id)
+		}
+	}
+	for id, verdict := range verdicts {
+		l.entry(id).verdict = verdict
+	}
+}
+
+// Verdicts returns all verdicts.
+func (l *Ledger) Verdicts() map[ID]Verdict {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := map[ID]Verdict{}
+	for id, e := range l.entries {
+		if e.verdict != (Verdict{}) {
+			all[id] = e.verdict
+		}
+	}
+	return all
+}
+
+// DropVerdict says that a revocation was made or is no longer wanted. It returns whether it was held.
+func (l *Ledger) DropVerdict(id ID) (held bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entries[id]
+	if e == nil {
+		return false
+	}
+	held = e.verdict.Batch != ""
+	e.verdict = Verdict{}
+	l.dropEmpty(id)
+	return held
+}
+
+// Removals are the members that a pushed group is to lose, as its last read showed.
+type Removals struct {
+	// Name of the group.
+	Name string
+	// Members by the app's ids, and the users that they stand for, as the guard counts them.
+	Members, Users []string
+	// Empties: no member would be left of MinEmptied or more.
+	Empties bool
+}
+
+// SetRemovals keeps the members that a group is to lose, nil for none. It returns whether they have changed.
+func (l *Ledger) SetRemovals(id ID, removals *Removals) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entry(id)
+	before := e.removals
+	e.removals = removals
+	if removals == nil {
+		e.closed = closedRemovals{}
+	}
+	same := before == nil && removals == nil || before != nil && removals != nil && slices.Equal(before.Members, removals.Members)
+	l.dropEmpty(id)
+	return !same
+}
+
+// CloseRemovals says that the removals of a group are held in a batch: exactly these, and none that come later.
+func (l *Ledger) CloseRemovals(id ID, batch string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e := l.entries[id]; e != nil && e.removals != nil {
+		e.closed = closedRemovals{batch: batch, members: e.removals.Members}
+	}
+}
+
+// InBatch is whether the removals of a group are among those with which a batch was closed. held is how many these were, as the status says, for a batch of an earlier
+// process.
+func (l *Ledger) InBatch(id ID, batch string, held int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entries[id]
+	if e == nil || e.removals == nil {
+		return false
+	}
+	if e.closed.batch != batch {
+		if len(e.removals.Members) > held {
+			return false
+		}
+		e.closed = closedRemovals{batch: batch, members: e.removals.Members}
+	}
+	closed := make(map[string]bool, len(e.closed.members))
+	for _, member := range e.closed.members {
+		closed[member] = true
+	}
+	return !slices.ContainsFunc(e.removals.Members, func(member string) bool { return !closed[member] })
+}
+
+// closedRemovals are the members whose removal is held in a batch.
+type closedRemovals struct {
+	batch   string
+	members []string
+}
+
+// AllRemovals returns the removals of all groups.
+func (l *Ledger) AllRemovals() map[ID]Removals {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := map[ID]Removals{}
+	for id, e := range l.entries {
+		if e.removals != nil {
+			all[id] = *e.removals
+		}
+	}
+	return all
+}
+
+// Revoked is a user who lost access within the guard's window without an approval.
+type Revoked struct {
+	At time.Time
+	// Leaver: the provider made the user inactive or deleted it.
+	Leaver bool
+	// Record: the user's status will not tell of it, so that ScimApp.status.guard has to. Recorded: it does.
+	Record, Recorded bool
+	// Approved: a person released it. It does not count, and neither does the removal of the account from groups that follows from it.
+	Approved bool
+	// Kind and Name of the object that waits for the record.
+	Kind Kind
+	Name string
+}
+
+// AddRevoked says that a user lost access, or is about to. What was recorded before stays so.
+func (l *Ledger) AddRevoked(user string, r Revoked) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.trimRevoked()
+	before := l.revoked[user]
+	r.Record, r.Recorded, r.Kind, r.Name = r.Record || before.Record, before.Recorded, before.Kind, before.Name
+	r.Approved = r.Approved && (before.At.IsZero() || before.Approved)
+	l.revoked[user] = r
+}
+
+// AskRecord asks for a revocation, which may be one of an earlier process, to be recorded in ScimApp.status.guard, and returns whether it is. One that was approved
+// needs no record.
+func (l *Ledger) AskRecord(user string, r Revoked) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	have, ok := l.revoked[user]
+	if !ok {
+		have = r
+	}
+	have.Record, have.Kind, have.Name = true, r.Kind, r.Name
+	l.revoked[user] = have
+	return have.Recorded || have.Approved
+}
+
+// WasApproved is whether the user lost access by an approval within the window.
+func (l *Ledger) WasApproved(user string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.revoked[user].Approved
+}
+
+// RevokedUsers returns the users who lost access within the window without an approval, as this process knows.
+func (l *Ledger) RevokedUsers() map[string]Revoked {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.trimRevoked()
+	counted := maps.Clone(l.revoked)
+	maps.DeleteFunc(counted, func(_ string, r Revoked) bool { return r.Approved })
+	return counted
+}
+
+// MarkRecorded says that ScimApp.status.guard tells of the users. It returns what waited for that.
+func (l *Ledger) MarkRecorded(users []string) []Revoked {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var waiting []Revoked
+	for _, user := range users {
+		if have, ok := l.revoked[user]; ok {
+			have.Recorded = true
+			l.revoked[user] = have
+			waiting = append(waiting, have)
+		}
+	}
+	return waiting
+}
+
+func (l *Ledger) trimRevoked() {
+	now := l.clock.Now()
+	maps.DeleteFunc(l.revoked, func(_ string, r Revoked) bool { return now.Sub(r.At) >= guard.Window })
+}
+
+// maxRecorded bounds the users whose ids a record has (RevokedUsers.users: 9 characters each, 10 for a leaver). More are counted only.
+const maxRecorded = 400
+
+// maxRecords bounds the records (GuardStatus.revoked); a minute each, and the hour has 60.
+const maxRecords = 64
+
+// RecordRevoked returns the records of ScimApp.status.guard with those users added that are not recorded yet, without those outside of the window, and the
+// users that were added.
+func RecordRevoked(records []v1alpha1.RevokedUsers, revoked map[string]Revoked, now time.Time) (after []v1alpha1.RevokedUsers, added []string) {
+	for _, record := range records {
+		if inWindow(record.Time.Time, now) {
+			after = append(after, *record.DeepCopy())
+		}
+	}
+	for _, user := range slices.Sorted(maps.Keys(revoked)) {
+		r := revoked[user]
+		if !r.Record || r.Recorded || r.Approved || !inWindow(r.At, now) {
+			continue
+		}
+		after = addRecord(after, user, r)
+		added = append(added, user)
+	}
+	if len(after) > maxRecords {
+		after = after[len(after)-maxRecords:]
+	}
+	return after, added
+}
+
+func addRecord(records []v1alpha1.RevokedUsers, user string, r Revoked) []v1alpha1.RevokedUsers {
+	minute := metav1.NewTime(r.At.UTC().Truncate(time.Minute))
+	i := slices.IndexFunc(records, func(have v1alpha1.RevokedUsers) bool { return have.Time.Equal(&minute) })
+	if i < 0 {
+		records = append(records, v1alpha1.RevokedUsers{Time: minute})
+		slices.SortFunc(records, func(a, b v1alpha1.RevokedUsers) int { return a.Time.Compare(b.Time.Time) })
+		i = slices.IndexFunc(records, func(have v1alpha1.RevokedUsers) bool { return have.Time.Equal(&minute) })
+	}
+	fields := strings.Fields(records[i].Users)
+	if len(fields) >= maxRecorded {
+		records[i].More++
+		return records
+	}
+	if r.Leaver {
+		user += "!"
+	}
+	records[i].Users = strings.Join(append(fields, user), " ")
+	return records
+}
+
+// ParseRecords returns the users that the records of ScimApp.status.guard tell of within the window, and how many more there are.
+func ParseRecords(records []v1alpha1.RevokedUsers, now time.Time) (users map[string]Revoked, more int) {
+	users = map[string]Revoked{}
+	for _, record := range records {
+		if !inWindow(record.Time.Time, now) {
+			continue
+		}
+		more += int(record.More)
+		for _, field := range strings.Fields(record.Users) {
+			user, leaver := strings.CutSuffix(field, "!")
+			// The end of the minute: it may have been then.
+			users[user] = Revoked{At: record.Time.Add(time.Minute), Leaver: leaver, Record: true, Recorded: true}
+		}
+	}
+	return users, more
+}
+
+// inWindow is whether a revocation counts. A time in the future comes from a clock that was ahead, and counts for the window at most.
+func inWindow(at, now time.Time) bool {
+	age := now.Sub(at)
+	return age < guard.Window+time.Minute && age > -guard.Window
+}

@@ -1,0 +1,198 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"maps"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+)
+
+// Operation is a change of an account that may have taken effect and is not settled.
+type Operation struct {
+	// Types of the calls that may have taken effect; none: any. Several, where a call followed another one that was not settled.
+	Types []v1alpha1.AccountAction
+	// Attributes that may have been written, sorted. All: any mapped attribute.
+	Attributes []string
+	All        bool
+	// Roles that may have been given.
+	Roles []string
+	// Superseded: a later call succeeded, and only a late effect of this one can still change the account.
+	Superseded bool
+}
+
+// Limits of what an account status shows of an operation or of planned changes (AccountOperation.attributes, Account.plannedAttributes).
+const (
+	MaxAttributes      = 32
+	MaxAttributeLength = 128
+)
+
+// unknownHash stands in Applied for an attribute whose value in the app is not known: it differs from every value.
+const unknownHash = "?"
+
+// may is whether a call of that type may have taken effect.
+func (o *Operation) may(action v1alpha1.AccountAction) bool {
+	return len(o.Types) == 0 || slices.Contains(o.Types, action)
+}
+
+// only is whether no call of another type may have taken effect.
+func (o *Operation) only(action v1alpha1.AccountAction) bool {
+	return len(o.Types) == 1 && o.Types[0] == action
+}
+
+// Repeats is whether a deprovisioning step does what the operation may already have done, so that its success settles both.
+func (o *Operation) Repeats(step Step) bool {
+	return (step.Action == v1alpha1.ActionDeactivate || step.Action == v1alpha1.ActionDelete) && o.only(step.Action)
+}
+
+// names are the attributes that the operation may have written.
+func (o *Operation) names(d decision) []string {
+	if !o.All {
+		return o.Attributes
+	}
+	names := slices.Concat(slices.Collect(maps.Keys(d.Values)), slices.Collect(maps.Keys(ParseApplied(d.have.Applied))), d.Mapped, o.Attributes)
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// OperationOf returns the operation that a call for the step is.
+func OperationOf(step Step, w Desired, p Policy) *Operation {
+	op := &Operation{Types: []v1alpha1.AccountAction{step.Action}, Attributes: slices.Concat(step.Set, step.Clear)}
+	slices.Sort(op.Attributes)
+	if step.Action == v1alpha1.ActionReactivate || slices.Contains(op.Attributes, p.RoleAttribute) {
+		op.Roles = slices.Clone(w.Roles)
+	}
+	return op
+}
+
+// Merge returns the operation that stands for both: what either may have done. One of them may be nil.
+func Merge(a, b *Operation) *Operation {
+	if a == nil || b == nil {
+		if a == nil {
+			a = b
+		}
+		return a
+	}
+	merged := &Operation{All: a.All || b.All, Attributes: union(a.Attributes, b.Attributes), Roles: union(a.Roles, b.Roles)}
+	if len(a.Types) > 0 && len(b.Types) > 0 {
+		merged.Types = union(a.Types, b.Types)
+	}
+	return merged
+}
+
+func union[T ~string](a, b []T) []T {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// Status returns the form that the account status keeps: at most MaxAttributes names.
+func (o *Operation) Status(start metav1.Time) *v1alpha1.AccountOperation {
+	shown, more := Shown(o.Attributes)
+	if o.All {
+		more = max(more, 1)
+	}
+	return &v1alpha1.AccountOperation{Types: o.Types, Attributes: shown, MoreAttributes: more, Roles: o.Roles, StartTime: start}
+}
+
+// Shown returns the names that a status has room for, and how many are left out.
+func Shown(names []string) (shown []string, more int32) {
+	for _, name := range names {
+		if len(shown) == MaxAttributes || len(name) > MaxAttributeLength {
+			more++
+			continue
+		}
+		shown = append(shown, name)
+	}
+	return shown, more
+}
+
+// ParseOperation reads what Status returned; nil for nil.
+func ParseOperation(stored *v1alpha1.AccountOperation) *Operation {
+	if stored == nil {
+		return nil
+	}
+	return &Operation{Types: stored.Types, Attributes: stored.Attributes, All: stored.MoreAttributes > 0, Roles: stored.Roles}
+}
+
+// Announced is whether the step may be taken: after a crash, the next process sees that it may have been. stored is the account status as etcd has it. behind: the
+// user's spec has changed since the status was written, which announces every change of an account that exists.
+func Announced(step Step, stored *v1alpha1.Account, behind bool) bool {
+	switch step.Action {
+	case "", v1alpha1.ActionRelease, v1alpha1.ActionObserve:
+		return true
+	case v1alpha1.ActionCreate:
+		return stored != nil && stored.State == v1alpha1.AccountCreating
+	}
+	if behind {
+		return true
+	}
+	if stored == nil || stored.Operation == nil {
+		// The account of a create is looked up again in any case.
+		return stored != nil && stored.State == v1alpha1.AccountCreating
+	}
+	op := ParseOperation(stored.Operation)
+	return op.may(step.Action) && (op.All || len(without(slices.Concat(step.Set, step.Clear), op.Attributes)) == 0)
+}
+
+// Observed is what the app shows of an account.
+type Observed struct {
+	Active bool
+	// Roles of the account. RolesShown is false where the app did not show the attribute.
+	Roles      []string
+	RolesShown bool
+	// Value returns the value at a path, and whether there is one.
+	Value func(path string) (any, bool)
+}
+
+// Settle returns the recorded state after an observation that settles the operation: what the app shows of everything that the operation may have changed.
+func Settle(w Desired, recorded *v1alpha1.Account, op *Operation, seen Observed, p Policy) v1alpha1.Account {
+	after := *recorded.DeepCopy()
+	after.State, after.Operation = v1alpha1.AccountInactive, nil
+	if seen.Active {
+		after.State = v1alpha1.AccountActive
+	}
+	if op == nil {
+		return after
+	}
+	d := decision{Desired: w, Policy: p, have: recorded, op: op}
+	names := op.names(d)
+	after.Applied = observedHashes(ParseApplied(recorded.Applied), names, w, seen).String()
+	if slices.Contains(names, p.RoleAttribute) || len(op.Roles) > 0 {
+		after.Roles = union(recorded.Roles, op.Roles)
+		if seen.RolesShown {
+			after.Roles = seen.Roles
+		}
+	}
+	return after
+}
+
+// observedHashes replaces the hashes of the names by what the app shows.
+func observedHashes(applied Applied, names []string, w Desired, seen Observed) Applied {
+	after := applied.With(nil, nil, names)
+	for _, name := range names {
+		value, shown := seen.Value(name)
+		desired, wanted := w.Values[name]
+		switch {
+		case !shown:
+		case wanted && hashValue(value) == hashValue(desired):
+			after[name] = hashValue(desired)
+		default:
+			after[name] = unknownHash
+		}
+	}
+	return after
+}
+
+// Linked returns the recorded state of an account that was found in the app and is linked: nothing of it was written yet.
+func Linked(w Desired, seen Observed) (state v1alpha1.AccountState, roles []string, applied Applied) {
+	state = v1alpha1.AccountInactive
+	if seen.Active {
+		state = v1alpha1.AccountActive
+	}
+	return state, seen.Roles, observedHashes(nil, slices.Collect(maps.Keys(w.Values)), w, seen)
+}

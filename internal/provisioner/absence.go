@@ -1,0 +1,76 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package provisioner
+
+import (
+	"context"
+	"time"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/connector"
+	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/ledger"
+)
+
+const (
+	eventVanished = ledger.EventVanished
+
+	messageAbsence = "the app answered that it does not have it, which is not proven yet; retrying. If it was deleted in the app, nothing is to be done"
+)
+
+// absent is whether it is shown that the app does not have an account or group: it says so, still does after the settle time, a lookup finds nothing, and it answers
+// for another account of ours, or in the protocol's own error form where there is none. A 404 alone may come from a proxy, or from an app that is away as a whole.
+//
+// wait is when to look again while it is not shown. An error is about the app as a whole, or the lookup's.
+func (w *Worker) absent(ctx context.Context, line *line, failure *connector.Error, except string, find func(context.Context) (bool, error)) (absent bool, wait time.Duration, err error) {
+	if !w.testedLately() {
+		if err := w.test(ctx); err != nil {
+			return false, 0, err
+		}
+	}
+	if wait := w.ledger.AbsentSince(line.id).Add(w.config.Settle).Sub(w.clock.Now()); wait > 0 {
+		return false, wait, nil
+	}
+	found, err := find(ctx)
+	if err != nil {
+		return false, 0, err
+	}
+	if found {
+		w.ledger.Present(line.id)
+		return false, kube.Jitter(time.Minute), nil
+	}
+	other, err := w.view.OtherAccount(ctx, w.config.Key, except)
+	if err != nil {
+		return false, 0, err
+	}
+	if other == "" {
+		return failure.InProtocol, kube.Jitter(time.Minute), nil
+	}
+	_, err = w.config.Connector.GetUser(ctx, other)
+	if connector.Is(err, connector.NotFound) {
+		return false, kube.Jitter(time.Minute), nil
+	}
+	return err == nil, 0, err
+}
+
+// missing deals with the answer that the app does not have the account.
+func (c *accountCall) missing(ctx context.Context, failure *connector.Error) error {
+	c.worker.ledger.Failed(c.id)
+	absent, wait, err := c.worker.absent(ctx, c.line, failure, c.Recorded.RemoteID, func(ctx context.Context) (bool, error) {
+		found, err := c.findBy(ctx, c.App.MatchValue(c.Desired))
+		return found != nil && found.ID == c.Recorded.RemoteID, err
+	})
+	switch {
+	case err != nil:
+		return err
+	case !absent:
+		c.alone = true
+		c.failFor(v1alpha1.ReasonAbsenceUnproven, "the account: "+messageAbsence, wait)
+	case c.Desired.Assigned && c.Desired.Active && !c.Desired.Deleted:
+		c.vanished()
+	default:
+		c.gone("")
+	}
+	return nil
+}

@@ -1,0 +1,237 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package provisioner
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/connector"
+	"github.com/scim-operator/scim-operator/internal/plan"
+	"github.com/scim-operator/scim-operator/internal/scim"
+)
+
+// holdWait is the wait for an account that another call is at.
+const holdWait = 200 * time.Millisecond
+
+// create looks the account up, links it if it is there and creates it otherwise. At most two calls.
+func (c *accountCall) create(ctx context.Context) error {
+	looked := c.worker.clock.Now()
+	found, err := c.find(ctx)
+	if err != nil {
+		return err
+	}
+	if found == nil {
+		return c.createNew(ctx)
+	}
+	if reason, message := c.refusal(found); reason != "" {
+		c.fail(reason, message, false)
+		return nil
+	}
+	if err := c.hold(found.ID, looked); err != nil {
+		return err
+	}
+	owner, err := c.otherOwner(ctx, found.ID)
+	switch {
+	case err != nil:
+		return err
+	case owner != nil:
+		c.contested(owner)
+	default:
+		c.link(found)
+	}
+	return nil
+}
+
+// refusal is why an account that was found is not linked, if so.
+func (c *accountCall) refusal(found *connector.User) (reason, message string) {
+	switch {
+	case c.App.Protected(found.UserName):
+		return v1alpha1.ReasonAccountProtected, "the account in the app is listed in spec.protectedAccounts of the ScimApp and never changed"
+	case c.App.Object.Spec.Adoption == v1alpha1.AdoptionNever && !c.mine(found):
+		return v1alpha1.ReasonAccountConflict, "the app has an account of this name that the operator did not create, and spec.adoption of the ScimApp is " +
+			"Never; set it to Link, or remove the account in the app"
+	default:
+		return "", ""
+	}
+}
+
+// mine is whether the operator created an account for this user: it carries the user's id, or this process looked the account up, did not find it, and sent its create.
+func (c *accountCall) mine(found *connector.User) bool {
+	if mapped, ok := c.Desired.Values["externalId"]; ok {
+		return c.worker.ledger.WasSent(c.id) && (found.ExternalID == "" || found.ExternalID == mapped)
+	}
+	return found.ExternalID == c.view.User.SCIMID() || (found.ExternalID == "" && c.worker.ledger.WasSent(c.id))
+}
+
+// createNew creates the account, once no earlier create can show up any more.
+func (c *accountCall) createNew(ctx context.Context) error {
+	if wait := c.worker.ledger.SettleWait(c.id, true); wait > 0 {
+		return &retryLater{after: wait}
+	}
+	if current := c.App.MatchValue(c.Desired); c.Recorded.MatchValue != "" && scim.Fold(c.Recorded.MatchValue) != scim.Fold(current) {
+		entry := c.Recorded.DeepCopy()
+		entry.MatchValue = current
+		// The name to look up is written before it is used.
+		c.put(*entry, false, "")
+		return nil
+	}
+	values := c.Desired.Values
+	if _, mapped := values["externalId"]; c.App.Profile.KeepsExternalID && !mapped {
+		values = maps.Clone(values)
+		values["externalId"] = c.view.User.SCIMID()
+	}
+	c.worker.ledger.Sent(c.id)
+	created, err := c.connector().CreateUser(ctx, values)
+	if connector.Is(err, connector.Conflict) {
+		// Somebody was faster, or a lookup is behind: what is in the way is linked at the next attempt.
+		c.fail(v1alpha1.ReasonAccountConflict, "the app says that the account exists, but a lookup did not show it; it will be looked up again. If this stays, the app may "+
+			"compare letter case: look there for the same name in another spelling", true)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return c.created(ctx, created)
+}
+
+// created records the account that a create has returned, once it passes the checks of a lookup.
+func (c *accountCall) created(ctx context.Context, created connector.User) error {
+	if c.App.Profile.MatchAttribute == "userName" && created.UserName != "" && scim.Fold(created.UserName) != scim.Fold(c.App.MatchValue(c.Desired)) {
+		c.worker.ledger.MarkUnknown(c.id)
+		c.fail(v1alpha1.ReasonServerError, "the app answered the create with an account of another userName; it will be looked up. If this stays, ask the vendor why", true)
+		return nil
+	}
+	owner, err := c.otherOwner(ctx, created.ID)
+	if err != nil {
+		c.worker.ledger.MarkUnknown(c.id)
+		return err
+	}
+	if owner != nil {
+		c.worker.ledger.MarkUnknown(c.id)
+		c.contested(owner)
+		return nil
+	}
+	state := v1alpha1.AccountActive
+	if created.ActiveShown && !created.Active {
+		state = v1alpha1.AccountInactive
+	}
+	c.worker.ledger.KnownAgain(c.id)
+	c.succeed(state, created.ID, "Created", c.Desired.Roles, plan.HashValues(c.Desired.Values))
+	return nil
+}
+
+// link takes over an account that exists, as the app shows it. What differs is written once the link is in etcd: a crash in between would leave changes to an account that
+// nobody knows to be linked, or under a name by which nobody finds it.
+func (c *accountCall) link(found *connector.User) {
+	state, roles, applied := plan.Linked(c.Desired, c.App.Observed(*found))
+	c.worker.ledger.KnownAgain(c.id)
+	c.succeed(state, found.ID, "Linked", roles, applied)
+}
+
+// findMade finds the account of a create that may have taken effect, and holds it. done: there is none that is this user's, and that is the outcome.
+func (c *accountCall) findMade(ctx context.Context) (id string, done bool, err error) {
+	looked := c.worker.clock.Now()
+	found, err := c.find(ctx)
+	if err != nil {
+		return "", true, err
+	}
+	if found == nil {
+		if wait := c.worker.ledger.SettleWait(c.id, true); wait > 0 {
+			return "", true, &retryLater{after: wait}
+		}
+		c.gone("")
+		return "", true, nil
+	}
+	switch {
+	case c.mine(found):
+		return found.ID, false, c.hold(found.ID, looked)
+	case found.ExternalID == "" && !c.App.Profile.KeepsExternalID && !c.worker.ledger.NeverCalled(c.id):
+		// The app keeps nothing that tells whose it is.
+		c.fail(v1alpha1.ReasonOwnershipUnknown, "the user should not have the app, and the app has an account of this name that the operator may have created before it "+
+			"restarted; deactivate or delete the account in the app if it is this user's", false)
+		return "", true, nil
+	default:
+		// It was there before, and nothing was written to it.
+		c.gone("")
+		return "", true, nil
+	}
+}
+
+// find looks the account up by the app's match attribute: by the value with which its create was decided, should the user have another
+// one since, then by the user's own.
+func (c *accountCall) find(ctx context.Context) (*connector.User, error) {
+	current := c.App.MatchValue(c.Desired)
+	if intended := c.Recorded.MatchValue; intended != "" && scim.Fold(intended) != scim.Fold(current) {
+		found, err := c.findBy(ctx, intended)
+		if err != nil {
+			return nil, err
+		}
+		// Whoever has the old name now may have an account of that name too: the app's copy of our id tells them apart, or that it is owned.
+		if found != nil && (found.ExternalID == "" || found.ExternalID == c.view.User.SCIMID()) {
+			if owner, err := c.otherOwner(ctx, found.ID); err != nil || owner == nil {
+				return found, err
+			}
+		}
+	}
+	return c.findBy(ctx, current)
+}
+
+func (c *accountCall) findBy(ctx context.Context, value string) (*connector.User, error) {
+	if value == "" {
+		return nil, nil
+	}
+	users, err := c.connector().FindUsers(ctx, c.App.Profile.MatchAttribute, value)
+	if err != nil {
+		return nil, err
+	}
+	var found *connector.User
+	for i := range users {
+		if c.App.Profile.MatchAttribute == "userName" && scim.Fold(users[i].UserName) != scim.Fold(value) {
+			continue
+		}
+		if found != nil {
+			return nil, &connector.Error{
+				Kind: connector.Conflict, Op: connector.OpFindUsers, Detail: "several accounts of the app have the match attribute of this user; remove or rename all but one",
+			}
+		}
+		found = &users[i]
+	}
+	return found, nil
+}
+
+// otherOwner is another user who has the account, nil for none. One account has one owner. A user that is being deleted, or does not exist any more, owns
+// nothing: its successor takes the account over.
+func (c *accountCall) otherOwner(ctx context.Context, remoteID string) (*v1alpha1.ScimUser, error) {
+	if latest, ok := c.worker.ledger.LatestOwner(remoteID); ok && latest.UID != c.view.User.UID {
+		key := c.user
+		key.Name = latest.Name
+		owner, err := c.worker.view.Living(ctx, key, latest.UID)
+		if err != nil || owner != nil {
+			return owner, err
+		}
+	}
+	return c.worker.view.Owner(ctx, c.worker.config.Key, remoteID, c.key.Name)
+}
+
+// contested: the account that was found belongs to another user. It is not polled: a change of the owner's account wakes this user.
+func (c *accountCall) contested(owner *v1alpha1.ScimUser) {
+	c.fail(v1alpha1.ReasonAccountConflict, "the account in the app belongs to ScimUser "+owner.Name+
+		", and one account has one owner; it is tried again when that user's account changes. Change the match attribute of one of them if it should not wait", false)
+	c.worker.ledger.WaitFor(c.id, c.user.Name, owner.UID)
+}
+
+// vanished: the app does not have the account any more, so it is looked up again and created if it does not exist.
+func (c *accountCall) vanished() {
+	c.own(c.Recorded.RemoteID, false)
+	entry := c.Recorded.DeepCopy()
+	c.clear(entry)
+	entry.State, entry.RemoteID, entry.Applied, entry.Operation, entry.Roles = v1alpha1.AccountCreating, "", "", nil, nil
+	entry.MatchValue = c.App.MatchValue(c.Desired)
+	c.worker.ledger.Observed(c.id)
+	c.worker.ledger.Present(c.id)
+	c.settled(*entry, false, eventVanished)
+}

@@ -1,0 +1,129 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package provisioner
+
+import (
+	"context"
+
+	"github.com/scim-operator/scim-operator/internal/connector"
+	"github.com/scim-operator/scim-operator/internal/guard"
+	"github.com/scim-operator/scim-operator/internal/ledger"
+	"github.com/scim-operator/scim-operator/internal/plan"
+)
+
+// memberChange is what has to be written of a group.
+type memberChange struct {
+	connector.GroupChange
+	// users who lose access by it, as the guard counts them; held are the members whose removal waits for an approval.
+	users, held []string
+}
+
+// change is what has to be written of the group that the app shows. wait: its removals have to be counted by the guard first, which brings the key back.
+func (c *groupCall) change(ctx context.Context, have connector.Group) (change memberChange, wait bool, err error) {
+	if have.DisplayName != c.Desired.DisplayName {
+		change.DisplayName = c.Desired.DisplayName
+	}
+	if !have.MembersKnown {
+		change.Want = members(c.Desired.Members)
+		return change, false, nil
+	}
+	add, remove := plan.Difference(ids(have.Members), c.Desired.Members)
+	change.Add = members(add)
+	users, err := c.losers(ctx, remove)
+	if err != nil {
+		return change, false, err
+	}
+	allowed, counted := c.mayRemove(remove, users, len(have.Members)-len(remove)+len(add) == 0 && len(have.Members) >= guard.MinEmptied)
+	switch {
+	case !counted:
+		return change, true, nil
+	case allowed:
+		change.Remove, change.users = members(remove), users
+		if len(change.Add)+len(change.Remove) > 0 {
+			// For apps that only take the whole membership.
+			change.Want = members(c.Desired.Members)
+		}
+	default:
+		change.held = remove
+		if len(add) > 0 {
+			change.Want = append(have.Members, change.Add...)
+		}
+	}
+	return change, false, nil
+}
+
+// losers are the users who lose access with their membership, as the guard counts them. Accounts that are not active have lost theirs before.
+func (c *groupCall) losers(ctx context.Context, remove []string) ([]string, error) {
+	var users []string
+	for _, remoteID := range remove {
+		id := ledger.GuardID(remoteID, "")
+		active, err := c.worker.view.HasActiveAccount(ctx, c.worker.config.Key, remoteID)
+		if err != nil {
+			return nil, err
+		}
+		if active && !c.worker.ledger.WasApproved(id) {
+			users = append(users, id)
+		}
+	}
+	return users, nil
+}
+
+// mayRemove is whether the guard lets the members be removed, and whether it has counted them.
+func (c *groupCall) mayRemove(remove, users []string, empties bool) (allowed, counted bool) {
+	book := c.worker.ledger
+	if len(users) == 0 && !empties {
+		book.SetRemovals(c.id, nil)
+		return true, true
+	}
+	changed := book.SetRemovals(c.id, &ledger.Removals{Name: c.view.Group.Name, Members: remove, Users: users, Empties: empties})
+	verdict := c.verdict()
+	switch {
+	case verdict == (ledger.Verdict{}), changed && verdict.Allowed:
+		// More or other members than those that were counted.
+		c.worker.gate.recount(c.id)
+		return false, false
+	case verdict.Allowed:
+		return true, c.recorded(users, verdict.Approved)
+	default:
+		return false, true
+	}
+}
+
+// recorded is whether the status of the app tells of the revocations, so that a crash does not make the guard forget them.
+func (c *groupCall) recorded(users []string, approved bool) bool {
+	recorded := true
+	for _, user := range users {
+		recorded = c.worker.ledger.AskRecord(user, ledger.Revoked{
+			At: c.worker.clock.Now(), Approved: approved, Kind: ledger.Group, Name: c.group.Name,
+		}) && recorded
+	}
+	if !recorded {
+		c.worker.notify.App(c.worker.config.Key)
+	}
+	return recorded
+}
+
+// revoked counts the members that were removed.
+func (c *groupCall) revoked(users []string) {
+	approved := c.verdict().Approved
+	for _, user := range users {
+		c.worker.ledger.AddRevoked(user, ledger.Revoked{At: c.worker.clock.Now(), Approved: approved, Record: !approved})
+	}
+}
+
+func members(ids []string) []connector.Member {
+	list := make([]connector.Member, len(ids))
+	for i, id := range ids {
+		list[i] = connector.Member{ID: id}
+	}
+	return list
+}
+
+func ids(list []connector.Member) []string {
+	out := make([]string, len(list))
+	for i, member := range list {
+		out[i] = member.ID
+	}
+	return out
+}

@@ -1,0 +1,497 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package provisioner
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/sony/gobreaker/v2"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/connector"
+	"github.com/scim-operator/scim-operator/internal/desired"
+	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/ledger"
+)
+
+// What the calls of one app are paced by.
+const (
+	defaultConcurrency = 4
+	queueLimit         = 10_000
+	// callTimeout bounds all calls for one key: short enough that an old leader has stopped calling before a new one starts.
+	callTimeout = 30 * time.Second
+	// breakerFailures in a row open the breaker for breakerPause; then one key is tried.
+	breakerFailures = 5
+	breakerPause    = 10 * time.Second
+	// rateLimitPause is how long an app that asks to wait without saying how long is left alone.
+	rateLimitPause = 30 * time.Second
+	// credentialsPause holds the calls until the ScimApp's reconciler has tested the credentials again, which resumes them.
+	credentialsPause = time.Hour
+	// trialPause is how long keys wait for another one that tries whether the app is well again.
+	trialPause = time.Second
+	// keyFailures in a row of one key, while the credentials are found good, make it a failure of that account.
+	keyFailures = 5
+	// testMemory is how long a good test of the credentials spares another one.
+	testMemory = 10 * time.Second
+	// maxPause bounds a pause that a status tells of.
+	maxPause = time.Hour
+	// loopPause is how long a key waits that was reconciled again and again for nothing.
+	loopPause = time.Minute
+)
+
+// Config is an app to run.
+type Config struct {
+	Key         types.NamespacedName
+	Connector   connector.Connector
+	Concurrency int
+	// Settle is how long the app may not show a write.
+	Settle time.Duration
+	// Credentials changes with the credentials: what they may cure is tried again at once.
+	Credentials string
+	// PausedUntil is until when the app asked not to be called, as its status says.
+	PausedUntil time.Time
+}
+
+// Health is what is wrong with an app as a whole.
+type Health struct {
+	// Reason is one of v1alpha1.Reason..., empty while all is well.
+	Reason, Message string
+}
+
+// Worker runs the calls of one app.
+type Worker struct {
+	config  Config
+	view    *desired.View
+	ledger  *ledger.Ledger
+	clock   clock.Clock
+	log     logr.Logger
+	metrics *Metrics
+	notify  Notify
+	queue   *queue
+	gate    *gate
+	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
+	// rescan: the queue refused something that has room now.
+	rescan atomic.Bool
+
+	ctx    context.Context //nolint:containedctx // the worker works until it is stopped
+	cancel context.CancelFunc
+	ended  func()
+
+	mu              sync.Mutex
+	busy            int
+	stopped, closed bool
+	health          Health
+	// tested is when the credentials were last found good.
+	tested time.Time
+}
+
+func newWorker(config Config, r *Registry) *Worker {
+	if config.Concurrency <= 0 {
+		config.Concurrency = defaultConcurrency
+	}
+	w := &Worker{
+		config: config, view: r.view, ledger: r.view.Book.Ledger(config.Key), clock: r.clock,
+		log:     r.log.WithValues("namespace", config.Key.Namespace, "app", config.Key.Name),
+		metrics: r.metrics, notify: r.notify, queue: newQueue(queueLimit, r.clock.Now),
+	}
+	w.ledger.SetSettle(config.Settle)
+	w.ledger.Pause(bounded(config.PausedUntil, r.clock.Now()))
+	w.queue.pause(w.ledger.PausedUntil())
+	w.gate = newGate(w)
+	w.breaker = newBreaker(breakerPause)
+	return w
+}
+
+// bounded is a pause from a status: it may come from a clock that was ahead.
+func bounded(until, now time.Time) time.Time {
+	if limit := now.Add(maxPause); until.After(limit) {
+		return limit
+	}
+	return until
+}
+
+func newBreaker(pause time.Duration) *gobreaker.TwoStepCircuitBreaker[struct{}] {
+	return gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+		MaxRequests: 1, Timeout: pause,
+		ReadyToTrip: func(counts gobreaker.Counts) bool { return counts.ConsecutiveFailures >= breakerFailures },
+		IsExcluded:  func(err error) bool { return errors.Is(err, errNotCalled) },
+	})
+}
+
+// start lets the worker work until it is stopped; ended is called once the last call has returned. manual: without goroutines.
+func (w *Worker) start(ctx context.Context, manual bool, ended func()) {
+	w.ctx, w.cancel = context.WithCancel(ctx)
+	w.ended = ended
+	if manual {
+		return
+	}
+	w.busy = w.config.Concurrency + 1
+	for range w.config.Concurrency {
+		go w.work()
+	}
+	go func() {
+		defer w.leave()
+		w.gate.run(w.ctx)
+	}()
+}
+
+// stop cancels all calls and returns at once.
+func (w *Worker) stop() {
+	w.mu.Lock()
+	w.stopped = true
+	w.mu.Unlock()
+	w.cancel()
+	w.enter()
+	w.leave()
+}
+
+// enter and leave count who is at work. The last to leave a stopped worker closes its connections.
+func (w *Worker) enter() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.busy++
+}
+
+func (w *Worker) leave() {
+	w.mu.Lock()
+	w.busy--
+	last := w.stopped && w.busy == 0 && !w.closed
+	w.closed = w.closed || last
+	w.mu.Unlock()
+	if last {
+		w.config.Connector.Close()
+		w.ended()
+	}
+}
+
+// Enqueue asks for a look at an account or group. It does nothing more if it is refused because the queue is full: a scan finds it again.
+func (w *Worker) Enqueue(key Key, class Class, exclusive string, delay time.Duration) {
+	w.queue.add(key, class, exclusive, delay)
+	w.metrics.queueDepth(w.config.Key, w.queue.depth())
+}
+
+// Resume ends the wait for good credentials. A pause that the app asked for stays.
+func (w *Worker) Resume() {
+	w.setHealth(Health{})
+	w.queue.unblock()
+}
+
+// Health is what is wrong with the app as a whole.
+func (w *Worker) Health() Health {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.health
+}
+
+// PausedUntil is until when the app asked not to be called.
+func (w *Worker) PausedUntil() time.Time { return w.ledger.PausedUntil() }
+
+// HeldBatches are the digests of the batches that wait for an approval, sorted.
+func (w *Worker) HeldBatches() []string { return w.gate.batches() }
+
+// HeldChanges are the changes that wait for an approval, whether their statuses say so already or not.
+func (w *Worker) HeldChanges() map[ledger.ID]desired.HeldChange { return w.gate.changes() }
+
+// Recheck makes the guard count again, as after an approval.
+func (w *Worker) Recheck() { w.gate.submit() }
+
+// TakeRescan is whether keys were refused that have room now. It is true once.
+func (w *Worker) TakeRescan() bool { return w.rescan.Swap(false) }
+
+func (w *Worker) work() {
+	defer w.leave()
+	for {
+		key, ok := w.queue.next(w.ctx)
+		if !ok {
+			return
+		}
+		w.Handle(key)
+	}
+}
+
+// Handle looks at a key that the queue gave out, and ends with its outcome told.
+func (w *Worker) Handle(key Key) {
+	w.enter()
+	defer w.leave()
+	id := w.handle(w.ctx, key)
+	if w.queue.done(key) {
+		w.rescan.Store(true)
+		w.notify.App(w.config.Key)
+	}
+	w.report(key, id)
+	w.metrics.queueDepth(w.config.Key, w.queue.depth())
+}
+
+// report tells the reconciler of an outcome, once the key is not worked on any more: it would wait for further outcomes otherwise.
+func (w *Worker) report(key Key, id ledger.ID) {
+	object := types.NamespacedName{Namespace: w.config.Key.Namespace, Name: key.Name}
+	switch {
+	case !w.ledger.HasOutcome(id):
+	case key.Kind == KindGroup:
+		w.notify.Group(object)
+	default:
+		w.notify.User(object)
+	}
+}
+
+// handle works on a key: one look, and the calls for one step. It returns what the key is about, where that exists.
+func (w *Worker) handle(ctx context.Context, key Key) ledger.ID {
+	done, err := w.breaker.Allow()
+	if err != nil {
+		w.refuse(key, err)
+		return ledger.ID{}
+	}
+	bounded, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	line := &line{to: w.config.Connector}
+	switch key.Kind {
+	case KindGroup:
+		err = w.syncGroup(bounded, key, line)
+	default:
+		err = w.syncAccount(bounded, key, line)
+	}
+	done(breakerError(line, err))
+	if ctx.Err() == nil {
+		w.settle(key, line, err)
+	}
+	return line.id
+}
+
+// idle ends a look at a key that needs nothing, or may not be called for now. If it was let through to find out whether the app is back, a test does that instead:
+// nothing else may come for days, and the ScimApp would be Unreachable all that time.
+func (w *Worker) idle(ctx context.Context, line *line) error {
+	if w.breaker.State() != gobreaker.StateClosed {
+		return line.connector().Test(ctx)
+	}
+	return nil
+}
+
+// line leads to the app and knows whether it was used: a look that called nobody says nothing about the app.
+type line struct {
+	to   connector.Connector
+	used bool
+	// id is what the look is about.
+	id ledger.ID
+	// alone: it failed, and that is the trouble of this account or group alone.
+	alone bool
+}
+
+func (l *line) connector() connector.Connector {
+	l.used = true
+	return l.to
+}
+
+// errNotCalled tells the breaker that there was no call.
+var errNotCalled = errors.New("the app was not called")
+
+// refuse puts back a key that the breaker does not let through. When it is half open, another key is the trial.
+func (w *Worker) refuse(key Key, err error) {
+	pause := breakerPause
+	if errors.Is(err, gobreaker.ErrTooManyRequests) {
+		pause = trialPause
+	}
+	w.queue.pause(w.clock.Now().Add(pause))
+	w.queue.again(key, 0)
+}
+
+// breakerError is the error if it says that the app is in trouble.
+func breakerError(line *line, err error) error {
+	if !line.used {
+		return errNotCalled
+	}
+	if failure := connector.AsError(err); failure != nil && failure.Scope() == connector.ScopeApp && troubles(failure.Kind) {
+		return failure
+	}
+	return nil
+}
+
+// troubles are the kinds of failures that make the breaker open: the app does not answer, or not as one of its kind. NotFound of the app as
+// a whole is an endpoint that is not there.
+func troubles(kind connector.Kind) bool {
+	switch kind {
+	case connector.Unreachable, connector.Timeout, connector.ServerError, connector.UnexpectedAnswer, connector.NotFound:
+		return true
+	default:
+		return false
+	}
+}
+
+// settle decides what came of a key. Errors of one account have become its outcome before.
+func (w *Worker) settle(key Key, line *line, err error) {
+	if err == nil {
+		if line.used {
+			w.answered(line)
+		}
+		return
+	}
+	var again *retryLater
+	if errors.As(err, &again) {
+		w.queue.again(key, again.after)
+		return
+	}
+	failure := connector.AsError(err)
+	if failure == nil {
+		w.log.Error(err, "Failed to decide the next step; retrying", "kind", key.Kind, "name", key.Name)
+		w.queue.again(key, kube.Jitter(time.Second))
+		return
+	}
+	w.suffer(key, line.id, failure)
+}
+
+// answered: the app is well. What is wrong with the credentials stays until they were tested: another call may have been under way still.
+func (w *Worker) answered(line *line) {
+	if !line.alone {
+		w.ledger.ClearFailures(line.id)
+	}
+	if w.breaker.State() == gobreaker.StateClosed {
+		w.changeHealth(func(h Health) Health {
+			if aboutCredentials(h.Reason) {
+				return h
+			}
+			return Health{}
+		})
+	}
+}
+
+// suffer deals with a failure of the app as a whole: the calls wait, and the ScimApp says why.
+func (w *Worker) suffer(key Key, id ledger.ID, failure *connector.Error) {
+	now := w.clock.Now()
+	health := Health{Reason: reasonOf(failure.Kind), Message: failure.Error()}
+	switch failure.Kind {
+	case connector.RateLimited:
+		wait := failure.RetryAfter
+		if wait <= 0 {
+			wait = rateLimitPause
+		}
+		w.pause(now.Add(kube.Jitter(wait)))
+		w.queue.again(key, 0)
+	case connector.Credentials, connector.Forbidden:
+		w.queue.block(now.Add(credentialsPause))
+		w.queue.again(key, 0)
+		w.setHealth(health)
+	default:
+		w.queue.again(key, kube.Jitter(kube.Backoff(w.ledger.CountFailure(id), time.Second, time.Minute)))
+		if failure.RetryAfter > 0 {
+			w.pause(now.Add(kube.Jitter(failure.RetryAfter)))
+		}
+		if w.breaker.State() != gobreaker.StateClosed {
+			w.queue.pause(now.Add(breakerPause))
+			w.setHealth(health)
+		}
+	}
+}
+
+// pause keeps the app from being called, as it asked; the latest moment wins. The ScimApp shows it.
+func (w *Worker) pause(until time.Time) {
+	w.ledger.Pause(until)
+	w.queue.pause(w.ledger.PausedUntil())
+	w.notify.App(w.config.Key)
+}
+
+func aboutCredentials(reason string) bool {
+	return reason == v1alpha1.ReasonCredentialsRejected || reason == v1alpha1.ReasonInsufficientPermissions
+}
+
+// FailedCredentials is whether the app does not run because of its credentials.
+func (h Health) FailedCredentials() bool { return aboutCredentials(h.Reason) }
+
+// concernsOne is whether a failure is the trouble of the account or group alone. An app that refuses one of them, or fails over it again
+// and again, but finds the credentials good, is well otherwise.
+func (w *Worker) concernsOne(ctx context.Context, id ledger.ID, failure *connector.Error) bool {
+	switch {
+	case failure.Scope() == connector.ScopeAccount, failure.Kind == connector.Unsupported:
+		return true
+	case failure.Kind == connector.Credentials:
+		return w.test(ctx) == nil
+	case failure.Kind == connector.Forbidden:
+		return w.testedLately() || w.test(ctx) == nil
+	case troubles(failure.Kind):
+		return w.ledger.Failures(id) >= keyFailures-1 && (w.testedLately() || w.test(ctx) == nil)
+	default:
+		return false
+	}
+}
+
+// test tests the credentials without side effects.
+func (w *Worker) test(ctx context.Context) error {
+	if err := w.config.Connector.Test(ctx); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tested = w.clock.Now()
+	return nil
+}
+
+// testedLately is whether a test may be spared: many accounts may fail in a row.
+func (w *Worker) testedLately() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.clock.Since(w.tested) < testMemory
+}
+
+// reasonOf is the reason that a person sees for a kind of failure.
+func reasonOf(kind connector.Kind) string {
+	switch kind {
+	case connector.Credentials:
+		return v1alpha1.ReasonCredentialsRejected
+	case connector.Forbidden:
+		return v1alpha1.ReasonInsufficientPermissions
+	case connector.RateLimited:
+		return v1alpha1.ReasonRateLimited
+	case connector.ServerError, connector.UnexpectedAnswer, connector.NotFound:
+		return v1alpha1.ReasonServerError
+	case connector.Unsupported:
+		return v1alpha1.ReasonUnsupportedFeature
+	case connector.Conflict:
+		return v1alpha1.ReasonAccountConflict
+	case connector.Invalid:
+		return v1alpha1.ReasonRejected
+	default:
+		return v1alpha1.ReasonUnreachable
+	}
+}
+
+// ReasonOf is the reason that a person sees for an error of a connector.
+func ReasonOf(err error) string { return reasonOf(connector.KindOf(err)) }
+
+func (w *Worker) setHealth(health Health) {
+	w.changeHealth(func(Health) Health { return health })
+}
+
+// changeHealth keeps the first message of a reason: each call would have another one.
+func (w *Worker) changeHealth(change func(Health) Health) {
+	w.mu.Lock()
+	health := change(w.health)
+	changed := w.health.Reason != health.Reason
+	if changed {
+		w.health = health
+	}
+	w.mu.Unlock()
+	if changed {
+		w.notify.App(w.config.Key)
+	}
+}
+
+// looked counts a look at a key that led to no call, write or wait. Too many are a bug: the key then waits, and a metric and the log tell.
+func (w *Worker) looked(id ledger.ID, key Key) error {
+	if !w.ledger.Looked(id) {
+		return nil
+	}
+	w.metrics.idleLoop(w.config.Key)
+	w.log.Error(nil, "A key was reconciled again and again without a call, a write or a wait; it waits a minute", "kind", key.Kind, "name", key.Name)
+	return &retryLater{after: loopPause}
+}
+
+// retryLater asks for another look after a time, without a failure.
+type retryLater struct{ after time.Duration }
+
+func (r *retryLater) Error() string { return "look again in " + r.after.String() }

@@ -9,7 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -23,14 +22,18 @@ const concurrency = 8
 
 // SetupWithManager starts the controller with the manager.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger) error {
-	return ctrl.NewControllerManagedBy(mgr).
-		Named("scimapp").
-		For(&v1alpha1.ScimApp{}, builder.WithPredicates(kube.Changed())).
-		WatchesRawSource(trigger.Source()).
-		Watches(&corev1.Secret{}, r.secrets()).
-		Watches(&v1alpha1.ScimGroup{}, r.pushed()).
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}).
-		Complete(kube.LetGo(r, r.Client, r.Live, &v1alpha1.ScimApp{}, v1alpha1.FinalizerDeprovision))
+	reconciler := kube.LetGo(r, r.Client, r.Live, &v1alpha1.ScimApp{}, v1alpha1.FinalizerDeprovision)
+	options := controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}
+	return kube.Build(mgr, "scimapp", r.Watches(), options, reconciler, trigger.Source())
+}
+
+// Watches are the kinds that the controller follows.
+func (r *Reconciler) Watches() []kube.Watch {
+	return []kube.Watch{
+		kube.Own(&v1alpha1.ScimApp{}, kube.Changed()),
+		{Object: &corev1.Secret{}, Handler: r.secrets()},
+		{Object: &v1alpha1.ScimGroup{}, Handler: r.pushed()},
+	}
 }
 
 // secrets: the apps that read a Secret; a changed one is tested at once (S124).

@@ -10,7 +10,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -24,16 +23,20 @@ const concurrency = 8
 
 // SetupWithManager starts the controller with the manager. A pushed group changes with its members' accounts and with what the apps list.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger) error {
-	return ctrl.NewControllerManagedBy(mgr).
-		Named("scimgroup").
-		For(&v1alpha1.ScimGroup{}, builder.WithPredicates(kube.Changed())).
-		WatchesRawSource(trigger.Source()).
-		Watches(&v1alpha1.ScimGroup{}, r.parents()).
-		Watches(&v1alpha1.ScimGroup{}, r.waiting()).
-		Watches(&v1alpha1.ScimUser{}, r.users()).
-		Watches(&v1alpha1.ScimApp{}, r.apps()).
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}).
-		Complete(kube.LetGo(r, r.Client, r.Live, &v1alpha1.ScimGroup{}, v1alpha1.FinalizerDeprovision))
+	reconciler := kube.LetGo(r, r.Client, r.Live, &v1alpha1.ScimGroup{}, v1alpha1.FinalizerDeprovision)
+	options := controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}
+	return kube.Build(mgr, "scimgroup", r.Watches(), options, reconciler, trigger.Source())
+}
+
+// Watches are the kinds that the controller follows.
+func (r *Reconciler) Watches() []kube.Watch {
+	return []kube.Watch{
+		kube.Own(&v1alpha1.ScimGroup{}, kube.Changed()),
+		{Object: &v1alpha1.ScimGroup{}, Handler: r.parents()},
+		{Object: &v1alpha1.ScimGroup{}, Handler: r.waiting()},
+		{Object: &v1alpha1.ScimUser{}, Handler: r.users()},
+		{Object: &v1alpha1.ScimApp{}, Handler: r.apps()},
+	}
 }
 
 // parents: the groups of which a group is a member; its members are theirs.

@@ -14,14 +14,15 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/membership"
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
@@ -39,29 +40,35 @@ const defaultCountDelay = 10 * time.Second
 
 // SetupWithManager adds the indexes and starts the controller with the manager.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	if err := RegisterIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {
+		return fmt.Errorf("indexing ScimRoleMappings: %w", err)
+	}
+	return kube.Build(mgr, "scimrolemapping", r.Watches(), controller.Options{}, r)
+}
+
+// Watches are the kinds that the controller follows. It is called once, before the first Reconcile.
+func (r *Reconciler) Watches() []kube.Watch {
 	if r.countDelay == 0 {
 		r.countDelay = defaultCountDelay
 	}
 	r.memberships = membership.NewReader(r.Client, nil)
-	if err := registerIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {
-		return fmt.Errorf("indexing ScimRoleMappings: %w", err)
-	}
 	now := handler.EnqueueRequestsFromMapFunc
-	when := func(p predicate.Predicate) builder.Predicates { return builder.WithPredicates(p) }
-	return ctrl.NewControllerManagedBy(mgr).
-		Named("scimrolemapping").
-		For(&v1alpha1.ScimRoleMapping{}, when(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, onUpdate(followsOthers)))).
-		Watches(&v1alpha1.ScimRoleMapping{}, now(r.siblings), when(onUpdate(mappingChanged))).
-		Watches(&v1alpha1.ScimApp{}, now(r.ofApp), when(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.ScimGroup{}, now(r.namingGroup), when(onUpdate(groupChanged))).
-		Watches(&v1alpha1.ScimGroup{}, r.later(r.throughGroup), when(onUpdate(membersChanged))).
-		Watches(&v1alpha1.ScimUser{}, now(r.namingUser), when(onUpdate(userChanged))).
-		Watches(&v1alpha1.ScimUser{}, r.later(r.throughMember), when(onUpdate(userChanged))).
-		Watches(&v1alpha1.ScimUser{}, r.later(r.selecting), when(predicate.GenerationChangedPredicate{})).
-		Complete(r)
+	when := func(p ...predicate.Predicate) []predicate.Predicate { return p }
+	return []kube.Watch{
+		kube.Own(&v1alpha1.ScimRoleMapping{},
+			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, onUpdate(followsOthers))),
+		{Object: &v1alpha1.ScimRoleMapping{}, Handler: now(r.siblings), Predicates: when(onUpdate(mappingChanged))},
+		{Object: &v1alpha1.ScimApp{}, Handler: now(r.ofApp), Predicates: when(predicate.GenerationChangedPredicate{})},
+		{Object: &v1alpha1.ScimGroup{}, Handler: now(r.namingGroup), Predicates: when(onUpdate(groupChanged))},
+		{Object: &v1alpha1.ScimGroup{}, Handler: r.later(r.throughGroup), Predicates: when(onUpdate(membersChanged))},
+		{Object: &v1alpha1.ScimUser{}, Handler: now(r.namingUser), Predicates: when(onUpdate(userChanged))},
+		{Object: &v1alpha1.ScimUser{}, Handler: r.later(r.throughMember), Predicates: when(onUpdate(userChanged))},
+		{Object: &v1alpha1.ScimUser{}, Handler: r.later(r.selecting), Predicates: when(predicate.GenerationChangedPredicate{})},
+	}
 }
 
-func registerIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+// RegisterIndexes adds the indexes of this package to the cache.
+func RegisterIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	index := func(field string, values func(*v1alpha1.ScimRoleMapping) []string) error {
 		return indexer.IndexField(ctx, &v1alpha1.ScimRoleMapping{}, field, func(obj client.Object) []string {
 			m, ok := obj.(*v1alpha1.ScimRoleMapping)

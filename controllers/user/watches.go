@@ -10,7 +10,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -29,19 +28,23 @@ const concurrency = 16
 // SetupWithManager starts the controller with the manager. What decides about a user's accounts are its groups, the role mappings and the
 // apps; a change of one of these brings the users concerned, not all.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger) error {
+	reconciler := kube.LetGo(r, r.Client, r.Live, &v1alpha1.ScimUser{}, v1alpha1.FinalizerDeprovision, v1alpha1.FinalizerReservation)
+	options := controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}
+	return kube.Build(mgr, "scimuser", r.Watches(), options, reconciler, trigger.Source())
+}
+
+// Watches are the kinds that the controller follows.
+func (r *Reconciler) Watches() []kube.Watch {
 	w := &watches{cache: r.Client, view: r.View}
-	return ctrl.NewControllerManagedBy(mgr).
-		Named("scimuser").
-		For(&v1alpha1.ScimUser{}, builder.WithPredicates(kube.Changed())).
-		WatchesRawSource(trigger.Source()).
-		Watches(&v1alpha1.ScimUser{}, w.names()).
-		Watches(&v1alpha1.ScimUser{}, w.waiting()).
-		Watches(&v1alpha1.ScimGroup{}, w.groups()).
-		Watches(&v1alpha1.ScimRoleMapping{}, w.mappings()).
-		Watches(&v1alpha1.ScimRoleMapping{}, w.expressions()).
-		Watches(&v1alpha1.ScimApp{}, w.apps()).
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}).
-		Complete(kube.LetGo(r, r.Client, r.Live, &v1alpha1.ScimUser{}, v1alpha1.FinalizerDeprovision, v1alpha1.FinalizerReservation))
+	return []kube.Watch{
+		kube.Own(&v1alpha1.ScimUser{}, kube.Changed()),
+		{Object: &v1alpha1.ScimUser{}, Handler: w.names()},
+		{Object: &v1alpha1.ScimUser{}, Handler: w.waiting()},
+		{Object: &v1alpha1.ScimGroup{}, Handler: w.groups()},
+		{Object: &v1alpha1.ScimRoleMapping{}, Handler: w.mappings()},
+		{Object: &v1alpha1.ScimRoleMapping{}, Handler: w.expressions()},
+		{Object: &v1alpha1.ScimApp{}, Handler: w.apps()},
+	}
 }
 
 // watches find the users that a change of another object concerns.

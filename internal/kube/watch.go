@@ -1,0 +1,44 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package kube
+
+import (
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+)
+
+// Watch is one kind that a controller follows: an event of the kind that passes all Predicates goes to the Handler, which enqueues the objects to reconcile.
+//
+// Each controller gives its watches as a list, its own kind included, so that a test or a simulation can deliver events without a manager.
+type Watch struct {
+	// Object is an empty object of the kind.
+	Object     client.Object
+	Handler    handler.EventHandler
+	Predicates []predicate.Predicate
+}
+
+// Own is the watch of a controller's own kind: each event enqueues its object.
+func Own(object client.Object, predicates ...predicate.Predicate) Watch {
+	return Watch{Object: object, Handler: &handler.EnqueueRequestForObject{}, Predicates: predicates}
+}
+
+// Build adds a controller to the manager. Its events come from the watches and the sources.
+func Build(
+	mgr ctrl.Manager, name string, watches []Watch, options controller.Options, reconciler reconcile.Reconciler, sources ...source.Source,
+) error {
+	b := ctrl.NewControllerManagedBy(mgr).Named(name).WithOptions(options)
+	for _, watch := range watches {
+		b = b.Watches(watch.Object, watch.Handler, builder.WithPredicates(watch.Predicates...))
+	}
+	for _, source := range sources {
+		b = b.WatchesRawSource(source)
+	}
+	return b.Complete(reconciler)
+}

@@ -77,6 +77,7 @@ type App struct {
 
 	cancel  context.CancelFunc
 	workers sync.WaitGroup
+	manual  *manual
 
 	mu     sync.Mutex
 	health Health
@@ -99,6 +100,9 @@ func newApp(config Config, r *Registry) *App {
 		metrics: r.metrics, notify: r.notify, queue: newQueue(queueLimit, r.clock.Now), started: r.clock.Now(),
 		unknown: map[Key]time.Time{}, intents: map[Key]bool{}, failures: map[Key]int{}, owners: newOwners(),
 	}
+	if r.Manual {
+		a.manual = &manual{}
+	}
 	a.gate = newGate(a)
 	a.breaker = newBreaker(breakerPause)
 	return a
@@ -114,6 +118,10 @@ func newBreaker(pause time.Duration) *gobreaker.TwoStepCircuitBreaker[struct{}] 
 
 func (a *App) start(ctx context.Context) {
 	ctx, a.cancel = context.WithCancel(ctx)
+	if a.manual != nil {
+		a.manual.ctx = ctx
+		return
+	}
 	a.workers.Add(a.config.Concurrency + 1)
 	for range a.config.Concurrency {
 		go a.work(ctx)
@@ -170,14 +178,19 @@ func (a *App) work(ctx context.Context) {
 		if !ok {
 			return
 		}
-		a.handle(ctx, key)
-		if a.queue.done(key) {
-			a.rescan.Store(true)
-			a.notify.App(a.config.Key)
-		}
-		a.report(key)
-		a.metrics.queueDepth(a.config.Key, a.queue.depth())
+		a.look(ctx, key)
 	}
+}
+
+// look is one look at a key that was picked.
+func (a *App) look(ctx context.Context, key Key) {
+	a.handle(ctx, key)
+	if a.queue.done(key) {
+		a.rescan.Store(true)
+		a.notify.App(a.config.Key)
+	}
+	a.report(key)
+	a.metrics.queueDepth(a.config.Key, a.queue.depth())
 }
 
 // report tells the reconciler of an outcome, once the key is not worked on any more: it would wait for further outcomes otherwise.

@@ -109,11 +109,7 @@ func (g *gate) run(ctx context.Context) {
 			return
 		case <-g.wake:
 		}
-		wait := gatherTime
-		if len(g.batches()) > 0 {
-			wait = heldGatherTime
-		}
-		timer := g.app.clock.NewTimer(wait)
+		timer := g.app.clock.NewTimer(g.gather())
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -125,6 +121,14 @@ func (g *gate) run(ctx context.Context) {
 			g.submit()
 		}
 	}
+}
+
+// gather is how long to wait before a count.
+func (g *gate) gather() time.Duration {
+	if len(g.batches()) > 0 {
+		return heldGatherTime
+	}
+	return gatherTime
 }
 
 // count looks at every revocation that is wanted and lets them through or holds them.

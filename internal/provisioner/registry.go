@@ -23,6 +23,9 @@ type Notify struct {
 
 // Registry is the running apps. It only runs them between Start and the end of its context, that is, while this process leads.
 type Registry struct {
+	// Manual: nothing runs by itself. A simulation calls Begin in place of Start, and takes the steps of each app's workers: see drive.go.
+	Manual bool
+
 	view    *desired.View
 	clock   clock.Clock
 	log     logr.Logger

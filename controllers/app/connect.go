@@ -108,7 +108,7 @@ func (r *Reconciler) connectionOf(s *scope, fingerprint string) *connection {
 
 // test tests the credentials and starts, resumes or stops the app by the result.
 func (r *Reconciler) test(ctx context.Context, s *scope, options scimconn.Options, running *provisioner.App) error {
-	conn, err := scimconn.New(options)
+	conn, err := r.open(options)
 	if err != nil {
 		r.Apps.Stop(s.key)
 		s.invalid, s.invalidReason = "spec.scim: "+err.Error(), v1alpha1.ReasonInvalidConfiguration
@@ -144,6 +144,14 @@ func (r *Reconciler) test(ctx context.Context, s *scope, options scimconn.Option
 		return nil
 	}
 	return r.wake(ctx, s)
+}
+
+// open makes the connector of an app.
+func (r *Reconciler) open(options scimconn.Options) (connector.Connector, error) {
+	if r.NewConnector != nil {
+		return r.NewConnector(options)
+	}
+	return scimconn.New(options)
 }
 
 // testWait is how long to wait after a failed test: longer where a person has to act, and as long as the app asks for.

@@ -18,6 +18,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/connector"
+	scimconn "github.com/scim-operator/scim-operator/internal/connector/scim"
 	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/egress"
 	"github.com/scim-operator/scim-operator/internal/kube"
@@ -46,6 +48,8 @@ type Reconciler struct {
 	UserAgent string
 	// Egress says which addresses apps may have; nil is all of them.
 	Egress *egress.Policy
+	// NewConnector makes the connector of an app; nil is scimconn.New.
+	NewConnector func(scimconn.Options) (connector.Connector, error)
 
 	mu    sync.Mutex
 	known map[types.NamespacedName]*connection

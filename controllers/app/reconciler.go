@@ -51,6 +51,8 @@ type Reconciler struct {
 	// NewConnector makes the connector of an app; nil is scimconn.New.
 	NewConnector func(scimconn.Options) (connector.Connector, error)
 
+	sweeper *kube.Sweeper
+
 	mu    sync.Mutex
 	known map[types.NamespacedName]*connection
 }

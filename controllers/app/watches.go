@@ -5,6 +5,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -12,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/kube"
@@ -22,9 +24,21 @@ const concurrency = 8
 
 // SetupWithManager starts the controller with the manager.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger) error {
-	reconciler := kube.LetGo(r, r.Client, r.Live, &v1alpha1.ScimApp{}, v1alpha1.FinalizerDeprovision)
 	options := controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}
-	return kube.Build(mgr, "scimapp", r.Watches(), options, reconciler, trigger.Source())
+	return kube.Build(mgr, "scimapp", r.Watches(), options, r.Wrapped(), trigger.Source())
+}
+
+// Wrapped is the reconciler as the controller runs it: with sweeps, and with finalizer cleanup in deleted namespaces.
+func (r *Reconciler) Wrapped() reconcile.Reconciler {
+	return r.sweeps().Reconciler(kube.LetGo(r, r.Client, r.Live, &v1alpha1.ScimApp{}, v1alpha1.FinalizerDeprovision))
+}
+
+// sweeps re-evaluates all apps of a namespace.
+func (r *Reconciler) sweeps() *kube.Sweeper {
+	if r.sweeper == nil {
+		r.sweeper = kube.NewSweeper(r.Client, r.Clock, "apps", &v1alpha1.ScimAppList{})
+	}
+	return r.sweeper
 }
 
 // Watches are the kinds that the controller follows.
@@ -38,34 +52,28 @@ func (r *Reconciler) Watches() []kube.Watch {
 
 // secrets: the apps that read a Secret; a changed one is tested at once (S124).
 func (r *Reconciler) secrets() handler.EventHandler {
-	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, secret client.Object) []ctrl.Request {
-		var requests []ctrl.Request
-		for _, app := range r.list(ctx, secret.GetNamespace()) {
-			ca := app.Spec.SCIM.CA
-			if app.Spec.SCIM.Token.Name == secret.GetName() || (ca != nil && ca.Name == secret.GetName()) {
-				requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&app)})
-			}
+	return kube.Handle(r.sweeps(), func(ctx context.Context, before, after *corev1.Secret) ([]types.NamespacedName, error) {
+		secret := after
+		if secret == nil {
+			secret = before
 		}
-		return requests
+		return r.appsThat(ctx, secret.Namespace, func(app *v1alpha1.ScimApp) bool {
+			ca := app.Spec.SCIM.CA
+			return app.Spec.SCIM.Token.Name == secret.Name || (ca != nil && ca.Name == secret.Name)
+		})
 	})
 }
 
 // pushed: the apps that list groups, when a group comes, goes or has another name.
 func (r *Reconciler) pushed() handler.EventHandler {
-	return kube.Handle(func(ctx context.Context, before, after *v1alpha1.ScimGroup) ([]types.NamespacedName, error) {
+	return kube.Handle(r.sweeps(), func(ctx context.Context, before, after *v1alpha1.ScimGroup) ([]types.NamespacedName, error) {
 		if identity(before) == identity(after) {
 			return nil, nil
 		}
 		if after == nil {
 			after = before
 		}
-		var keys []types.NamespacedName
-		for _, app := range r.list(ctx, after.Namespace) {
-			if len(app.Spec.Groups) > 0 {
-				keys = append(keys, client.ObjectKeyFromObject(&app))
-			}
-		}
-		return keys, nil
+		return r.appsThat(ctx, after.Namespace, func(app *v1alpha1.ScimApp) bool { return len(app.Spec.Groups) > 0 })
 	})
 }
 
@@ -76,11 +84,17 @@ func identity(group *v1alpha1.ScimGroup) string {
 	return group.SCIMID() + " " + group.Spec.DisplayName
 }
 
-// list is the apps of a namespace: a handful, so there is no index.
-func (r *Reconciler) list(ctx context.Context, namespace string) []v1alpha1.ScimApp {
+// appsThat are the apps of a namespace that are concerned. There are few, so there is no index.
+func (r *Reconciler) appsThat(ctx context.Context, namespace string, concerned func(*v1alpha1.ScimApp) bool) ([]types.NamespacedName, error) {
 	var apps v1alpha1.ScimAppList
-	if err := r.Client.List(ctx, &apps, client.InNamespace(namespace)); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "Cannot list the ScimApps that a change concerns", "namespace", namespace)
+	if err := r.Client.List(ctx, &apps, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("listing the apps of a namespace: %w", err)
 	}
-	return apps.Items
+	var keys []types.NamespacedName
+	for i := range apps.Items {
+		if concerned(&apps.Items[i]) {
+			keys = append(keys, client.ObjectKeyFromObject(&apps.Items[i]))
+		}
+	}
+	return keys, nil
 }

@@ -15,12 +15,11 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/clients"
@@ -48,12 +47,13 @@ const concurrency = 8
 
 // SetupWithManager starts the controller with the manager.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	return ctrl.NewControllerManagedBy(mgr).
-		Named("scimclient").
-		For(&v1alpha1.ScimClient{}).
-		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.clientsOf)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}).
-		Complete(r)
+	sweeper := kube.NewSweeper(r.Client, r.Clock, "clients", &v1alpha1.ScimClientList{})
+	watches := []kube.Watch{
+		kube.Own(&v1alpha1.ScimClient{}),
+		{Object: &corev1.Secret{}, Handler: kube.Handle(sweeper, r.clientsOf)},
+	}
+	options := controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}
+	return kube.Build(mgr, "scimclient", watches, options, sweeper.Reconciler(r))
 }
 
 // Reconcile keeps the generated token of one ScimClient, and brings its status up to date.
@@ -126,17 +126,20 @@ func (r *Reconciler) problems(ctx context.Context, sc *v1alpha1.ScimClient) ([]c
 }
 
 // clientsOf are the ScimClients that refer to the Secret. A namespace has a handful of ScimClients, so it needs no index.
-func (r *Reconciler) clientsOf(ctx context.Context, secret client.Object) []reconcile.Request {
-	var list v1alpha1.ScimClientList
-	if err := r.Client.List(ctx, &list, client.InNamespace(secret.GetNamespace())); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "Cannot list ScimClients of a changed Secret", "namespace", secret.GetNamespace())
-		return nil
+func (r *Reconciler) clientsOf(ctx context.Context, before, after *corev1.Secret) ([]types.NamespacedName, error) {
+	secret := after
+	if secret == nil {
+		secret = before
 	}
-	var requests []reconcile.Request
+	var list v1alpha1.ScimClientList
+	if err := r.Client.List(ctx, &list, client.InNamespace(secret.Namespace)); err != nil {
+		return nil, fmt.Errorf("listing the clients of a namespace: %w", err)
+	}
+	var keys []types.NamespacedName
 	for i := range list.Items {
-		if refersTo(&list.Items[i], secret.GetName()) {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+		if refersTo(&list.Items[i], secret.Name) {
+			keys = append(keys, client.ObjectKeyFromObject(&list.Items[i]))
 		}
 	}
-	return requests
+	return keys, nil
 }

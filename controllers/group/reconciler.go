@@ -17,6 +17,7 @@ import (
 
 	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/directory"
+	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/membership"
 	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
@@ -48,7 +49,8 @@ type Reconciler struct {
 	Clock     clock.PassiveClock
 
 	// large are the groups to which looks are rare.
-	large looks
+	large   looks
+	sweeper *kube.Sweeper
 }
 
 // +kubebuilder:rbac:groups=scim-operator.io,resources=scimgroups,verbs=get;list;watch;create;update;patch;delete

@@ -18,7 +18,7 @@ import (
 
 // waiting: the groups that were refused a displayName, when another one gives it up. A group that is being deleted has given it up.
 func (r *Reconciler) waiting() handler.EventHandler {
-	return kube.Handle(func(ctx context.Context, before, after *v1alpha1.ScimGroup) ([]types.NamespacedName, error) {
+	return kube.Handle(r.sweeps(), func(ctx context.Context, before, after *v1alpha1.ScimGroup) ([]types.NamespacedName, error) {
 		had := nameOf(before)
 		if had == "" || had == nameOf(after) {
 			return nil, nil

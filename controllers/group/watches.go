@@ -13,19 +13,33 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/membership"
 )
 
 const concurrency = 8
 
 // SetupWithManager starts the controller with the manager. A pushed group changes with its members' accounts and with what the apps list.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger) error {
-	reconciler := kube.LetGo(r, r.Client, r.Live, &v1alpha1.ScimGroup{}, v1alpha1.FinalizerDeprovision)
 	options := controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}
-	return kube.Build(mgr, "scimgroup", r.Watches(), options, reconciler, trigger.Source())
+	return kube.Build(mgr, "scimgroup", r.Watches(), options, r.Wrapped(), trigger.Source())
+}
+
+// Wrapped is the reconciler as the controller runs it: with sweeps, and with finalizer cleanup in deleted namespaces.
+func (r *Reconciler) Wrapped() reconcile.Reconciler {
+	return r.sweeps().Reconciler(kube.LetGo(r, r.Client, r.Live, &v1alpha1.ScimGroup{}, v1alpha1.FinalizerDeprovision))
+}
+
+// sweeps re-evaluates all groups of a namespace.
+func (r *Reconciler) sweeps() *kube.Sweeper {
+	if r.sweeper == nil {
+		r.sweeper = kube.NewSweeper(r.Client, r.Clock, "groups", &v1alpha1.ScimGroupList{})
+	}
+	return r.sweeper
 }
 
 // Watches are the kinds that the controller follows.
@@ -34,6 +48,7 @@ func (r *Reconciler) Watches() []kube.Watch {
 		kube.Own(&v1alpha1.ScimGroup{}, kube.Changed()),
 		{Object: &v1alpha1.ScimGroup{}, Handler: r.parents()},
 		{Object: &v1alpha1.ScimGroup{}, Handler: r.waiting()},
+		{Object: &v1alpha1.ScimGroupSlice{}, Handler: r.slices()},
 		{Object: &v1alpha1.ScimUser{}, Handler: r.users()},
 		{Object: &v1alpha1.ScimApp{}, Handler: r.apps()},
 	}
@@ -41,7 +56,7 @@ func (r *Reconciler) Watches() []kube.Watch {
 
 // parents: the groups of which a group is a member; its members are theirs.
 func (r *Reconciler) parents() handler.EventHandler {
-	return kube.Handle(func(ctx context.Context, before, after *v1alpha1.ScimGroup) ([]types.NamespacedName, error) {
+	return kube.Handle(r.sweeps(), func(ctx context.Context, before, after *v1alpha1.ScimGroup) ([]types.NamespacedName, error) {
 		if before != nil && after != nil && !kube.MetaChanged(before, after) {
 			return nil, nil
 		}
@@ -53,9 +68,28 @@ func (r *Reconciler) parents() handler.EventHandler {
 	})
 }
 
+// slices: the group of a slice that appears or vanishes while the group names it. It could not be evaluated without the slice.
+func (r *Reconciler) slices() handler.EventHandler {
+	return kube.Handle(r.sweeps(), func(ctx context.Context, before, after *v1alpha1.ScimGroupSlice) ([]types.NamespacedName, error) {
+		if before != nil && after != nil {
+			// The members of a slice do not change.
+			return nil, nil
+		}
+		slice := after
+		if slice == nil {
+			slice = before
+		}
+		named, err := membership.Names(ctx, r.Client, slice)
+		if err != nil || !named {
+			return nil, err
+		}
+		return []types.NamespacedName{{Namespace: slice.Namespace, Name: slice.Spec.Group}}, nil
+	})
+}
+
 // users: the groups of a user whose existence or accounts changed.
 func (r *Reconciler) users() handler.EventHandler {
-	return kube.Handle(func(ctx context.Context, before, after *v1alpha1.ScimUser) ([]types.NamespacedName, error) {
+	return kube.Handle(r.sweeps(), func(ctx context.Context, before, after *v1alpha1.ScimUser) ([]types.NamespacedName, error) {
 		if maps.Equal(presence(before), presence(after)) {
 			return nil, nil
 		}
@@ -96,7 +130,7 @@ func keysOf(namespace string, ids []string) []types.NamespacedName {
 
 // apps: the groups that an app listed before or lists now, and those that it has.
 func (r *Reconciler) apps() handler.EventHandler {
-	return kube.Handle(func(ctx context.Context, before, after *v1alpha1.ScimApp) ([]types.NamespacedName, error) {
+	return kube.Handle(r.sweeps(), func(ctx context.Context, before, after *v1alpha1.ScimApp) ([]types.NamespacedName, error) {
 		if before != nil && after != nil && !kube.MetaChanged(before, after) && slices.Equal(before.Status.Groups, after.Status.Groups) {
 			return nil, nil
 		}

@@ -11,7 +11,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -46,12 +45,15 @@ type Reconciler struct {
 
 // SetupWithManager starts the controller with the manager.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	return ctrl.NewControllerManagedBy(mgr).
-		Named("scimgroupslice").
-		Watches(&v1alpha1.ScimGroupSlice{}, made()).
-		Watches(&v1alpha1.ScimGroup{}, r.replaced()).
-		WithOptions(controller.Options{RateLimiter: kube.RateLimiter()}).
-		Complete(r)
+	return kube.Build(mgr, "scimgroupslice", r.Watches(), controller.Options{RateLimiter: kube.RateLimiter()}, r)
+}
+
+// Watches are the kinds that the controller follows.
+func (r *Reconciler) Watches() []kube.Watch {
+	return []kube.Watch{
+		{Object: &v1alpha1.ScimGroupSlice{}, Handler: made()},
+		{Object: &v1alpha1.ScimGroup{}, Handler: r.replaced()},
+	}
 }
 
 // Reconcile removes what the group no longer needs.
@@ -71,11 +73,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return ctrl.Result{RequeueAfter: later}, nil
 }
 
-type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
-
 // made: the group of a new slice, in case that it was written for a change that came to nothing.
 func made() handler.EventHandler {
-	return handler.Funcs{CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) {
+	return handler.Funcs{CreateFunc: func(_ context.Context, e event.CreateEvent, q kube.Queue) {
 		slice, ok := e.Object.(*v1alpha1.ScimGroupSlice)
 		if !ok {
 			return
@@ -92,7 +92,7 @@ func made() handler.EventHandler {
 // replaced: a group that names a slice no longer, or is gone.
 func (r *Reconciler) replaced() handler.EventHandler {
 	return handler.Funcs{
-		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q kube.Queue) {
 			before, ok1 := e.ObjectOld.(*v1alpha1.ScimGroup)
 			after, ok2 := e.ObjectNew.(*v1alpha1.ScimGroup)
 			if !ok1 || !ok2 || before.UID != after.UID {
@@ -103,7 +103,7 @@ func (r *Reconciler) replaced() handler.EventHandler {
 				q.AddAfter(request, trail)
 			}
 		},
-		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) {
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q kube.Queue) {
 			if group, ok := e.Object.(*v1alpha1.ScimGroup); ok && len(group.Spec.Slices) > 0 {
 				q.Add(requestOf(group))
 			}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -25,6 +26,7 @@ const staleWait = 30 * time.Millisecond
 type Reconciler struct {
 	// Client writes, and reads from a cache that has the indexes of directory.RegisterIndexes.
 	Client client.Client
+	Clock  clock.PassiveClock
 
 	// countDelay is how long the count of users may trail; defaultCountDelay when 0.
 	countDelay time.Duration
@@ -32,6 +34,7 @@ type Reconciler struct {
 	tallies tallies
 	// memberships are read from the cache.
 	memberships *membership.Reader
+	sweeper     *kube.Sweeper
 }
 
 // +kubebuilder:rbac:groups=scim-operator.io,resources=scimapps;scimrolemappings,verbs=list;watch

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -49,7 +50,7 @@ func start(t *testing.T, countDelay time.Duration) *fixture {
 	})
 	f.must(err)
 	f.must(directory.RegisterIndexes(t.Context(), mgr.GetFieldIndexer()))
-	f.must((&Reconciler{Client: mgr.GetClient(), countDelay: countDelay}).SetupWithManager(mgr))
+	f.must((&Reconciler{Client: mgr.GetClient(), Clock: clock.RealClock{}, countDelay: countDelay}).SetupWithManager(mgr))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- mgr.Start(ctx) }()

@@ -13,7 +13,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/mapping"
@@ -42,15 +41,15 @@ type tally struct {
 }
 
 // touch notes that a user has changed, and gives the mappings that have to be counted again.
-func (t *tallies) touch(namespace, user string) []reconcile.Request {
+func (t *tallies) touch(namespace, user string) []types.NamespacedName {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var requests []reconcile.Request
+	var keys []types.NamespacedName
 	for name, tally := range t.of[namespace] {
 		tally.changed[user] = true
-		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: namespace, Name: name}})
+		keys = append(keys, types.NamespacedName{Namespace: namespace, Name: name})
 	}
-	return requests
+	return keys
 }
 
 // take is the tally of a mapping and who has to be looked at; a new one if the expression is another one than before.

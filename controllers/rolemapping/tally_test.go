@@ -90,9 +90,9 @@ func TestAChangeOfAUserLooksAtThatUserAlone(t *testing.T) {
 	gone := pt.User("user20")
 	f.client.cache.Remove(gone)
 	for _, user := range []*v1alpha1.ScimUser{joins, leaves, gone, joins} {
-		requests := f.r.tallies.touch(user.Namespace, user.Name)
-		if len(requests) != 1 || requests[0].NamespacedName != pt.Key("m") {
-			t.Errorf("%s brings %v", user.Name, requests)
+		keys := f.r.tallies.touch(user.Namespace, user.Name)
+		if len(keys) != 1 || keys[0] != pt.Key("m") {
+			t.Errorf("%s brings %v", user.Name, keys)
 		}
 	}
 	users := f.count("m", admins).users()

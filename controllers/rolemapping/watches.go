@@ -12,7 +12,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/client-go/util/workqueue"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -43,7 +43,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if err := RegisterIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("indexing ScimRoleMappings: %w", err)
 	}
-	return kube.Build(mgr, "scimrolemapping", r.Watches(), controller.Options{}, r)
+	return kube.Build(mgr, "scimrolemapping", r.Watches(), controller.Options{}, r.Wrapped())
 }
 
 // Watches are the kinds that the controller follows. It is called once, before the first Reconcile.
@@ -52,19 +52,30 @@ func (r *Reconciler) Watches() []kube.Watch {
 		r.countDelay = defaultCountDelay
 	}
 	r.memberships = membership.NewReader(r.Client, nil)
-	now := handler.EnqueueRequestsFromMapFunc
-	when := func(p ...predicate.Predicate) []predicate.Predicate { return p }
+	when := func(p predicate.Predicate) []predicate.Predicate { return []predicate.Predicate{p} }
+	own := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, onUpdate(followsOthers))
 	return []kube.Watch{
-		kube.Own(&v1alpha1.ScimRoleMapping{},
-			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, onUpdate(followsOthers))),
-		{Object: &v1alpha1.ScimRoleMapping{}, Handler: now(r.siblings), Predicates: when(onUpdate(mappingChanged))},
-		{Object: &v1alpha1.ScimApp{}, Handler: now(r.ofApp), Predicates: when(predicate.GenerationChangedPredicate{})},
-		{Object: &v1alpha1.ScimGroup{}, Handler: now(r.namingGroup), Predicates: when(onUpdate(groupChanged))},
-		{Object: &v1alpha1.ScimGroup{}, Handler: r.later(r.throughGroup), Predicates: when(onUpdate(membersChanged))},
-		{Object: &v1alpha1.ScimUser{}, Handler: now(r.namingUser), Predicates: when(onUpdate(userChanged))},
-		{Object: &v1alpha1.ScimUser{}, Handler: r.later(r.throughMember), Predicates: when(onUpdate(userChanged))},
-		{Object: &v1alpha1.ScimUser{}, Handler: r.later(r.selecting), Predicates: when(predicate.GenerationChangedPredicate{})},
+		kube.Own(&v1alpha1.ScimRoleMapping{}, own),
+		{Object: &v1alpha1.ScimRoleMapping{}, Handler: now(r, r.siblings), Predicates: when(onUpdate(mappingChanged))},
+		{Object: &v1alpha1.ScimApp{}, Handler: now(r, r.ofApp), Predicates: when(predicate.GenerationChangedPredicate{})},
+		{Object: &v1alpha1.ScimGroup{}, Handler: now(r, r.namingGroup), Predicates: when(onUpdate(groupChanged))},
+		{Object: &v1alpha1.ScimGroup{}, Handler: later(r, r.throughGroup), Predicates: when(onUpdate(membersChanged))},
+		{Object: &v1alpha1.ScimGroupSlice{}, Handler: later(r, r.ofSlice), Predicates: when(predicate.GenerationChangedPredicate{})},
+		{Object: &v1alpha1.ScimUser{}, Handler: now(r, r.namingUser), Predicates: when(onUpdate(userChanged))},
+		{Object: &v1alpha1.ScimUser{}, Handler: later(r, r.throughMember), Predicates: when(onUpdate(userChanged))},
+		{Object: &v1alpha1.ScimUser{}, Handler: later(r, r.selecting), Predicates: when(predicate.GenerationChangedPredicate{})},
 	}
+}
+
+// Wrapped is the reconciler as the controller runs it: with sweeps.
+func (r *Reconciler) Wrapped() reconcile.Reconciler { return r.sweeps().Reconciler(r) }
+
+// sweeps re-evaluates all role mappings of a namespace.
+func (r *Reconciler) sweeps() *kube.Sweeper {
+	if r.sweeper == nil {
+		r.sweeper = kube.NewSweeper(r.Client, r.Clock, "role mappings", &v1alpha1.ScimRoleMappingList{})
+	}
+	return r.sweeper
 }
 
 // RegisterIndexes adds the indexes of this package to the cache.
@@ -140,80 +151,105 @@ func userChanged(before, after *v1alpha1.ScimUser) bool {
 	return before.Spec.UserName != after.Spec.UserName || before.SCIMID() != after.SCIMID()
 }
 
-// later asks for a reconcile after countDelay. What is asked for meanwhile is one reconcile.
-func (r *Reconciler) later(mappings handler.MapFunc) handler.EventHandler {
-	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
-	add := func(ctx context.Context, obj client.Object, q queue) {
-		for _, request := range mappings(ctx, obj) {
-			q.AddAfter(request, r.countDelay)
+// now makes a handler that enqueues the mappings that a change concerns: those that are found for the object before it, and those that are found for it after.
+func now[T object](r *Reconciler, find func(context.Context, T) ([]types.NamespacedName, error)) handler.EventHandler {
+	return kube.Handle(r.sweeps(), func(ctx context.Context, before, after T) ([]types.NamespacedName, error) {
+		var none T
+		var keys []types.NamespacedName
+		for _, version := range []T{before, after} {
+			if version == none {
+				continue
+			}
+			found, err := find(ctx, version)
+			if err != nil {
+				return nil, err
+			}
+			keys = append(keys, found...)
 		}
-	}
-	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { add(ctx, e.Object, q) },
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { add(ctx, e.ObjectNew, q) },
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { add(ctx, e.Object, q) },
-	}
+		return keys, nil
+	})
+}
+
+// later makes a handler that enqueues the mappings that are found for an object after countDelay, so that many changes become one reconcile.
+func later[T object](r *Reconciler, find func(context.Context, T) ([]types.NamespacedName, error)) handler.EventHandler {
+	return kube.HandleAfter(r.sweeps(), r.countDelay, func(ctx context.Context, before, after T) ([]types.NamespacedName, error) {
+		var none T
+		if after == none {
+			return find(ctx, before)
+		}
+		return find(ctx, after)
+	})
+}
+
+// object is a pointer to an object of the API.
+type object interface {
+	comparable
+	client.Object
 }
 
 // siblings are the other mappings of the same app.
-func (r *Reconciler) siblings(ctx context.Context, obj client.Object) []reconcile.Request {
-	m, ok := obj.(*v1alpha1.ScimRoleMapping)
-	if !ok {
-		return nil
-	}
-	return slices.DeleteFunc(r.find(ctx, m.Namespace, indexApp, m.Spec.App), func(request reconcile.Request) bool { return request.Name == m.Name })
+func (r *Reconciler) siblings(ctx context.Context, m *v1alpha1.ScimRoleMapping) ([]types.NamespacedName, error) {
+	keys, err := r.find(ctx, m.Namespace, indexApp, m.Spec.App)
+	return slices.DeleteFunc(keys, func(key types.NamespacedName) bool { return key.Name == m.Name }), err
 }
 
-func (r *Reconciler) ofApp(ctx context.Context, app client.Object) []reconcile.Request {
-	return r.find(ctx, app.GetNamespace(), indexApp, app.GetName())
+func (r *Reconciler) ofApp(ctx context.Context, app *v1alpha1.ScimApp) ([]types.NamespacedName, error) {
+	return r.find(ctx, app.Namespace, indexApp, app.Name)
 }
 
 // namingGroup are the mappings that name the group, or follow it.
-func (r *Reconciler) namingGroup(ctx context.Context, obj client.Object) []reconcile.Request {
-	group, ok := obj.(*v1alpha1.ScimGroup)
-	if !ok {
-		return nil
+func (r *Reconciler) namingGroup(ctx context.Context, group *v1alpha1.ScimGroup) ([]types.NamespacedName, error) {
+	named, err := r.find(ctx, group.Namespace, indexGroupName, scim.Fold(group.Spec.DisplayName))
+	if err != nil {
+		return nil, err
 	}
-	return slices.Concat(
-		r.find(ctx, group.Namespace, indexGroupName, scim.Fold(group.Spec.DisplayName)),
-		r.find(ctx, group.Namespace, indexGroupID, group.SCIMID()),
-	)
+	following, err := r.find(ctx, group.Namespace, indexGroupID, group.SCIMID())
+	return append(named, following...), err
 }
 
-func (r *Reconciler) namingUser(ctx context.Context, obj client.Object) []reconcile.Request {
-	user, ok := obj.(*v1alpha1.ScimUser)
-	if !ok || !user.Admitted() {
-		return nil
+func (r *Reconciler) namingUser(ctx context.Context, user *v1alpha1.ScimUser) ([]types.NamespacedName, error) {
+	if !user.Admitted() {
+		return nil, nil
 	}
 	return r.find(ctx, user.Namespace, indexUserName, scim.Fold(user.Spec.UserName))
 }
 
 // throughGroup are the mappings that follow the group or one in which it is nested.
-func (r *Reconciler) throughGroup(ctx context.Context, obj client.Object) []reconcile.Request {
-	group, ok := obj.(*v1alpha1.ScimGroup)
-	if !ok {
-		return nil
-	}
+func (r *Reconciler) throughGroup(ctx context.Context, group *v1alpha1.ScimGroup) ([]types.NamespacedName, error) {
 	return r.through(ctx, group.Namespace, group.SCIMID())
 }
 
 // throughMember are the mappings that give the user the app through a group.
-func (r *Reconciler) throughMember(ctx context.Context, obj client.Object) []reconcile.Request {
-	user, ok := obj.(*v1alpha1.ScimUser)
-	if !ok || !user.Admitted() {
-		return nil
+func (r *Reconciler) throughMember(ctx context.Context, user *v1alpha1.ScimUser) ([]types.NamespacedName, error) {
+	if !user.Admitted() {
+		return nil, nil
 	}
 	return r.through(ctx, user.Namespace, user.SCIMID())
 }
 
 // selecting are the mappings that have an expression, which is evaluated again for this user.
-func (r *Reconciler) selecting(_ context.Context, user client.Object) []reconcile.Request {
-	return r.tallies.touch(user.GetNamespace(), user.GetName())
+func (r *Reconciler) selecting(_ context.Context, user *v1alpha1.ScimUser) ([]types.NamespacedName, error) {
+	return r.tallies.touch(user.Namespace, user.Name), nil
+}
+
+// ofSlice are the mappings that follow the group of a slice that appears or vanishes while the group names it, or one in which the group is nested.
+func (r *Reconciler) ofSlice(ctx context.Context, slice *v1alpha1.ScimGroupSlice) ([]types.NamespacedName, error) {
+	// What was found out about the group must not be used any more.
+	r.memberships.Vanished(slice)
+	group := &v1alpha1.ScimGroup{}
+	key := types.NamespacedName{Namespace: slice.Namespace, Name: slice.Spec.Group}
+	if err := r.Client.Get(ctx, key, group, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	if named, err := membership.Names(ctx, r.Client, slice); err != nil || !named {
+		return nil, err
+	}
+	return r.throughGroup(ctx, group)
 }
 
 // through are the mappings that follow the member itself, if it is a group, or a group that it is in.
-func (r *Reconciler) through(ctx context.Context, namespace, member string) []reconcile.Request {
-	var requests []reconcile.Request
+func (r *Reconciler) through(ctx context.Context, namespace, member string) ([]types.NamespacedName, error) {
+	var keys []types.NamespacedName
 	seen := map[string]bool{"": true}
 	for next := []string{member}; len(next) > 0; {
 		id := next[0]
@@ -222,38 +258,32 @@ func (r *Reconciler) through(ctx context.Context, namespace, member string) []re
 			continue
 		}
 		seen[id] = true
-		requests = append(requests, r.find(ctx, namespace, indexGroupID, id)...)
+		following, err := r.find(ctx, namespace, indexGroupID, id)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, following...)
 		groups, err := r.memberships.GroupsOf(ctx, namespace, id)
 		if err != nil {
-			// It may concern any of them. They are counted a while after; the cache is complete by then, or they are tried again.
-			return r.all(ctx, namespace)
+			return nil, err
 		}
 		for _, group := range groups {
 			next = append(next, group.SCIMID())
 		}
 	}
-	return requests
-}
-
-// all are the mappings of a namespace.
-func (r *Reconciler) all(ctx context.Context, namespace string) []reconcile.Request {
-	return r.list(ctx, client.InNamespace(namespace))
+	return keys, nil
 }
 
 // find is the mappings with a value in an index.
-func (r *Reconciler) find(ctx context.Context, namespace, index, value string) []reconcile.Request {
-	return r.list(ctx, client.InNamespace(namespace), client.MatchingFields{index: value})
-}
-
-func (r *Reconciler) list(ctx context.Context, which ...client.ListOption) []reconcile.Request {
+func (r *Reconciler) find(ctx context.Context, namespace, index, value string) ([]types.NamespacedName, error) {
 	var list v1alpha1.ScimRoleMappingList
-	if err := r.Client.List(ctx, &list, append(which, client.UnsafeDisableDeepCopy)...); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "Cannot list ScimRoleMappings")
-		return nil
+	err := r.Client.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{index: value}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return nil, fmt.Errorf("listing role mappings: %w", err)
 	}
-	requests := make([]reconcile.Request, len(list.Items))
+	keys := make([]types.NamespacedName, len(list.Items))
 	for i := range list.Items {
-		requests[i].NamespacedName = client.ObjectKeyFromObject(&list.Items[i])
+		keys[i] = client.ObjectKeyFromObject(&list.Items[i])
 	}
-	return requests
+	return keys, nil
 }

@@ -7,11 +7,9 @@ import (
 	"context"
 	"fmt"
 
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
@@ -23,28 +21,27 @@ import (
 // expressions: the users for whom the expression of a role mapping was true before a change of the mapping, or is now. Each is evaluated once for each user. The
 // mappings that are there at the start are left out: every user comes by itself then.
 func (w *watches) expressions() handler.EventHandler {
-	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
-	enqueue := func(ctx context.Context, mapping client.Object, q queue, texts ...string) {
+	enqueue := func(ctx context.Context, mapping client.Object, q kube.Queue, texts ...string) {
 		requests, err := w.selected(ctx, mapping.GetNamespace(), texts)
 		if err != nil {
-			log.FromContext(ctx).Error(err, "Cannot tell whom an expression selects; users are found at their own next change", "mapping", mapping.GetName())
+			w.sweeper.Request(ctx, mapping.GetNamespace(), err, q)
 		}
 		for _, request := range requests {
 			q.Add(request)
 		}
 	}
 	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q kube.Queue) {
 			if !e.IsInInitialList {
 				enqueue(ctx, e.Object, q, expressionOf(e.Object))
 			}
 		},
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q kube.Queue) {
 			if kube.MetaChanged(e.ObjectOld, e.ObjectNew) {
 				enqueue(ctx, e.ObjectNew, q, expressionOf(e.ObjectOld), expressionOf(e.ObjectNew))
 			}
 		},
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) {
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q kube.Queue) {
 			enqueue(ctx, e.Object, q, expressionOf(e.Object))
 		},
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/directory"
+	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
 
@@ -49,6 +50,7 @@ type Reconciler struct {
 	deferred deferrals
 	// leaving is since when deleted users leave their groups.
 	leaving deferrals
+	sweeper *kube.Sweeper
 }
 
 // +kubebuilder:rbac:groups=scim-operator.io,resources=scimusers,verbs=get;list;watch;create;update;patch;delete

@@ -18,7 +18,7 @@ import (
 
 // waiting: the users who were refused a userName, or may have been, when somebody else gives it up. A user that is being deleted has given it up.
 func (w *watches) waiting() handler.EventHandler {
-	return kube.Handle(func(ctx context.Context, before, after *v1alpha1.ScimUser) ([]types.NamespacedName, error) {
+	return kube.Handle(w.sweeper, func(ctx context.Context, before, after *v1alpha1.ScimUser) ([]types.NamespacedName, error) {
 		if before == nil {
 			return nil, nil
 		}

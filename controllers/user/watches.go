@@ -5,6 +5,7 @@ package user
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
@@ -13,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/desired"
@@ -28,19 +30,33 @@ const concurrency = 16
 // SetupWithManager starts the controller with the manager. What decides about a user's accounts are its groups, the role mappings and the
 // apps; a change of one of these brings the users concerned, not all.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger) error {
-	reconciler := kube.LetGo(r, r.Client, r.Live, &v1alpha1.ScimUser{}, v1alpha1.FinalizerDeprovision, v1alpha1.FinalizerReservation)
 	options := controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}
-	return kube.Build(mgr, "scimuser", r.Watches(), options, reconciler, trigger.Source())
+	return kube.Build(mgr, "scimuser", r.Watches(), options, r.Wrapped(), trigger.Source())
+}
+
+// Wrapped is the reconciler as the controller runs it: with sweeps, and with finalizer cleanup in deleted namespaces.
+func (r *Reconciler) Wrapped() reconcile.Reconciler {
+	cleanup := kube.LetGo(r, r.Client, r.Live, &v1alpha1.ScimUser{}, v1alpha1.FinalizerDeprovision, v1alpha1.FinalizerReservation)
+	return r.sweeps().Reconciler(cleanup)
+}
+
+// sweeps re-evaluates all users of a namespace.
+func (r *Reconciler) sweeps() *kube.Sweeper {
+	if r.sweeper == nil {
+		r.sweeper = kube.NewSweeper(r.Client, r.Clock, "users", &v1alpha1.ScimUserList{})
+	}
+	return r.sweeper
 }
 
 // Watches are the kinds that the controller follows.
 func (r *Reconciler) Watches() []kube.Watch {
-	w := &watches{cache: r.Client, view: r.View}
+	w := &watches{cache: r.Client, view: r.View, sweeper: r.sweeps()}
 	return []kube.Watch{
 		kube.Own(&v1alpha1.ScimUser{}, kube.Changed()),
 		{Object: &v1alpha1.ScimUser{}, Handler: w.names()},
 		{Object: &v1alpha1.ScimUser{}, Handler: w.waiting()},
 		{Object: &v1alpha1.ScimGroup{}, Handler: w.groups()},
+		{Object: &v1alpha1.ScimGroupSlice{}, Handler: w.slices()},
 		{Object: &v1alpha1.ScimRoleMapping{}, Handler: w.mappings()},
 		{Object: &v1alpha1.ScimRoleMapping{}, Handler: w.expressions()},
 		{Object: &v1alpha1.ScimApp{}, Handler: w.apps()},
@@ -51,11 +67,13 @@ func (r *Reconciler) Watches() []kube.Watch {
 type watches struct {
 	cache client.Reader
 	view  *desired.View
+	// sweeper re-evaluates all users of a namespace, for a change of which the users concerned are not known.
+	sweeper *kube.Sweeper
 }
 
 // names: the object by way of which a user had a userName that it has no longer. Deleted itself, it only waited for that.
 func (w *watches) names() handler.EventHandler {
-	return kube.Handle(func(_ context.Context, before, after *v1alpha1.ScimUser) ([]types.NamespacedName, error) {
+	return kube.Handle(w.sweeper, func(_ context.Context, before, after *v1alpha1.ScimUser) ([]types.NamespacedName, error) {
 		if before == nil {
 			return nil, nil
 		}
@@ -67,25 +85,83 @@ func (w *watches) names() handler.EventHandler {
 	})
 }
 
-// groups: the members that came or went; all of them when the group itself takes or loses effect. Should a part of the members be gone before it could be compared,
-// everybody.
+// groups: the members that came or went; all of them when the group itself takes or loses effect.
 func (w *watches) groups() handler.EventHandler {
-	return kube.HandleOr(func(ctx context.Context, before, after *v1alpha1.ScimGroup) ([]types.NamespacedName, error) {
+	return kube.Handle(w.sweeper, func(ctx context.Context, before, after *v1alpha1.ScimGroup) ([]types.NamespacedName, error) {
 		if before != nil && after != nil && !kube.MetaChanged(before, after) {
 			return nil, nil
 		}
-		members, err := membership.Diff(ctx, w.cache, effective(before), effective(after))
+		changed, err := membership.Diff(ctx, w.cache, effective(before), effective(after))
+		if errors.Is(err, membership.ErrIncomplete) {
+			changed, err = w.replaced(ctx, effective(before), effective(after))
+		}
 		if err != nil {
 			return nil, err
 		}
-		changed := &v1alpha1.ScimGroup{}
-		changed.Spec.Members = members
-		if after == nil {
-			after = before
+		group := after
+		if group == nil {
+			group = before
 		}
-		changed.Namespace = after.Namespace
-		return w.members(ctx, changed)
-	}, w.everybody)
+		return w.members(ctx, group.Namespace, changed)
+	})
+}
+
+// replaced gives the members in those slices of a group that only one of its versions has. Slices of the later version that the cache does not have yet are left
+// out: each enqueues its members when it appears. One of the earlier version that is missing is an error.
+func (w *watches) replaced(ctx context.Context, before, after *v1alpha1.ScimGroup) ([]v1alpha1.GroupMember, error) {
+	all, err := membership.Of(ctx, w.cache, without(before, after))
+	if err != nil {
+		return nil, err
+	}
+	members := slices.Collect(all.All())
+	rest := without(after, before)
+	members = append(members, rest.Spec.Members...)
+	for _, slice := range rest.Spec.Slices {
+		alone := &v1alpha1.ScimGroup{}
+		alone.Namespace, alone.Spec.Slices = rest.Namespace, []v1alpha1.GroupSlice{slice}
+		all, err := membership.Of(ctx, w.cache, alone)
+		if err != nil && !errors.Is(err, membership.ErrIncomplete) {
+			return nil, err
+		}
+		members = slices.AppendSeq(members, all.All())
+	}
+	return members, nil
+}
+
+// without is a version of a group, nil for none, without the slices that the other version has too.
+func without(group, other *v1alpha1.ScimGroup) *v1alpha1.ScimGroup {
+	rest := &v1alpha1.ScimGroup{}
+	if group == nil {
+		return rest
+	}
+	rest.Namespace, rest.Spec.Members = group.Namespace, group.Spec.Members
+	for _, slice := range group.Spec.Slices {
+		if other == nil || !slices.Contains(other.Spec.Slices, slice) {
+			rest.Spec.Slices = append(rest.Spec.Slices, slice)
+		}
+	}
+	return rest
+}
+
+// slices: the members of a slice that appears or vanishes while its group names it. They could not be evaluated without it.
+func (w *watches) slices() handler.EventHandler {
+	return kube.Handle(w.sweeper, func(ctx context.Context, before, after *v1alpha1.ScimGroupSlice) ([]types.NamespacedName, error) {
+		if before != nil && after != nil {
+			// The members of a slice do not change.
+			return nil, nil
+		}
+		slice := after
+		if slice == nil {
+			slice = before
+			// The view must not use what it knows of the group any more when the members are evaluated.
+			w.view.SliceVanished(slice)
+		}
+		named, err := membership.Names(ctx, w.cache, slice)
+		if err != nil || !named {
+			return nil, err
+		}
+		return w.members(ctx, slice.Namespace, slice.Spec.Members)
+	})
 }
 
 // effective is a group that takes effect, nil for one that does not.
@@ -96,19 +172,21 @@ func effective(group *v1alpha1.ScimGroup) *v1alpha1.ScimGroup {
 	return group
 }
 
-// members are the users of a group, through member groups too.
-func (w *watches) members(ctx context.Context, group *v1alpha1.ScimGroup) ([]types.NamespacedName, error) {
+// members are the users among the members of a group, and those of its member groups.
+func (w *watches) members(ctx context.Context, namespace string, members []v1alpha1.GroupMember) ([]types.NamespacedName, error) {
+	group := &v1alpha1.ScimGroup{}
+	group.Namespace, group.Spec.Members = namespace, members
 	names, err := w.view.MemberUsers(ctx, group)
 	keys := make([]types.NamespacedName, len(names))
 	for i, name := range names {
-		keys[i] = types.NamespacedName{Namespace: group.Namespace, Name: name}
+		keys[i] = types.NamespacedName{Namespace: namespace, Name: name}
 	}
 	return keys, err
 }
 
 // mappings: whom the mapping named before or names now.
 func (w *watches) mappings() handler.EventHandler {
-	return kube.Handle(func(ctx context.Context, before, after *v1alpha1.ScimRoleMapping) ([]types.NamespacedName, error) {
+	return kube.Handle(w.sweeper, func(ctx context.Context, before, after *v1alpha1.ScimRoleMapping) ([]types.NamespacedName, error) {
 		if before != nil && after != nil && !kube.MetaChanged(before, after) && slices.Equal(before.Status.Groups, after.Status.Groups) {
 			return nil, nil
 		}
@@ -126,12 +204,11 @@ func (w *watches) mappings() handler.EventHandler {
 }
 
 func (w *watches) subjects(ctx context.Context, mapping *v1alpha1.ScimRoleMapping, into map[types.NamespacedName]bool) error {
-	named := &v1alpha1.ScimGroup{}
-	named.Namespace = mapping.Namespace
-	for _, group := range mapping.Status.Groups {
-		named.Spec.Members = append(named.Spec.Members, v1alpha1.GroupMember{Value: group.ID, Type: v1alpha1.MemberTypeGroup})
+	named := make([]v1alpha1.GroupMember, len(mapping.Status.Groups))
+	for i, group := range mapping.Status.Groups {
+		named[i] = v1alpha1.GroupMember{Value: group.ID, Type: v1alpha1.MemberTypeGroup}
 	}
-	members, err := w.members(ctx, named)
+	members, err := w.members(ctx, mapping.Namespace, named)
 	if err != nil {
 		return err
 	}
@@ -153,7 +230,7 @@ func (w *watches) subjects(ctx context.Context, mapping *v1alpha1.ScimRoleMappin
 
 // apps: everybody, when what the app wants has changed; that is rare.
 func (w *watches) apps() handler.EventHandler {
-	return kube.Handle(func(ctx context.Context, before, after *v1alpha1.ScimApp) ([]types.NamespacedName, error) {
+	return kube.Handle(w.sweeper, func(ctx context.Context, before, after *v1alpha1.ScimApp) ([]types.NamespacedName, error) {
 		app := after
 		if app == nil {
 			app = before

@@ -5,8 +5,8 @@ package connector
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -21,8 +21,8 @@ import (
 
 // classify turns an answer that is no success into an error. Signals of the app's profile come before the meaning of the status.
 func classify(op string, status int, header http.Header, body []byte, signals []Signal, now time.Time) *Error {
-	e := &Error{Op: op, Status: status, Kind: statusKind(status), Detail: appDetail(body), Sent: true}
-	if status == http.StatusBadRequest && scimType(body) == "uniqueness" {
+	e := &Error{Op: op, Status: status, Kind: statusKind(status), ScimType: scimType(body), Sent: true}
+	if status == http.StatusBadRequest && e.ScimType == "uniqueness" {
 		// RFC 7644 3.3 wants 409 for it; not everyone obeys.
 		e.Kind = Conflict
 	}
@@ -33,9 +33,7 @@ func classify(op string, status int, header http.Header, body []byte, signals []
 			break
 		}
 	}
-	if e.Kind == RateLimited || e.Kind == ServerError {
-		e.RetryAfter = retryAfter(header, body, now)
-	}
+	e.RetryAfter = retryAfter(status, header, body, now)
 	return e
 }
 
@@ -66,14 +64,6 @@ func statusKind(status int) Kind {
 	}
 }
 
-func scimType(body []byte) string {
-	var answer struct {
-		ScimType string `json:"scimType"`
-	}
-	_ = json.Unmarshal(body, &answer) // a body that is no SCIM error has no scimType
-	return answer.ScimType
-}
-
 // transportError turns a failure without an answer into an error.
 func transportError(op string, err error, sent bool) *Error {
 	e := &Error{Op: op, Kind: Unreachable, Sent: sent, Err: err, Detail: describe(err)}
@@ -84,8 +74,8 @@ func transportError(op string, err error, sent bool) *Error {
 	return e
 }
 
-// describe explains a transport failure in words that do not change from try to try (no local ports, no times of day) and hold nothing of the request: net/http
-// puts the URL, and with it the filter's value, into its errors.
+// describe explains a transport failure in words that do not change from try to try (no local ports, no times of day) and hold nothing of the request or the
+// answer: net/http puts the URL, and with it the filter's value, or a malformed answer into its errors.
 func describe(err error) string {
 	var (
 		dns         *net.DNSError
@@ -94,7 +84,10 @@ func describe(err error) string {
 		authority   x509.UnknownAuthorityError
 		hostname    x509.HostnameError
 		denied      *egress.DeniedError
-		inner       interface{ Unwrap() error }
+		invalid     *tls.CertificateVerificationError
+		noTLS       tls.RecordHeaderError
+		alert       tls.AlertError
+		number      syscall.Errno
 	)
 	switch {
 	case errors.As(err, &denied):
@@ -115,11 +108,17 @@ func describe(err error) string {
 		return "connection refused"
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "the connection was closed without an answer"
-	case errors.As(err, &op):
-		return op.Op + ": " + op.Err.Error()
-	case errors.As(err, &inner) && inner.Unwrap() != nil:
-		return describe(inner.Unwrap())
+	case errors.As(err, &noTLS), errors.Is(err, http.ErrSchemeMismatch):
+		return "the server does not speak TLS on this port"
+	case errors.As(err, &alert):
+		return "the server ends the TLS handshake: " + alert.Error()
+	case errors.As(err, &invalid):
+		return "the server's certificate is not valid"
+	case errors.As(err, &number):
+		return number.Error()
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return "the proxy does not connect to the server"
 	default:
-		return err.Error()
+		return "the connection failed, or the answer is not HTTP"
 	}
 }

@@ -5,7 +5,11 @@
 // protocol, and how it refuses. It knows neither Kubernetes nor who should have what.
 package connector
 
-import "context"
+import (
+	"context"
+	"strings"
+	"time"
+)
 
 // Attributes are the wanted values of an account, as a flat map from SCIM path to JSON value (string, bool, float64, []any, map[string]any, or nil).
 //
@@ -14,21 +18,37 @@ import "context"
 // "emails": []any{map[string]any{"value": "a@corp.test", "type": "work", "primary": true}}. A nil value means that the account shall not have the attribute.
 type Attributes map[string]any
 
+// MaxIDLength is the largest length in bytes of an id. An account or group whose id is longer, or has control characters, is an error of kind UnusableAnswer.
+// Names and external ids of an answer are cut to it, see BoundText, so that nothing unbounded reaches a status.
+const MaxIDLength = 1024
+
+// BoundText cuts a text of the app to MaxIDLength.
+func BoundText(text string) string {
+	if len(text) <= MaxIDLength {
+		return text
+	}
+	return strings.ToValidUTF8(text[:MaxIDLength], "")
+}
+
 // User is an account as the app shows it.
 type User struct {
-	// ID is the app's own identifier, the one to address the account by.
-	ID         string
+	// ID is the app's own identifier, the one to address the account by; a number is given as its decimal text.
+	ID string
+	// UserName and ExternalID are cut to MaxIDLength; Attributes has them in full.
 	UserName   string
 	ExternalID string
 	// Active is true for an app that does not show the attribute: RFC 7643 leaves the meaning to the service provider.
 	Active bool
+	// ActiveShown is true where the answer carried active, so that Active is the app's word.
+	ActiveShown bool
 	// Attributes is the nested JSON object as the app gave it; nil where the app answered a write without a body, and then only ID and Active are set.
 	Attributes map[string]any
 }
 
 // Group is a group as the app shows it.
 type Group struct {
-	ID          string
+	ID string
+	// DisplayName and ExternalID are cut to MaxIDLength.
 	DisplayName string
 	ExternalID  string
 	Members     []Member
@@ -64,6 +84,12 @@ type GroupChange struct {
 	Want []Member
 }
 
+// MaxFound is the largest number of accounts or groups that a lookup returns.
+const MaxFound = 100
+
+// MaxMembers is the largest number of members that a group is read with.
+const MaxMembers = 200_000
+
 // Connector talks to one app. Its methods may be called concurrently. Each error is an *Error; each call counts against the app's limits.
 //
 // Verbs are idempotent where the app allows it: removing what is not there succeeds.
@@ -71,11 +97,12 @@ type Connector interface {
 	// Test checks address and credentials without side effects (S39, S59, S93).
 	Test(ctx context.Context) error
 
-	// FindUsers returns the accounts whose attribute (a path as in Attributes) equals value; letter case matters no more to the connector than it does to the
-	// app. None is not an error.
+	// FindUsers returns the accounts whose attribute (a path as in Attributes) equals value, at most MaxFound; letter case matters no more to the connector than
+	// it does to the app. None is not an error.
 	FindUsers(ctx context.Context, attribute, value string) ([]User, error)
 	// ListUsers yields each account that the app lists. It returns nil only when the whole listing was seen: a partial listing is an error, never a short
-	// success. An error of yield ends the listing and is returned as it is.
+	// success. An error of yield ends the listing and is returned as it is. yield is called while the answer arrives, within the time limit of the request. An
+	// account whose id is unusable is left out.
 	ListUsers(ctx context.Context, yield func(User) error) error
 	// GetUser returns an account, or an error of kind NotFound.
 	GetUser(ctx context.Context, id string) (User, error)
@@ -101,4 +128,10 @@ type Connector interface {
 
 	// Close ends idle connections.
 	Close()
+}
+
+// Blocked is implemented by connectors that keep requests back because the app asked for it.
+type Blocked interface {
+	// BlockedUntil returns the moment before which the app asked for no request; zero where it never did. It may be in the past.
+	BlockedUntil() time.Time
 }

@@ -6,6 +6,7 @@ package connector
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -34,6 +35,9 @@ const (
 	Unsupported Kind = "Unsupported"
 	// ServerError: the app failed on its side (5xx).
 	ServerError Kind = "ServerError"
+	// UnusableAnswer: the app answers as the protocol promises, but with something that cannot be kept of this one account or group, such as an id that is longer
+	// than MaxIDLength. Repeating does not help; a write has taken effect.
+	UnusableAnswer Kind = "UnusableAnswer"
 	// UnexpectedAnswer: the answer is not what the protocol promises (no JSON, a redirect to elsewhere, too large, an incomplete listing). On a credential test
 	// the base URL is the likely cause.
 	UnexpectedAnswer Kind = "UnexpectedAnswer"
@@ -66,38 +70,61 @@ const (
 	OpDeleteGroup = "DeleteGroup"
 )
 
-// Error is how a call to an app fails. Its text is safe to show in status and logs: it holds no personal value and no credential.
+// Error is how a call to an app fails. Its text is safe to show in status and logs: it holds our own words, no text of the app, no personal value and no
+// credential. What the app said is for the status of the one user or group concerned, see For.
 type Error struct {
 	Kind Kind
 	// Op is the operation that failed, one of the Op constants.
 	Op string
 	// Status is the HTTP status, 0 where there was no answer.
 	Status int
+	// ScimType is the detail error keyword of RFC 7644 table 9; empty where the app gave none or another one.
+	ScimType string
 	// RetryAfter is how long the app asks to wait, 0 where it does not say.
 	RetryAfter time.Duration
-	// Detail explains, in the app's words where it gave any, with personal values taken out.
+	// Detail explains in our own words. It holds neither text of the app nor a personal value.
 	Detail string
+	// AppText is what the app said, at most MaxAppText bytes. It is as the app gave it, but for the credential: show For in its place.
+	AppText string
 	// Sent is true when the request, or a part of it, may have reached the app.
 	Sent bool
 	// Err is the cause, for errors.Is. Its text may hold personal values and is not part of Error's text.
 	Err error
+	// values of the request, which For takes out of AppText.
+	values []string
 }
 
-// Error implements error.
-func (e *Error) Error() string {
+// Error implements error. It is the summary, so that logs stay free of personal values.
+func (e *Error) Error() string { return e.Summary() }
+
+// Summary returns the operation, the kind, the HTTP status, the scimType and our own words.
+func (e *Error) Summary() string {
 	var text strings.Builder
 	text.WriteString(e.Op)
 	if text.Len() > 0 {
 		text.WriteString(": ")
 	}
 	text.WriteString(string(e.Kind))
-	if e.Status != 0 {
+	switch {
+	case e.Status != 0 && e.ScimType != "":
+		fmt.Fprintf(&text, " (status %d, %s)", e.Status, e.ScimType)
+	case e.Status != 0:
 		fmt.Fprintf(&text, " (status %d)", e.Status)
 	}
 	if e.Detail != "" {
 		text.WriteString(": " + e.Detail)
 	}
 	return text.String()
+}
+
+// For returns the summary and what the app said, for the status of the user or group that the call was about. values are all values of that user, numbers as
+// their decimal text. Neither they nor the values of the request survive, nor what looks like an e-mail address or a number of four digits or more.
+func (e *Error) For(values []string) string {
+	text := redact(e.AppText, append(slices.Clone(values), e.values...))
+	if text == "" {
+		return e.Summary()
+	}
+	return e.Summary() + "; the app says: " + text
 }
 
 // Unwrap returns the cause.
@@ -107,7 +134,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // while others succeed knows better.
 func (e *Error) Scope() Scope {
 	switch e.Kind {
-	case Conflict:
+	case Conflict, UnusableAnswer:
 		return ScopeAccount
 	case Invalid:
 		if e.Op == OpTest || e.Op == OpListUsers {
@@ -140,7 +167,7 @@ func (e *Error) UnknownOutcome() bool {
 		return false
 	}
 	switch e.Kind {
-	case Unreachable, Timeout, UnexpectedAnswer:
+	case Unreachable, Timeout, UnexpectedAnswer, UnusableAnswer:
 		return true
 	case ServerError:
 		// 503 says that the request was not handled (RFC 9110 15.6.4); the other server errors do not say.

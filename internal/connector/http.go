@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -40,7 +41,8 @@ type HTTPOptions struct {
 	// Egress says which addresses may be reached; nil is all of them.
 	Egress *egress.Policy
 	// Transport sends the requests; nil is a transport of its own, with TLS, proxy and egress as the other options say. A transport that is given decides about
-	// these itself, and about how long a call takes: CABundle, ProxyURL and Limits.Timeout are not used, and Egress only checks the host of BaseURL.
+	// these itself, and about how long a call takes: CABundle, ProxyURL and Limits.Timeout are not used, and Egress only checks the host of BaseURL. Where it
+	// fails, the request counts as sent, unless the error is a net.OpError of "dial" or a net.DNSError.
 	Transport http.RoundTripper
 	Limits    Limits
 	// Signals of the app's profile.
@@ -73,6 +75,9 @@ type HTTPRequest struct {
 	Body any
 	// Personal are values, beside those of the body, that must not appear in an error's text.
 	Personal []string
+	// Read, when not nil, reads the body of a success while it arrives; HTTPResponse.Body stays empty then. A listing or a group may have MaxAnswerBytes, any
+	// other answer has at most MaxResourceBytes. Where the body cannot be read to its end, that is the error, whatever Read makes of it.
+	Read func(body io.Reader) *Error
 }
 
 // HTTPResponse is an answer with a status of 2xx.
@@ -167,7 +172,6 @@ func (h *HTTP) Do(ctx context.Context, request HTTPRequest) (HTTPResponse, error
 	response, e := h.exchange(ctx, request)
 	status, err := response.Status, error(nil)
 	if e != nil {
-		e.Detail = h.safe(e.Detail, request)
 		status, err = e.Status, e
 	}
 	if h.options.Observe != nil {
@@ -179,7 +183,7 @@ func (h *HTTP) Do(ctx context.Context, request HTTPRequest) (HTTPResponse, error
 // admit waits for the app's limits, shortly; where the wait would be long it refuses, so that no worker sleeps.
 func (h *HTTP) admit(ctx context.Context, op string) *Error {
 	now := h.options.Clock()
-	if wait := time.Unix(0, h.blockedUntil.Load()).Sub(now); wait > 0 {
+	if wait := h.BlockedUntil().Sub(now); wait > 0 {
 		return &Error{Op: op, Kind: RateLimited, RetryAfter: wait, Detail: "the app asked to wait"}
 	}
 	return h.limiter.admit(ctx, op, now)
@@ -187,52 +191,85 @@ func (h *HTTP) admit(ctx context.Context, op string) *Error {
 
 // exchange sends the request and reads the answer.
 func (h *HTTP) exchange(ctx context.Context, request HTTPRequest) (HTTPResponse, *Error) {
+	var sent atomic.Bool
 	if h.options.Transport == nil {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, h.options.Limits.Timeout)
 		defer cancel()
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})
 	}
-	var sent atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		WroteHeaders: func() { sent.Store(true) },
-	})
-	httpRequest, err := h.build(ctx, request)
+	encoded, err := encodeJSON(request.Body)
+	if err != nil {
+		return HTTPResponse{}, &Error{Op: request.Op, Kind: Invalid, Detail: "the request cannot be written", Err: err}
+	}
+	httpRequest, err := h.build(ctx, request, encoded)
 	if err != nil {
 		return HTTPResponse{}, &Error{Op: request.Op, Kind: Invalid, Detail: "the request cannot be written", Err: err}
 	}
 	answer, err := h.client.Do(httpRequest)
 	if err != nil {
-		return HTTPResponse{}, transportError(request.Op, err, sent.Load())
+		return HTTPResponse{}, transportError(request.Op, err, sent.Load() || h.options.Transport != nil && !neverConnected(err))
 	}
 	defer answer.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, h.options.Limits.MaxAnswerBytes+1))
-	switch {
-	case err != nil:
-		return HTTPResponse{}, transportError(request.Op, err, true)
-	case int64(len(body)) > h.options.Limits.MaxAnswerBytes:
-		return HTTPResponse{}, &Error{
-			Op: request.Op, Kind: UnexpectedAnswer, Status: answer.StatusCode, Sent: true,
-			Detail: fmt.Sprintf("the answer is larger than %d bytes", h.options.Limits.MaxAnswerBytes),
+	if answer.StatusCode/100 != 2 {
+		// What is beyond the bound explains nothing; the status has its meaning without it.
+		body, err := io.ReadAll(io.LimitReader(answer.Body, MaxErrorBytes))
+		if err != nil {
+			return HTTPResponse{}, transportError(request.Op, err, true)
 		}
-	case answer.StatusCode/100 != 2:
-		return HTTPResponse{}, h.refusal(request, answer, body)
+		return HTTPResponse{}, h.refusal(request, encoded, answer, body)
 	}
-	return HTTPResponse{Status: answer.StatusCode, Header: answer.Header, Body: body}, nil
+	response := HTTPResponse{Status: answer.StatusCode, Header: answer.Header}
+	body, e := h.read(request, answer)
+	if e != nil {
+		return response, e
+	}
+	response.Body = body
+	return response, nil
+}
+
+// read reads the body of a success, or has it read.
+func (h *HTTP) read(request HTTPRequest, answer *http.Response) ([]byte, *Error) {
+	limit := h.options.Limits.MaxAnswerBytes
+	if request.Read == nil {
+		limit = min(limit, MaxResourceBytes)
+	}
+	body := &answerBody{reader: answer.Body, left: limit}
+	var content []byte
+	var e *Error
+	if request.Read != nil {
+		e = request.Read(body)
+	} else if read, err := io.ReadAll(body); err == nil {
+		content = read
+	}
+	switch {
+	case errors.Is(body.err, errTooLarge):
+		e = &Error{Op: request.Op, Kind: UnexpectedAnswer, Sent: true, Detail: fmt.Sprintf("the answer is larger than %d bytes", limit)}
+	case body.err != nil:
+		e = transportError(request.Op, body.err, true)
+	}
+	if e != nil && e.Status == 0 {
+		e.Status = answer.StatusCode
+	}
+	return content, e
+}
+
+// neverConnected reports whether a transport that was given failed before the request went out. Any other failure of it may have come after.
+func neverConnected(err error) bool {
+	var dial *net.OpError
+	var dns *net.DNSError
+	return errors.As(err, &dial) && dial.Op == "dial" || errors.As(err, &dns)
 }
 
 // build makes the HTTP request.
-func (h *HTTP) build(ctx context.Context, request HTTPRequest) (*http.Request, error) {
+func (h *HTTP) build(ctx context.Context, request HTTPRequest, encoded []byte) (*http.Request, error) {
 	target := h.options.BaseURL + request.Path
 	if len(request.Query) > 0 {
 		// A space as %20: "+" means a space only to readers of forms.
 		target += "?" + strings.ReplaceAll(request.Query.Encode(), "+", "%20")
 	}
 	var body io.Reader
-	if request.Body != nil {
-		encoded, err := encodeJSON(request.Body)
-		if err != nil {
-			return nil, err
-		}
+	if encoded != nil {
 		body = bytes.NewReader(encoded)
 	}
 	httpRequest, err := http.NewRequestWithContext(ctx, request.Method, target, body)
@@ -254,32 +291,62 @@ func (h *HTTP) build(ctx context.Context, request HTTPRequest) (*http.Request, e
 }
 
 // refusal is the error of an answer that is no success; it notes how long the app wants no more requests.
-func (h *HTTP) refusal(request HTTPRequest, answer *http.Response, body []byte) *Error {
+func (h *HTTP) refusal(request HTTPRequest, sent []byte, answer *http.Response, body []byte) *Error {
 	now := h.options.Clock()
 	e := classify(request.Op, answer.StatusCode, answer.Header, body, h.options.Signals, now)
-	if answer.StatusCode/100 == 3 {
-		e.Detail = "the app redirects elsewhere"
-		if location, err := answer.Location(); err == nil {
-			e.Detail = "the app redirects to host " + location.Host
-		}
+	if values, ok := sentValues(sent); ok {
+		e.AppText, e.values = appText(body, h.secret()), append(values, request.Personal...)
 	}
-	if e.Kind == RateLimited && e.RetryAfter > 0 {
-		h.blockedUntil.Store(now.Add(e.RetryAfter).UnixNano())
+	if answer.StatusCode/100 == 3 {
+		e.Detail = redirection(request.Op, answer)
+	}
+	if e.RetryAfter > 0 && (e.Kind == RateLimited || e.Status == http.StatusServiceUnavailable) {
+		h.block(now.Add(e.RetryAfter))
 	}
 	return e
 }
 
-// safe takes personal values and the token out of a text.
-func (h *HTTP) safe(text string, request HTTPRequest) string {
-	values := append(sentValues(request.Body), request.Personal...)
-	if words := strings.Fields(h.options.Authorization); len(words) > 0 {
-		values = append(values, words[len(words)-1])
+// redirection describes a redirect that is not followed. The credential test, which is about no user, names the host: it shows what is wrong with the base URL.
+func redirection(op string, answer *http.Response) string {
+	location, err := answer.Location()
+	if op != OpTest || err != nil || strings.Trim(strings.ToLower(location.Host), "abcdefghijklmnopqrstuvwxyz0123456789.-:[]") != "" || len(location.Host) > 255 {
+		return "the app redirects elsewhere; is the base URL right?"
 	}
-	return redact(text, values)
+	return "the app redirects to host " + location.Host + "; is the base URL right?"
 }
 
-// encodeJSON writes JSON without escaping <, > and &, which some readers do not undo.
+// block keeps requests back until then. Answers of concurrent requests come in any order: the latest moment wins.
+func (h *HTTP) block(until time.Time) {
+	for {
+		before := h.blockedUntil.Load()
+		if until.UnixNano() <= before || h.blockedUntil.CompareAndSwap(before, until.UnixNano()) {
+			return
+		}
+	}
+}
+
+// BlockedUntil returns the moment before which the app asked for no request, by 429 or 503; zero where it never did.
+func (h *HTTP) BlockedUntil() time.Time {
+	if until := h.blockedUntil.Load(); until != 0 {
+		return time.Unix(0, until)
+	}
+	return time.Time{}
+}
+
+// secret is the credential as it may stand in a text.
+func (h *HTTP) secret() string {
+	words := strings.Fields(h.options.Authorization)
+	if len(words) == 0 {
+		return ""
+	}
+	return words[len(words)-1]
+}
+
+// encodeJSON writes JSON without escaping <, > and &, which some readers do not undo. nil is no body.
 func encodeJSON(value any) ([]byte, error) {
+	if value == nil {
+		return nil, nil
+	}
 	var buffer bytes.Buffer
 	encoder := json.NewEncoder(&buffer)
 	encoder.SetEscapeHTML(false)

@@ -14,7 +14,7 @@ type Limits struct {
 	PerHour int
 	// Timeout bounds each HTTP request, from connecting to the last byte of the answer; at most MaxTimeout.
 	Timeout time.Duration
-	// MaxAnswerBytes bounds the body of an answer.
+	// MaxAnswerBytes bounds the body of an answer that is read while it arrives, a listing or a group. Others have at most MaxResourceBytes.
 	MaxAnswerBytes int64
 }
 
@@ -44,3 +44,12 @@ func (l Limits) Or(other Limits) Limits {
 	}
 	return l
 }
+
+// Bounds of answers, in bytes after decompression. With them, and those of the SCIM connector on the rows, values and depth of JSON, one call needs at most
+// about 24 MiB of heap, and 64 MiB where it reads a group of the largest size, whatever the app answers.
+const (
+	// MaxResourceBytes bounds an answer that is one resource.
+	MaxResourceBytes = 2 << 20
+	// MaxErrorBytes is what is read of an answer that is no success.
+	MaxErrorBytes = 64 << 10
+)

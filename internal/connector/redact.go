@@ -4,150 +4,159 @@
 package connector
 
 import (
-	"encoding/json"
+	"html"
 	"regexp"
-	"slices"
+	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 const (
-	redacted  = "***"
-	maxDetail = 256
+	redacted = "***"
+	// maxShown bounds, in characters, what is shown of an app's text.
+	maxShown = 256
+	// maxNeedles bounds the work of redacting. Where a user has more values and words than that, the app's text is not shown.
+	maxNeedles = 8192
+	// shortValue is the length up to which a value is looked for as a word of its own: "Al" must not eat "already".
+	shortValue = 4
 )
 
-var emailLike = regexp.MustCompile(`[^\s"'<>()\[\],;:=]+@[^\s"'<>()\[\],;:]+`)
+var (
+	emailLike = regexp.MustCompile(`[^\s"'<>()\[\],;:=]+@[^\s"'<>()\[\],;:]+`)
+	// digitRun is a number of four digits or more, in one piece or with separators: years, dates, telephone and personnel numbers.
+	digitRun = regexp.MustCompile(`\p{Nd}(?:[-./:()\s+]{0,2}\p{Nd}){3,}`)
+	// brokenEscape is what a cut can leave of an escape sequence.
+	brokenEscape = regexp.MustCompile(`(?:&#?\w{0,32}|%[0-9A-Fa-f]?|\\(?:u[0-9A-Fa-f]{0,3})?)$`)
+	percents     = regexp.MustCompile(`(?:%[0-9A-Fa-f]{2})+`)
+	unicodes     = regexp.MustCompile(`(?:\\u[0-9A-Fa-f]{4})+`)
+)
 
-// appDetail returns the app's explanation of an error, "" where the body has none in a form that is known: SCIM's detail (RFC 7644 3.12), message and errors
-// (4me), reason (Common Room), error_description and error (OAuth), Errors.description (Slack).
-func appDetail(body []byte) string {
-	var answer map[string]any
-	if json.Unmarshal(body, &answer) != nil {
+// redact takes the given values, e-mail addresses and numbers out of a text and bounds its length. It marks everything that has to go before it cuts, so that
+// no part of a value is left at the end.
+func redact(text string, values []string) string {
+	cut := len(text) > MaxAppText-utf8.UTFMax
+	if cut {
+		text = brokenEscape.ReplaceAllString(strings.ToValidUTF8(text[:min(len(text), MaxAppText)], ""), "")
+	}
+	text = readable(text)
+	needles, ok := needlesOf(values)
+	if !ok || text == "" {
 		return ""
 	}
-	text := ""
-	for _, name := range []string{"detail", "message", "error_description", "reason", "error"} {
-		if value, ok := answer[name].(string); ok && value != "" {
-			text = value
-			break
+	m := newMarks(text)
+	for _, pattern := range []*regexp.Regexp{emailLike, digitRun} {
+		for _, match := range pattern.FindAllStringIndex(text, -1) {
+			m.mark(match[0], match[1])
 		}
 	}
-	if pairs, ok := answer["errors"].([]any); ok {
-		text = joinNonEmpty(text, fieldErrors(pairs))
+	m.markAll(needles)
+	if cut {
+		m.markCutTail(needles)
 	}
-	if nested, ok := answer["Errors"].(map[string]any); ok && text == "" {
-		text, _ = nested["description"].(string)
-	}
-	if scimType, ok := answer["scimType"].(string); ok && scimType != "" {
-		text = joinNonEmpty(scimType, text)
-	}
-	return text
+	return shorten(m.render())
 }
 
-// fieldErrors renders 4me's list of [field, text].
-func fieldErrors(pairs []any) string {
-	var texts []string
-	for _, pair := range pairs {
-		parts, ok := pair.([]any)
-		if !ok {
-			continue
+// readable undoes the escapes by which a value may hide in a text (HTML, URL, JSON), and turns control characters and runs of space into one space.
+func readable(text string) string {
+	text = html.UnescapeString(strings.ToValidUTF8(text, ""))
+	text = percents.ReplaceAllStringFunc(text, func(escaped string) string {
+		var raw []byte
+		for i := 0; i < len(escaped); i += 3 {
+			value, _ := strconv.ParseUint(escaped[i+1:i+3], 16, 8) // two hexadecimal digits, by the pattern
+			raw = append(raw, byte(value))
 		}
-		var words []string
-		for _, part := range parts {
-			if word, ok := part.(string); ok {
-				words = append(words, word)
-			}
+		return string(raw)
+	})
+	text = unicodes.ReplaceAllStringFunc(text, func(escaped string) string {
+		decoded, err := strconv.Unquote(`"` + escaped + `"`)
+		if err != nil { // half of a surrogate pair
+			return " "
 		}
-		texts = append(texts, strings.Join(words, " "))
-	}
-	return strings.Join(texts, ", ")
-}
-
-func joinNonEmpty(a, b string) string {
-	if a == "" || b == "" {
-		return a + b
-	}
-	return a + ": " + b
-}
-
-// redact takes e-mail addresses and the given values out of a text, as well as control characters, and bounds its length.
-func redact(text string, values []string) string {
+		return decoded
+	})
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '
 		}
 		return r
 	}, strings.ToValidUTF8(text, ""))
-	if len(text) > 16*maxDetail {
-		text = strings.ToValidUTF8(text[:16*maxDetail], "")
-	}
-	text = emailLike.ReplaceAllString(text, redacted)
-	values = slices.Clone(values)
-	slices.SortFunc(values, func(a, b string) int { return len(b) - len(a) })
-	for _, value := range slices.Compact(values) {
-		text = redactValue(text, value)
-	}
-	if runes := []rune(text); len(runes) > maxDetail {
-		text = string(runes[:maxDetail]) + "..."
-	}
-	return strings.TrimSpace(text)
+	return strings.Join(strings.Fields(text), " ")
 }
 
-// redactValue takes one value out, wherever it stands when it is long, as a word of its own when it is short: "Al" must not eat "already".
-func redactValue(text, value string) string {
-	value = strings.TrimSpace(value)
-	if len([]rune(value)) < 2 {
+// needle is a folded value to look for.
+type needle struct {
+	text string
+	// word: only where it is a word of its own.
+	word bool
+}
+
+// needlesOf returns what to look for: each value, the local part of an address, and their words, so that "Doe is taken" is redacted when "Jane Doe" was sent.
+// It returns false where they are too many.
+func needlesOf(values []string) (map[needle]struct{}, bool) {
+	needles := map[needle]struct{}{}
+	for _, value := range values {
+		decoded := readable(value)
+		for _, form := range []string{strings.Join(strings.Fields(value), " "), decoded} {
+			addNeedle(needles, form)
+		}
+		local, _, isAddress := strings.Cut(decoded, "@")
+		if isAddress {
+			addNeedle(needles, local)
+		}
+		for _, part := range strings.FieldsFunc(local, func(r rune) bool { return !isWord(r) }) {
+			if isAddress || tells(part) {
+				addNeedle(needles, part)
+			}
+			if len(needles) > maxNeedles {
+				return nil, false
+			}
+		}
+	}
+	return needles, len(needles) <= maxNeedles
+}
+
+// tells reports whether a word of a value says something by itself: neither an initial nor the "of" in a title or the "de" in a name.
+func tells(part string) bool {
+	switch utf8.RuneCountInString(part) {
+	case 1:
+		return strings.ContainsFunc(part, writtenWithoutSpaces)
+	case 2:
+		return strings.ContainsFunc(part, func(r rune) bool { return !unicode.IsLower(r) })
+	default:
+		return true
+	}
+}
+
+func addNeedle(needles map[needle]struct{}, value string) {
+	if !strings.ContainsFunc(value, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }) {
+		return
+	}
+	word := utf8.RuneCountInString(value) <= shortValue && !strings.ContainsFunc(value, writtenWithoutSpaces)
+	for _, text := range spellings(value) {
+		if text != "" {
+			needles[needle{text: text, word: word}] = struct{}{}
+		}
+	}
+}
+
+// isWord reports whether r is a part of a word.
+func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r) }
+
+// writtenWithoutSpaces reports whether r is of a script that does not set its words apart.
+func writtenWithoutSpaces(r rune) bool {
+	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar)
+}
+
+// shorten cuts a text that is free of values at the boundary of a word: half a word could be a value of its own.
+func shorten(text string) string {
+	runes := []rune(text)
+	if len(runes) <= maxShown {
 		return text
 	}
-	quoted := regexp.QuoteMeta(value)
-	if len([]rune(value)) > 4 {
-		return regexp.MustCompile(`(?i)`+quoted).ReplaceAllLiteralString(text, redacted)
+	end := maxShown
+	for end > 0 && isWord(runes[end-1]) && isWord(runes[end]) {
+		end--
 	}
-	word := regexp.MustCompile(`(?i)(^|[^\pL\pN])` + quoted + `($|[^\pL\pN])`)
-	// Twice, because neighbouring matches share the character between them.
-	return word.ReplaceAllString(word.ReplaceAllString(text, "${1}"+redacted+"${2}"), "${1}"+redacted+"${2}")
-}
-
-// notPersonal are the keys of a SCIM body whose values are part of the protocol.
-var notPersonal = map[string]bool{"schemas": true, "op": true, "path": true, "type": true, "members": true, "operation": true}
-
-// maxSentValues bounds the work of redacting.
-const maxSentValues = 200
-
-// sentValues collects the strings of a request body that may be personal, and the words of names.
-func sentValues(body any) []string {
-	var values []string
-	var walk func(value any)
-	walk = func(value any) {
-		if len(values) > maxSentValues {
-			return
-		}
-		switch v := value.(type) {
-		case map[string]any:
-			for key, inner := range v {
-				if !notPersonal[key] {
-					walk(inner)
-				}
-			}
-		case []any:
-			for _, inner := range v {
-				walk(inner)
-			}
-		case string:
-			values = append(values, v)
-			values = append(values, words(v)...)
-		}
-	}
-	walk(body)
-	return values
-}
-
-// words splits a name or the local part of an address, so that "Doe is taken" is redacted when "Jane Doe" was sent.
-func words(value string) []string {
-	local, _, _ := strings.Cut(value, "@")
-	parts := strings.FieldsFunc(local, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) })
-	if len(parts) < 2 && local == value {
-		return nil
-	}
-	return slices.DeleteFunc(parts, func(part string) bool { return len([]rune(part)) < 3 })
+	return strings.TrimSpace(string(runes[:end])) + "..."
 }

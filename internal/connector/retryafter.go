@@ -20,16 +20,17 @@ var isoLayouts = []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T
 
 // retryAfter returns how long an answer asks to wait, 0 where it does not say or where the time has passed. The forms, in order of trust: waitMs in the body
 // (Common Room), Retry-After as seconds, HTTP date (RFC 9110 10.2.3) or ISO 8601 date-time (Common Room), X-RateLimit-Reset as epoch seconds or seconds to go
-// (Xurrent).
-func retryAfter(header http.Header, body []byte, now time.Time) time.Duration {
+// (Xurrent). Apps send the last one with every answer, so it counts only where the limit is reached: with 429, or when nothing remains.
+func retryAfter(status int, header http.Header, body []byte, now time.Time) time.Duration {
 	if wait, ok := waitMs(body); ok {
 		return bounded(wait)
 	}
 	if wait, ok := parseWait(header.Get("Retry-After"), now); ok {
 		return bounded(wait)
 	}
-	for _, name := range []string{"X-RateLimit-Reset", "RateLimit-Reset"} {
-		if wait, ok := parseReset(header.Get(name), now); ok {
+	for _, prefix := range []string{"X-RateLimit-", "RateLimit-"} {
+		reached := status == http.StatusTooManyRequests || strings.TrimSpace(header.Get(prefix+"Remaining")) == "0"
+		if wait, ok := parseReset(header.Get(prefix+"Reset"), now); ok && reached {
 			return bounded(wait)
 		}
 	}

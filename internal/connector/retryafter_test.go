@@ -4,6 +4,7 @@
 package connector
 
 import (
+	"cmp"
 	"net/http"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 
 func TestRetryAfterReadsEveryFormFoundInTheField(t *testing.T) {
 	tests := map[string]struct {
+		status int // 429 where it is 0
 		header map[string]string
 		body   string
 		want   time.Duration
@@ -49,7 +51,14 @@ func TestRetryAfterReadsEveryFormFoundInTheField(t *testing.T) {
 		"a date of next year is capped": {header: map[string]string{"Retry-After": "2027-05-04T12:00:30Z"}, want: maxRetryAfter},
 		"a huge number is capped":       {header: map[string]string{"Retry-After": "99999999999999999999999999"}, want: maxRetryAfter},
 		"a huge waitMs is capped":       {body: `{"waitMs":1e300}`, want: maxRetryAfter},
-		"infinity is not a number":      {header: map[string]string{"Retry-After": "Inf"}},
+		"a 409 with the reset that comes with every answer": {
+			status: 409, header: map[string]string{"X-RateLimit-Reset": "45", "X-RateLimit-Remaining": "12"},
+		},
+		"a 403 when nothing remains": {
+			status: 403, header: map[string]string{"X-RateLimit-Reset": "45", "X-RateLimit-Remaining": "0"}, want: 45 * time.Second,
+		},
+		"a 403 with Retry-After":   {status: 403, header: map[string]string{"Retry-After": "45"}, want: 45 * time.Second},
+		"infinity is not a number": {header: map[string]string{"Retry-After": "Inf"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -57,7 +66,7 @@ func TestRetryAfterReadsEveryFormFoundInTheField(t *testing.T) {
 			for key, value := range test.header {
 				header.Set(key, value)
 			}
-			if got := retryAfter(header, []byte(test.body), noon); got != test.want {
+			if got := retryAfter(cmp.Or(test.status, http.StatusTooManyRequests), header, []byte(test.body), noon); got != test.want {
 				t.Errorf("retryAfter = %v, want %v", got, test.want)
 			}
 		})
@@ -72,7 +81,7 @@ func FuzzRetryAfter(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, wait, reset, body string) {
 		header := http.Header{"Retry-After": {wait}, "X-Ratelimit-Reset": {reset}}
-		if got := retryAfter(header, []byte(body), noon); got < 0 || got > maxRetryAfter {
+		if got := retryAfter(http.StatusTooManyRequests, header, []byte(body), noon); got < 0 || got > maxRetryAfter {
 			t.Errorf("retryAfter = %v, want between 0 and %v", got, maxRetryAfter)
 		}
 	})

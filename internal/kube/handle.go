@@ -5,85 +5,77 @@ package kube
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
-
-// Waits of a handler that cannot tell yet whom a change concerns, mostly because another cache is behind: 3 s in all.
-const (
-	tellAgain = 50 * time.Millisecond
-	tellTries = 6
-)
-
-// Handle makes a handler of one function that gets an object before and after a change, and tells which objects the change concerns. before is
-// nil at creation, after at deletion. Where the function fails, it is asked again a few times.
-func Handle[T client.Object](concerned func(ctx context.Context, before, after T) ([]types.NamespacedName, error)) handler.EventHandler {
-	return HandleOr(concerned, nil)
+// Handle makes a handler that enqueues the objects that a function returns for an object before and after a change. before is nil at creation, after at
+// deletion. The function may return keys together with an error: the keys are enqueued, and the error requests a sweep of the object's namespace.
+func Handle[T client.Object](
+	sweeper *Sweeper, concerned func(ctx context.Context, before, after T) ([]types.NamespacedName, error),
+) handler.EventHandler {
+	return HandleAfter(sweeper, 0, concerned)
 }
 
-// HandleOr is Handle with a second function, which is asked instead of the first once that has failed for good: for changes that must not be missed.
-func HandleOr[T client.Object](
-	concerned func(ctx context.Context, before, after T) ([]types.NamespacedName, error),
-	otherwise func(ctx context.Context, namespace string) ([]types.NamespacedName, error),
+// HandleAfter is Handle for objects that are enqueued after a delay, so that several changes become one reconcile.
+func HandleAfter[T client.Object](
+	sweeper *Sweeper, delay time.Duration, concerned func(ctx context.Context, before, after T) ([]types.NamespacedName, error),
 ) handler.EventHandler {
-	t := &teller[T]{concerned: concerned, otherwise: otherwise}
+	enqueue := func(ctx context.Context, before, after T, namespace string, queue Queue) {
+		keys, err := concerned(ctx, before, after)
+		if err != nil {
+			sweeper.Request(ctx, namespace, err, queue)
+		}
+		for _, key := range inOrder(keys) {
+			enqueueAfter(queue, key, delay)
+		}
+	}
 	var none T
 	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue Queue) {
 			if object, ok := e.Object.(T); ok {
-				t.tell(ctx, none, object, object.GetNamespace(), q, 0)
+				enqueue(ctx, none, object, object.GetNamespace(), queue)
 			}
 		},
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
-			before, ok := e.ObjectOld.(T)
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue Queue) {
+			before, ok1 := e.ObjectOld.(T)
 			after, ok2 := e.ObjectNew.(T)
-			if ok && ok2 {
-				t.tell(ctx, before, after, after.GetNamespace(), q, 0)
+			if ok1 && ok2 {
+				enqueue(ctx, before, after, after.GetNamespace(), queue)
 			}
 		},
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) {
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, queue Queue) {
 			if object, ok := e.Object.(T); ok {
-				t.tell(ctx, object, none, object.GetNamespace(), q, 0)
+				enqueue(ctx, object, none, object.GetNamespace(), queue)
 			}
 		},
 	}
 }
 
-type teller[T client.Object] struct {
-	concerned func(ctx context.Context, before, after T) ([]types.NamespacedName, error)
-	otherwise func(ctx context.Context, namespace string) ([]types.NamespacedName, error)
+// enqueueAfter adds a key to a queue. Without a delay it is none of those that the queue counts as retries.
+func enqueueAfter(queue Queue, key types.NamespacedName, delay time.Duration) {
+	request := reconcile.Request{NamespacedName: key}
+	if delay <= 0 {
+		queue.Add(request)
+		return
+	}
+	queue.AddAfter(request, delay)
 }
 
-func (t *teller[T]) tell(ctx context.Context, before, after T, namespace string, q queue, tries int) {
-	keys, err := t.concerned(ctx, before, after)
-	if err != nil && tries < tellTries {
-		// The context ends with the event.
-		later := context.WithoutCancel(ctx)
-		time.AfterFunc(tellAgain<<tries, func() {
-			if !q.ShuttingDown() {
-				t.tell(later, before, after, namespace, q, tries+1)
-			}
-		})
-		return
-	}
-	if err != nil && t.otherwise != nil {
-		log.FromContext(ctx).Error(err, "Cannot tell which objects a change concerns; all that it may concern are looked at")
-		keys, err = t.otherwise(ctx, namespace)
-	}
-	if err != nil {
-		log.FromContext(ctx).Error(err, "Cannot tell which objects a change concerns; they are found at their own next change")
-		return
-	}
-	for _, key := range keys {
-		q.Add(reconcile.Request{NamespacedName: key})
-	}
+// inOrder sorts keys and drops the repeated ones: the order in which objects are enqueued depends on nothing but the objects.
+func inOrder(keys []types.NamespacedName) []types.NamespacedName {
+	slices.SortFunc(keys, func(a, b types.NamespacedName) int {
+		if order := strings.Compare(a.Namespace, b.Namespace); order != 0 {
+			return order
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	return slices.Compact(keys)
 }

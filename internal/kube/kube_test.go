@@ -37,6 +37,19 @@ func TestJitterAddsAtMostAFifth(t *testing.T) {
 	}
 }
 
+func TestASimulationDecidesTheJitter(t *testing.T) {
+	t.Cleanup(func() { kube.JitterFrom(nil) })
+	for number, want := range map[float64]time.Duration{0: 10 * time.Second, 0.5: 11 * time.Second} {
+		kube.JitterFrom(func() float64 { return number })
+		if got := kube.Jitter(10 * time.Second); got != want {
+			t.Errorf("got %s for %v, want %s", got, number, want)
+		}
+	}
+	if got := kube.Jitter(0); got != 0 {
+		t.Errorf("no wait became %s", got)
+	}
+}
+
 func TestTruncateCutsBetweenCharacters(t *testing.T) {
 	long := strings.Repeat("é", kube.MaxMessage)
 	if got := kube.Truncate(long); len(got) > kube.MaxMessage || !utf8.ValidString(got) || !strings.HasSuffix(got, "...") {

@@ -29,16 +29,17 @@ func Own(object client.Object, predicates ...predicate.Predicate) Watch {
 	return Watch{Object: object, Handler: &handler.EnqueueRequestForObject{}, Predicates: predicates}
 }
 
-// Build adds a controller to the manager. Its events come from the watches and the sources.
+// Build adds a controller to the manager. Its events come from the watches and the sources, and its namespaces take turns.
 func Build(
 	mgr ctrl.Manager, name string, watches []Watch, options controller.Options, reconciler reconcile.Reconciler, sources ...source.Source,
 ) error {
+	options.NewQueue = FairQueue
 	b := ctrl.NewControllerManagedBy(mgr).Named(name).WithOptions(options)
 	for _, watch := range watches {
 		b = b.Watches(watch.Object, watch.Handler, builder.WithPredicates(watch.Predicates...))
 	}
-	for _, source := range sources {
-		b = b.WatchesRawSource(source)
+	for _, s := range sources {
+		b = b.WatchesRawSource(s)
 	}
 	return b.Complete(reconciler)
 }

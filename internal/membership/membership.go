@@ -74,6 +74,19 @@ func parts(ctx context.Context, reader client.Reader, group *v1alpha1.ScimGroup,
 	return members, nil
 }
 
+// Names is whether the group of a slice, as the reader has it, names the slice.
+func Names(ctx context.Context, reader client.Reader, slice *v1alpha1.ScimGroupSlice) (bool, error) {
+	group := &v1alpha1.ScimGroup{}
+	key := types.NamespacedName{Namespace: slice.Namespace, Name: slice.Spec.Group}
+	if err := reader.Get(ctx, key, group, client.UnsafeDisableDeepCopy); err != nil {
+		if apierrors.IsNotFound(err) {
+			return false, nil
+		}
+		return false, fmt.Errorf("reading the group of a slice: %w", err)
+	}
+	return names(group, slice.Name), nil
+}
+
 // get reads one slice, only to be read. ErrIncomplete if the reader does not have it.
 func get(ctx context.Context, reader client.Reader, namespace, name string) (*v1alpha1.ScimGroupSlice, error) {
 	slice := &v1alpha1.ScimGroupSlice{}

@@ -58,6 +58,7 @@ var generic = Profile{
 		PushNewUsers, PushProfileUpdates, PushUserDeactivation, ReactivateUsers, PushGroups, GroupLinking,
 	},
 	BaseURLRequired:    true,
+	TenantInURL:        true,
 	RequiredAttributes: []string{"userName"},
 	KeepsExternalID:    true,
 	Attributes:         append([]Attribute{same("userName")}, profileAttributes()...),

@@ -36,6 +36,10 @@ type Profile struct {
 	BaseURLRequired bool
 	// BasePath completes a base URL that stops short of it (see connector.NormalizeBaseURL); empty takes the URL as it is.
 	BasePath string
+	// TenantInURL: the base URL names the tenant, so two ScimApps with one base URL manage the same accounts, and only one of them may write. Otherwise one URL
+	// serves every tenant (Common Room; also Robin, Slack and Zoom), the credential names the tenant, and an equal base URL says nothing about it. Omni, like
+	// most others, has its tenant in the URL.
+	TenantInURL bool
 
 	// RequiredAttributes have to have a value before the app is called (paths as in connector.Attributes).
 	RequiredAttributes []string

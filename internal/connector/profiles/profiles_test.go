@@ -29,6 +29,7 @@ func TestEveryProfileIsComplete(t *testing.T) {
 			for what, ok := range map[string]bool{
 				"name and title":            p.Name == name && p.Title != "",
 				"base URL":                  p.BaseURLRequired == (p.DefaultBaseURL == ""),
+				"tenant":                    p.BaseURLRequired || !p.TenantInURL, // a default URL is the same for every tenant
 				"features":                  p.Supports(PushNewUsers) && p.Supports(PushUserDeactivation) && !p.Supports("SyncPassword"),
 				"match attribute is mapped": mapped(p, p.MatchAttribute),
 				"policies":                  p.OnIdentifierChange != "" && p.Reactivation != "" && p.GroupCreation != "" && p.SettleTime > 0,

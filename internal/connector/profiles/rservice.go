@@ -19,6 +19,7 @@ var rService = Profile{
 	Features:           []string{PushNewUsers, PushProfileUpdates, PushUserDeactivation, ReactivateUsers, PushGroups, GroupLinking},
 	BaseURLRequired:    true,
 	BasePath:           "/scim/v2",
+	TenantInURL:        true,
 	RequiredAttributes: []string{"userName"},
 	KeepsExternalID:    true,
 	Attributes:         append([]Attribute{{"userName", email}}, profileAttributes()...),

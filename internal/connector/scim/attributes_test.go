@@ -4,6 +4,8 @@
 package scimconn
 
 import (
+	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -90,21 +92,38 @@ func TestEmptyValuesByType(t *testing.T) {
 }
 
 func TestUsersAreReadHoweverTheAppWritesThem(t *testing.T) {
+	long := strings.Repeat("x", 1100)
 	tests := map[string]struct {
 		object map[string]any
 		want   connector.User
 	}{
-		"as it should be":    {map[string]any{"id": "1", "userName": "a", "externalId": "x", "active": false}, connector.User{ID: "1", UserName: "a", ExternalID: "x"}},
+		"as it should be":    {map[string]any{"id": "1", "userName": "a", "externalId": "x", "active": false}, connector.User{ID: "1", UserName: "a", ExternalID: "x", ActiveShown: true}},
 		"without active":     {map[string]any{"id": "1", "userName": "a"}, connector.User{ID: "1", UserName: "a", Active: true}},
-		"active as a string": {map[string]any{"id": "1", "Active": "False"}, connector.User{ID: "1"}},
+		"active as a string": {map[string]any{"id": "1", "Active": "False"}, connector.User{ID: "1", ActiveShown: true}},
+		"active is null":     {map[string]any{"id": "1", "active": nil}, connector.User{ID: "1", Active: true}},
 		"without id":         {map[string]any{"username": "a"}, connector.User{ID: "7", UserName: "a", Active: true}},
+		"numbers as ids":     {map[string]any{"id": json.Number("10000000000000000001"), "externalId": json.Number("7")}, connector.User{ID: "10000000000000000001", ExternalID: "7", Active: true}},
+		"long names are cut": {map[string]any{"id": "1", "userName": long, "externalId": long}, connector.User{ID: "1", UserName: long[:1024], ExternalID: long[:1024], Active: true}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			test.want.Attributes = test.object
-			if diff := cmp.Diff(test.want, decodeUser(test.object, "7")); diff != "" {
-				t.Errorf("user (-want +got):\n%s", diff)
+			got, err := decodeUser(connector.OpGetUser, test.object, "7")
+			if diff := cmp.Diff(test.want, got); diff != "" || err != nil {
+				t.Errorf("user (-want +got), %v:\n%s", err, diff)
 			}
 		})
+	}
+}
+
+func TestNumbersOfAnAnswerAreFloatsInAttributes(t *testing.T) {
+	value, err := decodeJSON([]byte(`{"id":12,"x":{"level":1.5,"list":[1,"2",1e999]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	user, err := decodeUser(connector.OpGetUser, value.(map[string]any), "")
+	want := map[string]any{"id": 12.0, "x": map[string]any{"level": 1.5, "list": []any{1.0, "2", "1e999"}}}
+	if diff := cmp.Diff(want, user.Attributes); diff != "" || err != nil || user.ID != "12" {
+		t.Errorf("id %q, %v, attributes (-want +got):\n%s", user.ID, err, diff)
 	}
 }

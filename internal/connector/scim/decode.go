@@ -4,7 +4,9 @@
 package scimconn
 
 import (
+	"encoding/json"
 	"strings"
+	"unicode"
 
 	"github.com/scim-operator/scim-operator/internal/connector"
 )
@@ -22,47 +24,91 @@ func field(object map[string]any, name string) any {
 	return nil
 }
 
+// text returns a string, or a number as it is written: there are apps whose ids are numbers.
 func text(object map[string]any, name string) string {
-	value, _ := field(object, name).(string)
-	return value
+	switch value := field(object, name).(type) {
+	case string:
+		return value
+	case json.Number:
+		return value.String()
+	default:
+		return ""
+	}
+}
+
+// scalar is a string or number in JSON that is read into its text; any other value is empty.
+type scalar string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *scalar) UnmarshalJSON(data []byte) error {
+	*t = ""
+	switch c := data[0]; {
+	case c == '"':
+		var value string
+		if err := json.Unmarshal(data, &value); err != nil {
+			return err
+		}
+		*t = scalar(value)
+	case c == '-' || '0' <= c && c <= '9':
+		*t = scalar(data)
+	}
+	return nil
+}
+
+// checkID refuses an id that nothing can be done with: it would not fit into a status.
+func checkID(op, id string) error {
+	switch {
+	case len(id) > connector.MaxIDLength:
+		return unusable(op, "the app's answer has an id of %d characters; at most %d are supported", len(id), connector.MaxIDLength)
+	case strings.ContainsFunc(id, unicode.IsControl):
+		return unusable(op, "the app's answer has an id with control characters; they are not supported")
+	default:
+		return nil
+	}
 }
 
 // decodeUser reads an account. The id that the account was addressed by serves where the answer has none.
-func decodeUser(object map[string]any, id string) connector.User {
+func decodeUser(op string, object map[string]any, id string) (connector.User, error) {
 	user := connector.User{
 		ID:         text(object, "id"),
-		UserName:   text(object, "userName"),
-		ExternalID: text(object, "externalId"),
+		UserName:   connector.BoundText(text(object, "userName")),
+		ExternalID: connector.BoundText(text(object, "externalId")),
 		Active:     true,
-		Attributes: object,
 	}
 	if user.ID == "" {
 		user.ID = id
 	}
 	switch active := field(object, "active").(type) {
 	case bool:
-		user.Active = active
+		user.Active, user.ActiveShown = active, true
 	case string:
-		user.Active = !strings.EqualFold(active, "false")
+		user.Active, user.ActiveShown = !strings.EqualFold(active, "false"), true
 	}
-	return user
+	if err := checkID(op, user.ID); err != nil {
+		return connector.User{}, err
+	}
+	user.Attributes, _ = withFloats(object).(map[string]any)
+	return user, nil
 }
 
-// decodeGroup reads a group. membersShown says that an absent list of members is an empty one.
-func decodeGroup(object map[string]any, id string, membersShown bool) connector.Group {
-	group := connector.Group{ID: text(object, "id"), DisplayName: text(object, "displayName"), ExternalID: text(object, "externalId")}
-	if group.ID == "" {
-		group.ID = id
-	}
-	members, present := field(object, "members").([]any)
-	group.MembersKnown = present || membersShown
-	for _, item := range members {
-		member, _ := item.(map[string]any)
-		if value := text(member, "value"); value != "" {
-			group.Members = append(group.Members, connector.Member{ID: value, Display: text(member, "display")})
+// withFloats turns the numbers below a value into float64, as connector.Attributes has them.
+func withFloats(node any) any {
+	switch v := node.(type) {
+	case map[string]any:
+		for key, inner := range v {
+			v[key] = withFloats(inner)
 		}
+	case []any:
+		for i, inner := range v {
+			v[i] = withFloats(inner)
+		}
+	case json.Number:
+		if number, err := v.Float64(); err == nil {
+			return number
+		}
+		return v.String() // beyond the range of a float64
 	}
-	return group
+	return node
 }
 
 // holds reports whether the attribute at a path, or one of its values, equals value without regard to letter case.
@@ -87,6 +133,8 @@ func anyHolds(node any, names []string, value string) bool {
 		return anyHolds(field(v, names[0]), names[1:], value)
 	case string:
 		return len(names) == 0 && strings.EqualFold(v, value)
+	case json.Number:
+		return len(names) == 0 && v.String() == value
 	default:
 		return false
 	}

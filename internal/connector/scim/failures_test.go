@@ -74,7 +74,7 @@ func TestAPlanThatLacksSCIMIsNoBadToken(t *testing.T) {
 	eachFlavour(t, func(t *testing.T, app *fakeapp.App, profile profiles.Profile) {
 		app.Inject(fakeapp.Fault{Answer: &fakeapp.Answer{Status: 403, Body: `{"reason":"Your plan does not include SCIM"}`}})
 		e := failureOf(t, connect(t, app, profile).Test(t.Context()), connector.Forbidden)
-		if e.Detail != "Your plan does not include SCIM" || e.Retriable() {
+		if e.AppText != "Your plan does not include SCIM" || strings.Contains(e.Error(), "plan") || e.Retriable() {
 			t.Errorf("error = %v, retriable %t", e, e.Retriable())
 		}
 	})
@@ -255,6 +255,10 @@ func TestServerErrors(t *testing.T) {
 	if e := failureOf(t, err, connector.ServerError); e.RetryAfter != 7*time.Second || e.UnknownOutcome() {
 		t.Errorf("error = %v, wait %v, unknown %t", e, e.RetryAfter, e.UnknownOutcome())
 	}
+	if blocked := time.Until(c.BlockedUntil()); blocked <= 0 || blocked > 7*time.Second {
+		t.Errorf("blocked for %v, want 7s", blocked)
+	}
+	c = connect(t, app, profileOf(t, "generic")) // another one, that the app asked for nothing
 	// A create that is answered with something unreadable may have happened.
 	app.Inject(fakeapp.Fault{Times: 1, Answer: &fakeapp.Answer{Status: 201, Body: ""}})
 	_, err = c.CreateUser(t.Context(), jane(nil))

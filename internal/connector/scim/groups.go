@@ -5,7 +5,9 @@ package scimconn
 
 import (
 	"context"
+	"io"
 	"net/http"
+	"strings"
 
 	"github.com/scim-operator/scim-operator/internal/connector"
 	"github.com/scim-operator/scim-operator/internal/connector/profiles"
@@ -24,13 +26,21 @@ func (c *Connector) FindGroups(ctx context.Context, displayName string) ([]conne
 	if err := c.noGroups(connector.OpFindGroups); err != nil {
 		return nil, err
 	}
-	rows, err := c.find(ctx, connector.OpFindGroups, c.profile.SCIM.GroupsPath, "displayName", displayName)
+	var groups []connector.Group
+	var kept memberCount
+	err := c.find(ctx, connector.OpFindGroups, c.profile.SCIM.GroupsPath, "displayName", displayName, func(s *stream) (bool, error) {
+		before := kept
+		row := groupReader{op: connector.OpFindGroups, stream: s, kept: &kept}
+		group, err := row.readRow()
+		if err != nil || !strings.EqualFold(row.displayName, displayName) || len(groups) == connector.MaxFound {
+			kept = before
+			return false, err
+		}
+		groups = append(groups, group)
+		return true, checkID(connector.OpFindGroups, group.ID)
+	})
 	if err != nil {
 		return nil, err
-	}
-	var groups []connector.Group
-	for _, row := range rows {
-		groups = append(groups, decodeGroup(row, "", false))
 	}
 	return groups, nil
 }
@@ -48,11 +58,9 @@ func (c *Connector) readGroup(ctx context.Context, op, id string) (connector.Gro
 	if err != nil {
 		return connector.Group{}, err
 	}
-	object, err := c.resource(ctx, connector.HTTPRequest{Op: op, Method: http.MethodGet, Path: path})
-	if err != nil {
-		return connector.Group{}, err
-	}
-	return decodeGroup(object, id, c.profile.SCIM.GroupReadShowsMembers), nil
+	group, _, err := c.group(ctx, connector.HTTPRequest{Op: op, Method: http.MethodGet, Path: path}, id)
+	group.MembersKnown = group.MembersKnown || c.profile.SCIM.GroupReadShowsMembers
+	return group, err
 }
 
 // CreateGroup implements connector.Connector.
@@ -68,13 +76,12 @@ func (c *Connector) CreateGroup(ctx context.Context, group connector.Group) (con
 	if len(first) > 0 {
 		body["members"] = c.members(first)
 	}
-	object, err := c.resource(ctx, connector.HTTPRequest{
+	created, _, err := c.group(ctx, connector.HTTPRequest{
 		Op: connector.OpCreateGroup, Method: http.MethodPost, Path: c.profile.SCIM.GroupsPath, Body: body,
-	})
+	}, "")
 	if err != nil {
 		return connector.Group{}, err
 	}
-	created := decodeGroup(object, "", false)
 	if created.ID == "" {
 		return connector.Group{}, unexpected(connector.OpCreateGroup, 0, "the app created a group and did not say its id")
 	}
@@ -119,19 +126,22 @@ func replacesMembers(change connector.GroupChange) bool {
 	return change.Want != nil && len(change.Add) == 0 && len(change.Remove) == 0
 }
 
-// member is one entry of a members list.
-func (c *Connector) member(member connector.Member) map[string]any {
-	entry := map[string]any{"value": member.ID}
-	if c.profile.SCIM.MemberDisplay && member.Display != "" {
-		entry["display"] = member.Display
-	}
-	return entry
+// member is one entry of a members list. It is a struct because a group may have a hundred thousand of them.
+type member struct {
+	Value   string `json:"value"`
+	Display string `json:"display,omitempty"`
+	// Operation is "delete" in the manner of SCIM 1.1.
+	Operation string `json:"operation,omitempty"`
 }
 
-func (c *Connector) members(members []connector.Member) []any {
-	list := make([]any, 0, len(members))
-	for _, member := range members {
-		list = append(list, c.member(member))
+func (c *Connector) members(members []connector.Member) []member {
+	list := make([]member, 0, len(members))
+	for _, m := range members {
+		entry := member{Value: m.ID}
+		if c.profile.SCIM.MemberDisplay {
+			entry.Display = m.Display
+		}
+		list = append(list, entry)
 	}
 	return list
 }
@@ -206,12 +216,12 @@ func (c *Connector) patchGroup(ctx context.Context, op, id string, requests [][]
 	}
 	group := connector.Group{ID: id}
 	for _, operations := range requests {
-		object, err := c.resource(ctx, connector.HTTPRequest{Op: op, Method: http.MethodPatch, Path: path, Body: patchBody(operations)})
+		answer, shown, err := c.group(ctx, connector.HTTPRequest{Op: op, Method: http.MethodPatch, Path: path, Body: patchBody(operations)}, id)
 		if err != nil {
 			return connector.Group{}, err
 		}
-		if object != nil {
-			group = decodeGroup(object, id, false)
+		if shown {
+			group = answer
 		}
 	}
 	return group, nil
@@ -231,19 +241,15 @@ func (c *Connector) patchGroup11(ctx context.Context, id string, change connecto
 		body["displayName"] = change.DisplayName
 	}
 	list := c.members(change.Add)
-	for _, member := range change.Remove {
-		entry := c.member(member)
-		entry["operation"] = "delete"
+	for _, entry := range c.members(change.Remove) {
+		entry.Operation = "delete"
 		list = append(list, entry)
 	}
 	if len(list) > 0 {
 		body["members"] = list
 	}
-	object, err := c.resource(ctx, connector.HTTPRequest{Op: connector.OpUpdateGroup, Method: http.MethodPatch, Path: path, Body: body})
-	if err != nil || object == nil {
-		return connector.Group{ID: id}, err
-	}
-	return decodeGroup(object, id, false), nil
+	group, _, err := c.group(ctx, connector.HTTPRequest{Op: connector.OpUpdateGroup, Method: http.MethodPatch, Path: path, Body: body}, id)
+	return group, err
 }
 
 // putGroup writes a group whole. The membership is what the app shows now with the difference applied, so that members that are not ours stay; where the app
@@ -257,30 +263,28 @@ func (c *Connector) putGroup(ctx context.Context, id string, change connector.Gr
 	if err != nil {
 		return connector.Group{}, readOnly(err)
 	}
-	object, err := c.resource(ctx, connector.HTTPRequest{Op: connector.OpUpdateGroup, Method: http.MethodPut, Path: path, Body: body})
-	if err != nil {
-		return connector.Group{}, err
+	group, shown, err := c.group(ctx, connector.HTTPRequest{Op: connector.OpUpdateGroup, Method: http.MethodPut, Path: path, Body: body}, id)
+	if err == nil && !shown {
+		group.DisplayName = connector.BoundText(text(body, "displayName"))
 	}
-	if object == nil {
-		return connector.Group{ID: id, DisplayName: text(body, "displayName")}, nil
-	}
-	return decodeGroup(object, id, false), nil
+	return group, err
 }
 
 // groupBody returns the body of a PUT. It reads the group first, unless the change alone says everything that the app needs.
 func (c *Connector) groupBody(ctx context.Context, path string, change connector.GroupChange) (map[string]any, error) {
-	body := map[string]any{}
+	reader := &groupReader{op: connector.OpUpdateGroup, kept: &memberCount{}, others: map[string]any{}}
 	difference := len(change.Add)+len(change.Remove) > 0
 	if difference || change.DisplayName == "" || c.profile.SCIM.PutSemantics != profiles.PutMerges {
-		response, err := c.http.Do(ctx, connector.HTTPRequest{Op: connector.OpUpdateGroup, Method: http.MethodGet, Path: path})
-		if err != nil {
+		request := connector.HTTPRequest{Op: connector.OpUpdateGroup, Method: http.MethodGet, Path: path, Read: reader.readAnswer}
+		if _, err := c.http.Do(ctx, request); err != nil {
 			return nil, err
 		}
-		if body, err = decodeExact(connector.OpUpdateGroup, response); err != nil {
-			return nil, err
+		if reader.empty {
+			return nil, streamError(connector.OpUpdateGroup, io.EOF)
 		}
 	}
-	current := decodeGroup(body, "", c.profile.SCIM.GroupReadShowsMembers)
+	body, current := reader.others, reader.group
+	current.MembersKnown = current.MembersKnown || c.profile.SCIM.GroupReadShowsMembers
 	drop(body, "meta")
 	put(body, "schemas", []any{schemaGroup})
 	if change.DisplayName != "" {
@@ -293,6 +297,8 @@ func (c *Connector) groupBody(ctx context.Context, path string, change connector
 		put(body, "members", c.members(change.Want))
 	case difference:
 		return nil, &connector.Error{Op: connector.OpUpdateGroup, Kind: connector.Unsupported, Detail: "the app does not show members and the whole membership is not given"}
+	case reader.group.MembersKnown:
+		put(body, "members", c.members(current.Members))
 	}
 	return body, nil
 }

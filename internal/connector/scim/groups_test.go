@@ -216,8 +216,8 @@ func TestRemovalByValueList(t *testing.T) {
 		p.SCIM.MemberRemoval, p.SCIM.MemberDisplay = profiles.RemoveByValueList, true
 	})}
 	got := c.removal([]connector.Member{{ID: "1", Display: "Ann"}, {ID: "2"}})
-	want := []any{map[string]any{"op": "remove", "path": "members", "value": []any{
-		map[string]any{"value": "1", "display": "Ann"}, map[string]any{"value": "2"},
+	want := []any{map[string]any{"op": "remove", "path": "members", "value": []member{
+		{Value: "1", Display: "Ann"}, {Value: "2"},
 	}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("operations (-want +got):\n%s", diff)

@@ -4,7 +4,6 @@
 package scimconn
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"maps"
@@ -20,13 +19,19 @@ func (c *Connector) FindUsers(ctx context.Context, attribute, value string) ([]c
 	if c.profile.SCIM.Lookup == profiles.LookupByID && strings.EqualFold(attribute, c.profile.MatchAttribute) {
 		return c.findByID(ctx, value)
 	}
-	rows, err := c.find(ctx, connector.OpFindUsers, c.profile.SCIM.UsersPath, attribute, value)
+	var users []connector.User
+	var buffer json.RawMessage
+	err := c.find(ctx, connector.OpFindUsers, c.profile.SCIM.UsersPath, attribute, value, func(s *stream) (bool, error) {
+		row, err := userRow(connector.OpFindUsers, s, &buffer)
+		if err != nil || !holds(row, attribute, value) || len(users) == connector.MaxFound {
+			return false, err
+		}
+		user, err := decodeUser(connector.OpFindUsers, row, "")
+		users = append(users, user)
+		return true, err
+	})
 	if err != nil {
 		return nil, err
-	}
-	var users []connector.User
-	for _, row := range rows {
-		users = append(users, decodeUser(row, ""))
 	}
 	return users, nil
 }
@@ -44,13 +49,6 @@ func (c *Connector) findByID(ctx context.Context, value string) ([]connector.Use
 	}
 }
 
-// ListUsers implements connector.Connector.
-func (c *Connector) ListUsers(ctx context.Context, yield func(connector.User) error) error {
-	return c.listAll(ctx, connector.OpListUsers, c.profile.SCIM.UsersPath, func(row map[string]any) error {
-		return yield(decodeUser(row, ""))
-	})
-}
-
 // GetUser implements connector.Connector.
 func (c *Connector) GetUser(ctx context.Context, id string) (connector.User, error) {
 	return c.readUser(ctx, connector.OpGetUser, id)
@@ -65,7 +63,7 @@ func (c *Connector) readUser(ctx context.Context, op, id string) (connector.User
 	if err != nil {
 		return connector.User{}, err
 	}
-	return decodeUser(object, id), nil
+	return decodeUser(op, object, id)
 }
 
 // CreateUser implements connector.Connector. It makes no call while a required attribute, or a role that the app would otherwise choose, is missing.
@@ -85,7 +83,10 @@ func (c *Connector) CreateUser(ctx context.Context, attributes connector.Attribu
 	if err != nil {
 		return connector.User{}, err
 	}
-	user := decodeUser(object, "")
+	user, err := decodeUser(connector.OpCreateUser, object, "")
+	if err != nil {
+		return connector.User{}, err
+	}
 	if user.ID == "" {
 		return connector.User{}, unexpected(connector.OpCreateUser, 0, "the app created an account and did not say its id")
 	}
@@ -181,11 +182,10 @@ func (c *Connector) changeUser(ctx context.Context, op, id string, change connec
 	}
 	if object == nil {
 		// Answered without a body (204): what was sent is what there is.
-		user := decodeUser(map[string]any{"active": change.Set["active"]}, id)
-		user.Attributes = nil
-		return user, nil
+		active, given := change.Set["active"].(bool)
+		return connector.User{ID: id, Active: active || !given}, nil
 	}
-	return decodeUser(object, id), nil
+	return decodeUser(op, object, id)
 }
 
 func onlySwitchesOff(change connector.Change) bool {
@@ -204,7 +204,7 @@ func (c *Connector) putBody(ctx context.Context, request connector.HTTPRequest, 
 	if err != nil {
 		return nil, readOnly(err)
 	}
-	resource, err := decodeExact(request.Op, response)
+	resource, err := decodeObject(request.Op, response)
 	if err != nil {
 		return nil, readOnly(err)
 	}
@@ -229,17 +229,6 @@ func readOnly(err error) error {
 		e.Sent = false
 	}
 	return err
-}
-
-// decodeExact reads a resource to be sent back, with its numbers as they are.
-func decodeExact(op string, response connector.HTTPResponse) (map[string]any, error) {
-	decoder := json.NewDecoder(bytes.NewReader(response.Body))
-	decoder.UseNumber()
-	var object map[string]any
-	if err := decoder.Decode(&object); err != nil || object == nil {
-		return nil, unexpected(op, response.Status, "the answer is not a JSON object; is the base URL right?")
-	}
-	return object, nil
 }
 
 // cleared returns the value that clears an attribute in this app.

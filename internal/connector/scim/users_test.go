@@ -5,6 +5,7 @@ package scimconn
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -263,8 +264,14 @@ func TestInvalidDataIsTheAccountsAndNamesNobody(t *testing.T) {
 	}})
 	_, err := c.CreateUser(t.Context(), jane(nil))
 	e := failureOf(t, err, connector.Invalid)
-	if want := "*** *** <***> has an invalid title with ***"; e.Detail != want {
-		t.Errorf("detail = %q, want %q", e.Detail, want)
+	if want := "CreateUser: Invalid (status 400)"; e.Error() != want || e.Summary() != want {
+		t.Errorf("error = %q, summary = %q, want %q", e.Error(), e.Summary(), want)
+	}
+	if want := "CreateUser: Invalid (status 400); the app says: *** *** <***> has an invalid title with ***"; e.For(nil) != want {
+		t.Errorf("for the user: %q, want %q", e.For(nil), want)
+	}
+	if strings.Contains(e.AppText, app.Token()) {
+		t.Errorf("the app's text has the token: %q", e.AppText)
 	}
 }
 

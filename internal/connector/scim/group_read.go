@@ -1,0 +1,186 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package scimconn
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/scim-operator/scim-operator/internal/connector"
+)
+
+// maxMemberText bounds, in bytes, the ids and display names of a group's members together.
+const maxMemberText = 16 << 20
+
+// groupReader reads a group while it arrives: it may have a hundred thousand members, which are never held as decoded JSON.
+type groupReader struct {
+	op     string
+	stream *stream
+	group  connector.Group
+	// displayName is the whole of it.
+	displayName string
+	// empty: the answer has no body.
+	empty bool
+	// others takes every attribute but the members, for a PUT; nil where nobody wants them. otherBytes counts their size.
+	others     map[string]any
+	otherBytes int
+	// kept bounds the members that are kept, over all rows of a listing.
+	kept   *memberCount
+	buffer json.RawMessage
+}
+
+// memberCount counts members and the bytes of their ids and display names.
+type memberCount struct{ members, text int }
+
+// group sends a request whose answer is a group. shown is false where a write was answered without a body. The id that the group was addressed by serves where
+// the answer has none.
+func (c *Connector) group(ctx context.Context, request connector.HTTPRequest, id string) (group connector.Group, shown bool, err error) {
+	reader := &groupReader{op: request.Op, kept: &memberCount{}}
+	request.Read = reader.readAnswer
+	response, err := c.http.Do(ctx, request)
+	switch {
+	case err != nil:
+		return connector.Group{}, false, err
+	case reader.empty && (request.Method == http.MethodGet || request.Method == http.MethodPost):
+		e := streamError(request.Op, io.EOF)
+		e.Status = response.Status
+		return connector.Group{}, false, e
+	}
+	if reader.group.ID == "" {
+		reader.group.ID = id
+	}
+	return reader.group, !reader.empty, nil
+}
+
+// readAnswer reads the group that the answer is.
+func (r *groupReader) readAnswer(body io.Reader) *connector.Error {
+	r.stream = newStream(body)
+	err := r.stream.object(r.field)
+	if err == nil {
+		err = checkID(r.op, r.group.ID)
+	}
+	switch {
+	case errors.Is(err, io.EOF):
+		r.empty = true
+		return nil
+	case err != nil:
+		return streamError(r.op, err)
+	default:
+		return nil
+	}
+}
+
+// readRow reads the group that comes next in a listing.
+func (r *groupReader) readRow() (connector.Group, error) {
+	token, err := r.stream.token()
+	if err != nil {
+		return connector.Group{}, err
+	}
+	if token != json.Delim('{') {
+		return connector.Group{}, withoutID(r.op)
+	}
+	if err := r.stream.fields(r.field); err != nil {
+		return connector.Group{}, err
+	}
+	if r.group.ID == "" {
+		return connector.Group{}, withoutID(r.op)
+	}
+	return r.group, nil
+}
+
+// field reads one attribute.
+func (r *groupReader) field(name string) error {
+	switch {
+	case strings.EqualFold(name, "members"):
+		isArray, err := r.stream.elements(r.member)
+		r.group.MembersKnown = isArray
+		return err
+	case strings.EqualFold(name, "id"):
+		return r.text(name, &r.group.ID)
+	case strings.EqualFold(name, "displayName"):
+		err := r.text(name, &r.displayName)
+		r.group.DisplayName = connector.BoundText(r.displayName)
+		return err
+	case strings.EqualFold(name, "externalId"):
+		err := r.text(name, &r.group.ExternalID)
+		r.group.ExternalID = connector.BoundText(r.group.ExternalID)
+		return err
+	case r.others == nil:
+		return r.stream.skip()
+	default:
+		return r.other(name)
+	}
+}
+
+// text reads an attribute that is a string or a number.
+func (r *groupReader) text(name string, into *string) error {
+	if err := r.stream.raw(&r.buffer, maxRowBytes); err != nil {
+		return err
+	}
+	var value scalar
+	if err := json.Unmarshal(r.buffer, &value); err != nil {
+		return err
+	}
+	*into = string(value)
+	return r.keep(name)
+}
+
+// other reads an attribute that is only sent back.
+func (r *groupReader) other(name string) error {
+	if err := r.stream.raw(&r.buffer, maxRowBytes); err != nil {
+		return err
+	}
+	return r.keep(name)
+}
+
+// keep decodes the attribute in the buffer, for those who want it.
+func (r *groupReader) keep(name string) error {
+	if r.others == nil {
+		return nil
+	}
+	if r.otherBytes += len(name) + len(r.buffer); r.otherBytes > maxRowBytes {
+		return errTooLarge
+	}
+	value, err := decodeJSON(r.buffer)
+	if err != nil {
+		return err
+	}
+	r.others[name] = value
+	return nil
+}
+
+// member reads one member. What names nobody is left out.
+func (r *groupReader) member() error {
+	if err := r.stream.raw(&r.buffer, maxMemberBytes); err != nil {
+		return err
+	}
+	if r.buffer[0] != '{' {
+		return nil
+	}
+	var member struct {
+		Value   scalar `json:"value"`
+		Display scalar `json:"display"`
+	}
+	if err := json.Unmarshal(r.buffer, &member); err != nil {
+		return err
+	}
+	if member.Value == "" {
+		return nil
+	}
+	if err := checkID(r.op, string(member.Value)); err != nil {
+		return err
+	}
+	display := connector.BoundText(string(member.Display))
+	r.kept.members++
+	r.kept.text += len(member.Value) + len(display)
+	if r.kept.members > connector.MaxMembers || r.kept.text > maxMemberText {
+		return unusable(r.op, "the group has more members than are supported, which are %d", connector.MaxMembers)
+	}
+	r.group.Members = append(r.group.Members, connector.Member{ID: string(member.Value), Display: display})
+	return nil
+}

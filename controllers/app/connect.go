@@ -17,7 +17,6 @@ import (
 	"github.com/scim-operator/scim-operator/internal/connector"
 	scimconn "github.com/scim-operator/scim-operator/internal/connector/scim"
 	"github.com/scim-operator/scim-operator/internal/kube"
-	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
 
 // Waits after a failed credential test. A changed Secret or spec is tested at once.
@@ -30,8 +29,13 @@ const (
 
 // connection is what is known of the way to an app.
 type connection struct {
-	// fingerprint of everything that the connection is made of. It holds a hash of the token, not the token.
-	fingerprint string
+	// fingerprint of everything that the connection is made of; credentials is that of the part that the app checks. They hold hashes of the
+	// token, not the token.
+	fingerprint, credentials string
+	// first: this process has not known another connection of the app, so the conditions in the status may be about this one.
+	first bool
+	// good: the app accepted the same credentials before. It runs on, and its conditions stand, while they are tested again.
+	good bool
 	// tested: the credential test was good, the app runs.
 	tested bool
 	// reason and message of a failed test.
@@ -44,114 +48,69 @@ type connection struct {
 	closing bool
 }
 
-// connect tests the credentials where they are new, or failed before, and runs the app once they are good. Nothing is written to an app
-// before that, nor after a failure (S94).
+// connect has the credentials tested where they are new, or failed before, and runs the app once they are good. Nothing is written to an app
+// before that, nor after a failure (S94). It does not wait for the app: the prober wakes the reconciler with the result, and the registry when
+// the former app has ended.
 func (r *Reconciler) connect(ctx context.Context, s *scope) error {
 	if s.invalid != "" || s.app.Spec.Suspend {
-		r.Apps.Stop(s.key)
-		s.connection = r.connectionOf(s, "")
+		r.disconnect(s)
 		return nil
 	}
 	options, err := r.options(ctx, s)
 	var problem *kube.SecretProblem
 	if errors.As(err, &problem) {
-		r.Apps.Stop(s.key)
+		r.disconnect(s)
 		told, err := kube.DistinguishSecret(ctx, r.Live, s.key.Namespace, *problem)
 		if err != nil {
 			return err
 		}
 		s.invalid, s.invalidReason = told.Message, told.Reason
-		s.connection = r.connectionOf(s, "")
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	s.connection = r.connectionOf(s, fingerprint(s.app, options))
+	s.connection = r.connectionOf(s, fingerprint(s.app, options), credentials(s.app, options))
 	running := r.Apps.Get(s.key)
-	if running != nil && !s.connection.tested {
-		// It runs with what the connection was made of before: an old token, another address.
+	if running != nil && !s.connection.tested && !s.connection.good {
+		// It runs with the credentials of before: an old token, another address.
 		r.Apps.Stop(s.key)
 		running = nil
 	}
-	if running != nil && !running.Health().FailedCredentials() {
+	if running != nil && s.connection.tested && !running.Health().FailedCredentials() {
 		if running.TakeRescan() {
 			return r.rescan(ctx, s)
 		}
 		return nil
 	}
-	if wait := s.connection.retry.Sub(r.Clock.Now()); wait > 0 {
-		s.soon(wait)
-		return nil
-	}
 	return r.test(ctx, s, options, running)
 }
 
+// disconnect stops the app and its credential test.
+func (r *Reconciler) disconnect(s *scope) {
+	r.Apps.Stop(s.key)
+	r.Prober.Cancel(s.key)
+	s.connection = r.connectionOf(s, "", "")
+}
+
 // connectionOf is the connection as it was left by the last reconcile, or a new one if it is made of something else.
-func (r *Reconciler) connectionOf(s *scope, fingerprint string) *connection {
+func (r *Reconciler) connectionOf(s *scope, fingerprint, credentials string) *connection {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.known == nil {
 		r.known = map[client.ObjectKey]*connection{}
 	}
-	known := r.known[s.key]
-	if known == nil || known.fingerprint != fingerprint {
-		counted := time.Time{}
-		if known != nil {
-			counted = known.counted
-		}
-		known = &connection{fingerprint: fingerprint, counted: counted}
-		r.known[s.key] = known
+	before := r.known[s.key]
+	if before != nil && before.fingerprint == fingerprint {
+		return before
 	}
-	return known
-}
-
-// test tests the credentials and starts, resumes or stops the app by the result.
-func (r *Reconciler) test(ctx context.Context, s *scope, options scimconn.Options, running *provisioner.App) error {
-	conn, err := r.open(options)
-	if err != nil {
-		r.Apps.Stop(s.key)
-		s.invalid, s.invalidReason = "spec.scim: "+err.Error(), v1alpha1.ReasonInvalidConfiguration
-		return nil //nolint:nilerr // it is for a person, and stands in the status
+	next := &connection{fingerprint: fingerprint, credentials: credentials, first: before == nil}
+	if before != nil {
+		next.counted, next.closing = before.counted, before.closing
+		next.good = credentials != "" && before.credentials == credentials && (before.tested || before.good)
 	}
-	testErr := conn.Test(ctx)
-	now := r.Clock.Now()
-	if testErr != nil {
-		conn.Close()
-		r.Apps.Stop(s.key)
-		s.connection.tested = false
-		s.connection.attempts++
-		s.connection.reason, s.connection.message = provisioner.ReasonOf(testErr), testErr.Error()
-		wait := kube.Jitter(testWait(testErr, s.connection.attempts))
-		s.connection.retry = now.Add(wait)
-		s.soon(wait)
-		return nil
-	}
-	*s.connection = connection{fingerprint: s.connection.fingerprint, tested: true, counted: s.connection.counted}
-	if running != nil {
-		conn.Close()
-		running.Resume()
-		return nil
-	}
-	concurrency := 0
-	if s.app.Spec.Limits != nil {
-		concurrency = int(s.app.Spec.Limits.Concurrency)
-	}
-	if !r.Apps.Run(provisioner.Config{Key: s.key, Connector: conn, Concurrency: concurrency, Settle: s.compiled.Profile.SettleTime}) {
-		conn.Close()
-		s.connection.tested = false
-		s.soon(time.Second)
-		return nil
-	}
-	return r.wake(ctx, s)
-}
-
-// open makes the connector of an app.
-func (r *Reconciler) open(options scimconn.Options) (connector.Connector, error) {
-	if r.NewConnector != nil {
-		return r.NewConnector(options)
-	}
-	return scimconn.New(options)
+	r.known[s.key] = next
+	return next
 }
 
 // testWait is how long to wait after a failed test: longer where a person has to act, and as long as the app asks for.
@@ -199,8 +158,16 @@ func fingerprint(app *v1alpha1.ScimApp, options scimconn.Options) string {
 	if app.Spec.Limits != nil {
 		concurrency = app.Spec.Limits.Concurrency
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q %v %d %q %q", app.UID, options.Profile.Name, options.BaseURL, options.Token, options.CABundle,
-		options.Limits, concurrency, options.ProxyURL, app.Annotations[v1alpha1.AnnotationReconcile]))
+	return hashOf(credentials(app, options), options.Limits, concurrency, app.Annotations[v1alpha1.AnnotationReconcile])
+}
+
+// credentials changes whenever an earlier test says nothing about the next one: with the connection, the token and the CA.
+func credentials(app *v1alpha1.ScimApp, options scimconn.Options) string {
+	return hashOf(app.UID, options.Profile.Name, options.BaseURL, options.Token, options.CABundle, options.ProxyURL)
+}
+
+func hashOf(parts ...any) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%#v", parts))
 	return hex.EncodeToString(sum[:])
 }
 

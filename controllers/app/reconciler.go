@@ -46,11 +46,12 @@ type Reconciler struct {
 	Wake provisioner.Notify
 	// UserAgent of the calls to apps.
 	UserAgent string
-	// Egress says which addresses apps may have; nil is all of them.
-	Egress *egress.Policy
+	// Prober tests credentials. SetupWithManager makes one that runs with the manager unless there is one.
+	Prober *Prober
 	// NewConnector makes the connector of an app; nil is scimconn.New.
 	NewConnector func(scimconn.Options) (connector.Connector, error)
-
+	// Egress says which addresses apps may have; nil is all of them.
+	Egress *egress.Policy
 	sweeper *kube.Sweeper
 
 	mu    sync.Mutex
@@ -113,6 +114,7 @@ func (s *scope) soon(d time.Duration) {
 }
 
 func (r *Reconciler) forget(key types.NamespacedName) {
+	r.Prober.Cancel(key)
 	r.Apps.Forget(key)
 	r.View.ForgetApp(key)
 	r.mu.Lock()

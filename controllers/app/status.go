@@ -148,8 +148,7 @@ func setConnection(s *scope, state runState) {
 		credentials(metav1.ConditionUnknown, v1alpha1.ReasonNotTested, "not tested: "+s.invalid)
 		reachable(metav1.ConditionUnknown, v1alpha1.ReasonNotTested, "not called: "+s.invalid)
 	case !known.tested && health.Reason == "":
-		credentials(metav1.ConditionUnknown, v1alpha1.ReasonNotTested, "not tested yet")
-		reachable(metav1.ConditionUnknown, v1alpha1.ReasonNotTested, "not tested yet")
+		setUntested(s)
 	case health.FailedCredentials():
 		credentials(metav1.ConditionFalse, health.Reason, advice(health.Reason, health.Message))
 		reachable(metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "the app answers")

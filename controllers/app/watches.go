@@ -19,11 +19,14 @@ import (
 	"github.com/scim-operator/scim-operator/internal/kube"
 )
 
-// concurrency of the reconciler: a credential test may wait for an app that hangs, which must not keep the others waiting.
+// concurrency of the reconciler, which waits for the API server alone.
 const concurrency = 8
 
 // SetupWithManager starts the controller with the manager.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger) error {
+	if err := r.addProber(mgr); err != nil {
+		return err
+	}
 	options := controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}
 	return kube.Build(mgr, "scimapp", r.Watches(), options, r.Wrapped(), trigger.Source())
 }

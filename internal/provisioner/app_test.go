@@ -4,7 +4,6 @@
 package provisioner
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -454,37 +453,6 @@ func TestForbiddenGroupIsTheGroupsTrouble(t *testing.T) {
 	if w.app.Health().Reason != "" {
 		t.Errorf("the app has %+v: the reconciler would test, resume and fail for ever", w.app.Health())
 	}
-}
-
-func TestRegistryRunsAppsOnlyWhileItLeads(t *testing.T) {
-	view := desired.NewView(pt.NewCache())
-	registry := NewRegistry(view, clock.RealClock{}, logr.Discard(), NewMetrics(prometheus.NewRegistry()))
-	nobody := func(types.NamespacedName) {}
-	registry.SetNotify(Notify{User: nobody, Group: nobody, App: nobody})
-	first, second, third := &script{}, &script{}, &script{}
-	config := func(s *script) Config { return Config{Key: pt.Key("crm"), Connector: s} }
-	if registry.Run(config(first)) {
-		t.Fatal("it runs an app before it leads")
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error)
-	go func() { ended <- registry.Start(ctx) }()
-	for !registry.Run(config(first)) {
-		if t.Context().Err() != nil {
-			t.Fatal("it never runs")
-		}
-	}
-	if !registry.Run(config(second)) || !first.closed || second.closed {
-		t.Error("an app that is run anew does not replace the former one")
-	}
-	cancel()
-	if err := <-ended; err != nil || !second.closed || registry.Get(pt.Key("crm")) != nil {
-		t.Errorf("an app runs on after leadership is lost (%v)", err)
-	}
-	if registry.Run(config(third)) {
-		t.Error("it runs an app after leadership is lost")
-	}
-	registry.Stop(pt.Key("crm"))
 }
 
 func TestRegistryTellsOfChangesOnceUntilTheyAreCounted(t *testing.T) {

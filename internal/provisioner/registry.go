@@ -35,6 +35,9 @@ type Registry struct {
 	mu      sync.Mutex
 	ctx     context.Context //nolint:containedctx // the apps live as long as the registry runs, not as long as the reconcile that starts them
 	running map[types.NamespacedName]*App
+	// ending are stopped apps whose last calls have not returned yet.
+	ending map[types.NamespacedName]*App
+	ends   sync.WaitGroup
 	// recent outlive the running app: another token does not make the guard forget.
 	recent map[types.NamespacedName]*recentRevocations
 	// patience outlives it as well: a person who has the credentials tested again wants what failed tried again.
@@ -47,7 +50,7 @@ type Registry struct {
 func NewRegistry(view *desired.View, clk clock.Clock, log logr.Logger, metrics *Metrics) *Registry {
 	return &Registry{
 		view: view, clock: clk, log: log, metrics: metrics,
-		running: map[types.NamespacedName]*App{}, recent: map[types.NamespacedName]*recentRevocations{}, moved: map[types.NamespacedName]bool{},
+		running: map[types.NamespacedName]*App{}, ending: map[types.NamespacedName]*App{}, recent: map[types.NamespacedName]*recentRevocations{}, moved: map[types.NamespacedName]bool{},
 		patience: map[types.NamespacedName]*patience{},
 	}
 }
@@ -68,6 +71,7 @@ func (r *Registry) Start(ctx context.Context) error {
 	for _, app := range apps {
 		app.stop()
 	}
+	r.ends.Wait()
 	return nil
 }
 
@@ -78,13 +82,12 @@ func (r *Registry) Get(key types.NamespacedName) *App {
 	return r.running[key]
 }
 
-// Run starts an app, in place of one that runs under the key. It is false if the registry does not run: ask again. Calls of Run, Stop and
-// Forget for the same key have to come one after the other.
+// Run starts an app. It is false while the registry does not run, and while the former app under the key runs or its last calls have not returned:
+// ask again. Calls of Run, Stop and Forget for the same key have to come one after the other.
 func (r *Registry) Run(config Config) bool {
-	r.Stop(config.Key)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.ctx == nil || r.ctx.Err() != nil {
+	if r.ctx == nil || r.ctx.Err() != nil || r.running[config.Key] != nil || r.ending[config.Key] != nil {
 		return false
 	}
 	if r.recent[config.Key] == nil {
@@ -97,18 +100,37 @@ func (r *Registry) Run(config Config) bool {
 	return true
 }
 
-// Stop ends an app: no call of it is under way when Stop returns.
+// Stop cancels the calls of an app and returns at once. The app's reconciler is notified when the last of them has returned.
 func (r *Registry) Stop(key types.NamespacedName) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	app := r.running[key]
-	delete(r.running, key)
-	r.mu.Unlock()
-	if app != nil {
-		app.stop()
+	if app == nil {
+		return
 	}
+	delete(r.running, key)
+	r.ending[key] = app
+	app.cancel()
+	r.ends.Go(func() {
+		app.stop()
+		r.ended(key)
+	})
 }
 
-// Forget ends an app that is gone.
+// ended makes room for the successor of a stopped app.
+func (r *Registry) ended(key types.NamespacedName) {
+	r.mu.Lock()
+	delete(r.ending, key)
+	forgotten := r.recent[key] == nil
+	r.mu.Unlock()
+	if forgotten {
+		// Its last calls may have been counted after Forget.
+		r.metrics.forget(key)
+	}
+	r.notify.App(key)
+}
+
+// Forget ends a deleted app, without waiting for its last calls.
 func (r *Registry) Forget(key types.NamespacedName) {
 	r.Stop(key)
 	r.mu.Lock()

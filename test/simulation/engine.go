@@ -46,6 +46,7 @@ type process struct {
 
 	cache       *watchCache
 	registry    *provisioner.Registry
+	prober      *scimapp.Prober
 	controllers []*controller
 	busy        map[*provisioner.App]int
 	// leaves is when a former leader notices at the latest.
@@ -111,17 +112,19 @@ func (p *process) assemble() {
 	groupReconciler := &group.Reconciler{
 		Client: cached, Live: live, Directory: store, View: view, Apps: p.registry, Recorder: noEvents{}, Clock: clock.RealClock{},
 	}
+	p.prober = scimapp.NewProber(apps.add)
 	appReconciler := &scimapp.Reconciler{
 		Client: cached, Live: live, View: view, Apps: p.registry, Metrics: metrics, Clock: clock.RealClock{}, Wake: notify, UserAgent: "simulation",
+		Prober: p.prober,
 		NewConnector: func(options scimconn.Options) (connector.Connector, error) {
 			options.Transport = &transport{w: p.w, p: p}
 			return scimconn.New(options)
 		},
 	}
 	mappingReconciler := &rolemapping.Reconciler{Client: cached}
-	users.follow(userReconciler, userReconciler.Watches())
-	groups.follow(groupReconciler, groupReconciler.Watches())
-	apps.follow(appReconciler, appReconciler.Watches())
+	users.follow(userReconciler.Wrapped(), userReconciler.Watches())
+	groups.follow(groupReconciler.Wrapped(), groupReconciler.Watches())
+	apps.follow(appReconciler.Wrapped(), appReconciler.Watches())
 	mappings.follow(mappingReconciler, mappingReconciler.Watches())
 }
 
@@ -245,6 +248,12 @@ func (p *process) pick() {
 			p.w.looked(r)
 		}
 	}
+}
+
+// testCredentials begins the next credential test.
+func (p *process) testCredentials() {
+	p.w.trace("%s tests credentials", p.name)
+	p.w.resume(p.w.begin(p, "test", "", func(ctx context.Context) { p.prober.RunNext(ctx) }, func() {}))
 }
 
 // countGuard makes the guards count that are due.

@@ -121,6 +121,9 @@ func (w *world) actions() []action {
 				add(p, 1, func() { w.reconcile(p, c, request) })
 			}
 		}
+		if p.prober.Pending() > 0 {
+			add(p, 1, p.testCredentials)
+		}
 		for _, worker := range p.registry.Workers() {
 			if wait, ok := worker.GuardDue(); ok && wait <= 0 {
 				add(p, 1, p.countGuard)

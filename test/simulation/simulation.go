@@ -6,10 +6,14 @@ package simulation
 import (
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/scim-operator/scim-operator/internal/kube"
 )
 
 // Options say what to run.
@@ -37,6 +41,7 @@ type Result struct {
 // Run plays one seed.
 func Run(t *testing.T, o Options) *Result {
 	t.Helper()
+	kube.JitterFrom(jitter)
 	var result *Result
 	synctest.Test(t, func(*testing.T) {
 		w := newWorld(o)
@@ -48,6 +53,9 @@ func Run(t *testing.T, o Options) *Result {
 	})
 	return result
 }
+
+// jitter is a number from 0 to less than 1 that only depends on the time, which each run has for itself.
+func jitter() float64 { return rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1)).Float64() }
 
 func apiTimeout(what string) error {
 	return errors.NewTimeoutError(fmt.Sprintf("%s timed out", what), 1)

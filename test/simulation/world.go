@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -142,6 +143,12 @@ func (w *world) newApp(name string) {
 		object.Spec.Features = append(object.Spec.Features, v1alpha1.FeaturePushGroups, v1alpha1.FeatureGroupLinking)
 		for i := range w.plan.groups {
 			object.Spec.Groups = append(object.Spec.Groups, v1alpha1.PushedGroup{DisplayName: groupName(i), Creation: v1alpha1.GroupCreate})
+		}
+	}
+	// Each expression costs time to compile, for each generation and process: only those stay whose values change.
+	for _, attribute := range profile.Attributes {
+		if !slices.Contains([]string{"userName", "title", department}, attribute.Path) {
+			object.Spec.Attributes = append(object.Spec.Attributes, v1alpha1.AttributeMapping{Name: attribute.Path})
 		}
 	}
 	object.Spec.Roles = &v1alpha1.AppRoles{Allowed: []string{"admin", "editor", "viewer"}, Default: []string{"viewer"}}

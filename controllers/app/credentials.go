@@ -1,0 +1,98 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/connector"
+	scimconn "github.com/scim-operator/scim-operator/internal/connector/scim"
+	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/provisioner"
+)
+
+// startRetry is the wait where the app cannot start yet although its credentials are good.
+const startRetry = time.Second
+
+// test submits a credential test when one is due. When its result is there, it starts, resumes or stops the app accordingly.
+func (r *Reconciler) test(ctx context.Context, s *scope, options scimconn.Options, running *provisioner.App) error {
+	result, exists := r.Prober.Result(s.key, s.connection.fingerprint)
+	if result != nil {
+		return r.conclude(ctx, s, result, running)
+	}
+	if exists {
+		return nil
+	}
+	if wait := s.connection.retry.Sub(r.Clock.Now()); wait > 0 {
+		s.soon(wait)
+		return nil
+	}
+	conn, err := r.connector(options)
+	if err != nil {
+		r.Apps.Stop(s.key)
+		s.invalid, s.invalidReason = "spec.scim: "+err.Error(), v1alpha1.ReasonInvalidConfiguration
+		return nil //nolint:nilerr // it is for a person, and stands in the status
+	}
+	r.Prober.Submit(Test{Key: s.key, Fingerprint: s.connection.fingerprint, Connector: conn, Retry: s.connection.attempts > 0})
+	return nil
+}
+
+func (r *Reconciler) connector(options scimconn.Options) (connector.Connector, error) {
+	if r.NewConnector != nil {
+		return r.NewConnector(options)
+	}
+	return scimconn.New(options)
+}
+
+// conclude acts on the result of a credential test.
+func (r *Reconciler) conclude(ctx context.Context, s *scope, result *TestResult, running *provisioner.App) error {
+	if result.Err != nil {
+		r.Prober.Cancel(s.key)
+		r.Apps.Stop(s.key)
+		r.failed(s, result.Err)
+		return nil
+	}
+	if running != nil && s.connection.tested {
+		r.Prober.Cancel(s.key)
+		s.connection.succeeded()
+		running.Resume()
+		return nil
+	}
+	// It runs with limits of before, or is to forget its waits because a person asked for the test.
+	r.Apps.Stop(s.key)
+	if !r.Apps.Run(r.runConfig(s, result.Connector)) {
+		// The prober keeps the result until the former app has ended.
+		s.soon(startRetry)
+		return nil
+	}
+	r.Prober.Release(s.key)
+	s.connection.succeeded()
+	return r.wake(ctx, s)
+}
+
+func (r *Reconciler) runConfig(s *scope, conn connector.Connector) provisioner.Config {
+	config := provisioner.Config{Key: s.key, Connector: conn, Settle: s.compiled.Profile.SettleTime}
+	if s.app.Spec.Limits != nil {
+		config.Concurrency = int(s.app.Spec.Limits.Concurrency)
+	}
+	return config
+}
+
+func (c *connection) succeeded() {
+	c.tested, c.good, c.first = true, false, false
+	c.reason, c.message, c.attempts, c.retry = "", "", 0, time.Time{}
+}
+
+// failed remembers the failure of a test and when it is repeated.
+func (r *Reconciler) failed(s *scope, err error) {
+	c := s.connection
+	c.tested, c.good, c.first = false, false, false
+	c.attempts++
+	c.reason, c.message = provisioner.ReasonOf(err), err.Error()
+	wait := kube.Jitter(testWait(err, c.attempts))
+	c.retry = r.Clock.Now().Add(wait)
+	s.soon(wait)
+}

@@ -93,7 +93,7 @@ func (w *world) start() *process {
 func (p *process) assemble() {
 	cached, live := &apiClient{w: p.w, p: p}, &apiClient{w: p.w, p: p, live: true}
 	store, err := directory.New(p.ctx, directory.Options{
-		Client: live, Cache: readCache{cached, p.cache}, Clock: clock.RealClock{}, Random: p.w.random,
+		Client: live, Cache: readCache{cached, p.cache}, Clock: steps{}, Random: p.w.random,
 	})
 	if err != nil {
 		panic(err)
@@ -264,6 +264,22 @@ func (p *process) countGuard() {
 			p.w.resume(r)
 		}
 	}
+}
+
+// steps is the clock of the directory. It waits between half of a step and a step, by a chance that is not the seed's, and always a step here. A step is 10 ms
+// doubled some times.
+type steps struct{}
+
+// Now implements directory.Clock.
+func (steps) Now() time.Time { return time.Now() }
+
+// After implements directory.Clock.
+func (steps) After(d time.Duration) <-chan time.Time {
+	step := 10 * time.Millisecond
+	for step <= d {
+		step *= 2
+	}
+	return time.After(step)
 }
 
 type noEvents struct{}

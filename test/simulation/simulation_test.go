@@ -13,7 +13,7 @@ import (
 var (
 	seedFlag   = flag.Uint64("sim.seed", 0, "the one seed to play")
 	eventsFlag = flag.Int("sim.events", 200, "how many events a seed has")
-	seedsFlag = flag.Int("sim.seeds", 0, "how many")
+	seedsFlag  = flag.Int("sim.seeds", 0, "how many")
 	traceFlag  = flag.Bool("sim.trace", false, "print the trace")
 )
 
@@ -41,5 +41,14 @@ func TestSearch(t *testing.T) {
 				t.Errorf("seed %d: %s: %s", i+1, r.Failure.Property, r.Failure.Message)
 			}
 		})
+	}
+}
+
+func TestASeedDecidesEverything(t *testing.T) {
+	for i := range 20 {
+		o := Options{Seed: uint64(1000 + i), Events: 100}
+		if first, second := Run(t, o), Run(t, o); first.Hash != second.Hash {
+			t.Errorf("seed %d gives two traces", o.Seed)
+		}
 	}
 }

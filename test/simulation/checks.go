@@ -22,7 +22,8 @@ type checks struct {
 	linked map[string]string
 	// touched is when a user's object was last written; left is when it was last made inactive or deleted by the identity provider.
 	touched, left map[string]time.Time
-	// owners are the object names of users by SCIM id. released are the SCIM ids of users who went without their accounts, by app.
+	// owners are the object names of users by SCIM id. released are the accounts that were
+	// left as they are when their user went: app/id.
 	owners   map[string]string
 	released map[string]bool
 	guards   map[string][]guardAt
@@ -106,7 +107,7 @@ func (w *world) called(r *routine, c *call) {
 	if r != nil {
 		delete(w.checks.loops, r.key)
 	}
-	w.trace("  %s sends call %d %s %s", c.process.name, c.id, c.method, c.target())
+	w.trace("  %s sends call %d %s %s %s", c.process.name, c.id, c.method, c.target(), w.brief(string(c.body)))
 }
 
 // wrote counts a write of the engine that took effect.
@@ -148,7 +149,7 @@ func (c *checks) userChanged(w *world, before, after *v1alpha1.ScimUser) {
 	if after == nil {
 		for i := range before.Status.Accounts {
 			if account := &before.Status.Accounts[i]; account.State == v1alpha1.AccountOrphaned {
-				c.released[account.App+"/"+before.SCIMID()] = true
+				c.released[account.App+"/"+account.RemoteID] = true
 			}
 		}
 		return

@@ -87,7 +87,7 @@ func (w *world) asDesired(a *app, user *v1alpha1.ScimUser, given *assignment.Ass
 	who := fmt.Sprintf("%s in %s", w.short(user.Name), a.name)
 	account := w.accountOf(a, user, entry)
 	if given == nil || !user.IsActive() || !user.DeletionTimestamp.IsZero() {
-		if account != nil && isActive(account.now()) && account.interfered.IsZero() && !w.checks.released[a.name+"/"+account.owner] &&
+		if account != nil && isActive(account.now()) && account.interfered.IsZero() && !w.checks.released[a.name+"/"+account.id] &&
 			(entry == nil || entry.State != v1alpha1.AccountOrphaned) {
 			w.fail("1 active", "%s should have no access, and account %s is active; the status says %s", who, account.id, describeEntry(entry))
 		}
@@ -150,7 +150,7 @@ func (w *world) sameValues(who string, account *resource, user *v1alpha1.ScimUse
 func (w *world) noOrphans(a *app) {
 	for _, id := range a.ids("Users") {
 		r := a.users[id]
-		if r.owner == "" || !isActive(r.now()) || !r.interfered.IsZero() || w.checks.released[a.name+"/"+r.owner] {
+		if r.owner == "" || !isActive(r.now()) || !r.interfered.IsZero() || w.checks.released[a.name+"/"+id] {
 			continue
 		}
 		user, _ := w.api.get("ScimUser", key(w.checks.owners[r.owner])).(*v1alpha1.ScimUser)

@@ -22,6 +22,8 @@ type Options struct {
 	Events int
 	// Drops is the probability that an event is lost between cache and queue.
 	Drops float64
+	// Skip are properties that are not checked, as failures name them.
+	Skip []string
 	// Trace, if set, takes every line of the trace.
 	Trace io.Writer
 }

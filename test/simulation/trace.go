@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -51,7 +52,7 @@ type Failure struct {
 
 // fail notes the first failure; the run ends then.
 func (w *world) fail(property, format string, args ...any) {
-	if w.failed != nil {
+	if w.failed != nil || slices.Contains(w.options.Skip, property) {
 		return
 	}
 	w.failed = &Failure{Property: property, Message: fmt.Sprintf(format, args...), Step: w.steps, Events: w.checks.events}

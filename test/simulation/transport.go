@@ -123,8 +123,5 @@ func (c *call) target() string {
 	if strings.Contains(c.query, "filter") {
 		target += "?filter"
 	}
-	if len(c.body) > 0 {
-		target += " " + c.app.w.brief(string(c.body))
-	}
 	return target
 }

@@ -101,7 +101,7 @@ func newApp(config Config, r *Registry) *App {
 		unknown: map[Key]time.Time{}, intents: map[Key]bool{}, failures: map[Key]int{}, owners: newOwners(),
 	}
 	if r.Manual {
-		a.manual = &manual{}
+		a.manual = &manual{registry: r}
 	}
 	a.gate = newGate(a)
 	a.breaker = newBreaker(breakerPause)

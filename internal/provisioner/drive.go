@@ -18,6 +18,10 @@ type manual struct {
 	ctx context.Context //nolint:containedctx // as the goroutines have it that are not there
 	// due is when the guard counts next, zero while nobody has asked for it.
 	due time.Time
+	// registry is told when the app was stopped and the last look at a key has ended.
+	registry *Registry
+	looks    int
+	stopped  bool
 }
 
 // Begin is Start without goroutines. The registry must be Manual.
@@ -47,12 +51,28 @@ func (a *App) Pick() (key Key, wait time.Duration, ok bool) { return a.queue.pic
 
 // Handle is one look at a key that was picked, with everything that follows from it. It may run beside others of the same app.
 func (a *App) Handle(ctx context.Context, key Key) {
-	a.workers.Add(1)
-	defer a.workers.Done()
+	a.manual.looks++
+	defer func() {
+		a.manual.looks--
+		if a.manual.stopped && a.manual.looks == 0 {
+			a.config.Connector.Close()
+			a.manual.registry.ended(a.config.Key)
+		}
+	}()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(a.manual.ctx, cancel)()
 	a.look(ctx, key)
+}
+
+// endManually ends a stopped app once no look at a key is under way. The lock of the registry is held.
+func (a *App) endManually() {
+	a.manual.stopped = true
+	if a.manual.looks == 0 {
+		a.config.Connector.Close()
+		delete(a.manual.registry.ending, a.config.Key)
+		a.notify.App(a.config.Key)
+	}
 }
 
 // GuardDue is how long it takes until the guard has to count, false if nobody has asked for that.

@@ -111,6 +111,10 @@ func (r *Registry) Stop(key types.NamespacedName) {
 	delete(r.running, key)
 	r.ending[key] = app
 	app.cancel()
+	if r.Manual {
+		app.endManually()
+		return
+	}
 	r.ends.Go(func() {
 		app.stop()
 		r.ended(key)

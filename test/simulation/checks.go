@@ -23,7 +23,7 @@ type checks struct {
 	// touched is when a user's object was last written; left is when it was last made inactive or deleted by the identity provider.
 	touched, left map[string]time.Time
 	// owners are the object names of users by SCIM id. released are the accounts that were
-	// left as they are when their user went: app/id.
+	// left as they are when their user went: app/id, and app/SCIM id of the user.
 	owners   map[string]string
 	released map[string]bool
 	guards   map[string][]guardAt
@@ -149,7 +149,7 @@ func (c *checks) userChanged(w *world, before, after *v1alpha1.ScimUser) {
 	if after == nil {
 		for i := range before.Status.Accounts {
 			if account := &before.Status.Accounts[i]; account.State == v1alpha1.AccountOrphaned {
-				c.released[account.App+"/"+account.RemoteID] = true
+				c.released[account.App+"/"+account.RemoteID], c.released[account.App+"/"+before.SCIMID()] = true, true
 			}
 		}
 		return

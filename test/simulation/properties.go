@@ -87,7 +87,7 @@ func (w *world) asDesired(a *app, user *v1alpha1.ScimUser, given *assignment.Ass
 	who := fmt.Sprintf("%s in %s", w.short(user.Name), a.name)
 	account := w.accountOf(a, user, entry)
 	if given == nil || !user.IsActive() || !user.DeletionTimestamp.IsZero() {
-		if account != nil && isActive(account.now()) && account.interfered.IsZero() && !w.checks.released[a.name+"/"+account.id] &&
+		if account != nil && isActive(account.now()) && account.interfered.IsZero() && !w.released(a, account) &&
 			(entry == nil || entry.State != v1alpha1.AccountOrphaned) {
 			w.fail("1 active", "%s should have no access, and account %s is active; the status says %s", who, account.id, describeEntry(entry))
 		}
@@ -136,7 +136,8 @@ func (w *world) sameValues(who string, account *resource, user *v1alpha1.ScimUse
 	if have := values(body["roles"]); !slices.Equal(have, wanted) {
 		w.fail("1 roles", "%s should have the roles %v and has %v", who, wanted, have)
 	}
-	if have := text(body, "title"); have != user.Spec.Title {
+	if have := text(body, "title"); have != user.Spec.Title && (user.Spec.Title != "" || account.owner != "") {
+		// What an account had before it was linked stays where the user has no value.
 		w.fail("1 values", "%s should have the title %q and has %q", who, user.Spec.Title, have)
 	}
 	if user.Spec.Enterprise != nil {
@@ -146,11 +147,16 @@ func (w *world) sameValues(who string, account *resource, user *v1alpha1.ScimUse
 	}
 }
 
+// released is whether the account was left as it is when its user went.
+func (w *world) released(a *app, r *resource) bool {
+	return w.checks.released[a.name+"/"+r.id] || w.checks.released[a.name+"/"+r.owner]
+}
+
 // noOrphans is the second half of property 5: an active account that was made for a user who is gone.
 func (w *world) noOrphans(a *app) {
 	for _, id := range a.ids("Users") {
 		r := a.users[id]
-		if r.owner == "" || !isActive(r.now()) || !r.interfered.IsZero() || w.checks.released[a.name+"/"+id] {
+		if r.owner == "" || !isActive(r.now()) || !r.interfered.IsZero() || w.released(a, r) {
 			continue
 		}
 		user, _ := w.api.get("ScimUser", key(w.checks.owners[r.owner])).(*v1alpha1.ScimUser)

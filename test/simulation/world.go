@@ -146,6 +146,7 @@ func (w *world) newApp(name string) {
 		}
 	}
 	// Each expression costs time to compile, for each generation and process: only those stay whose values change.
+	object.Spec.Attributes = []v1alpha1.AttributeMapping{{Name: "userName", Expression: "user.userName"}}
 	for _, attribute := range profile.Attributes {
 		if !slices.Contains([]string{"userName", "title", department}, attribute.Path) {
 			object.Spec.Attributes = append(object.Spec.Attributes, v1alpha1.AttributeMapping{Name: attribute.Path})

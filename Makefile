@@ -103,7 +103,7 @@ simulate: ## Play SEEDS=2000 seeds of EVENTS=200 events against the engine, unti
 
 .PHONY: simulate-mutants
 simulate-mutants: ## Take out one fix of the engine after the other, and see that the simulation finds each of them (MUTANT=name for one).
-	go test ./test/simulation/mutants -count=1 -v -timeout 0 -mutants.seeds=$(SEEDS) '-mutants.only=$(MUTANT)'
+	go test ./test/simulation/mutants -count=1 -v -timeout 0 -mutants.seeds=$(SEEDS) '-mutants.only=$(MUTANT)' '-mutants.skip=$(SKIP)'
 
 .PHONY: bench-endpoint
 bench-endpoint: controlplane ## Measure the endpoint, as docs/performance.md says: about three quarters of an hour (BENCH=quick to see that it works, BENCH="-only=rates" for a part).

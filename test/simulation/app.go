@@ -146,12 +146,10 @@ func (a *app) change(c *call, collection, id string) answer {
 	}
 	a.w.effect(a, c, collection, r, before, after)
 	r.versions = append(r.versions, version{time.Now(), after})
-	switch {
-	case after == nil:
+	if after == nil {
 		return answer{status: http.StatusNoContent}
-	default:
-		return a.shown(id, after)
 	}
+	return a.shown(id, after)
 }
 
 // shown is the answer to a change.

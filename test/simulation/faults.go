@@ -41,13 +41,12 @@ func (s *storm) answer() answer {
 	return a
 }
 
-// fault is what one request meets.
+// fault is what one request meets, 0 for nothing.
 type fault int
 
 const (
-	faultNone fault = iota
 	// faultIgnored: a change is answered as done, without effect; the answer shows the resource as it is.
-	faultIgnored
+	faultIgnored fault = iota + 1
 	// faultNotFound: a change of a resource that exists is answered with 404.
 	faultNotFound
 	// faultAfter: a change is made and answered with 500.

@@ -485,6 +485,9 @@ func (w *world) calm() {
 		w.endFaults(w.apps[name])
 		w.apps[name].faults.losses = 0
 		w.repair(name)
+		if w.scimApp(name).Spec.Suspend && w.chance(.8) {
+			w.editApp(name, "suspend false", func(a *v1alpha1.ScimApp) { a.Spec.Suspend = false })
+		}
 	}
 	for _, p := range slices.Clone(w.processes) {
 		if p.steps >= 0 {
@@ -528,6 +531,7 @@ func (w *world) rest(why string) {
 		}
 		w.sleepUntil(at)
 	}
+	w.sleepUntil(end)
 	w.trace("at rest (%s)", why)
 }
 
@@ -536,7 +540,7 @@ func (w *world) approveAll() bool {
 	any := false
 	for _, name := range slices.Sorted(maps.Keys(w.apps)) {
 		object := w.scimApp(name)
-		if len(object.Status.Batches) > 0 {
+		if len(object.Status.Batches) > 0 && !object.Spec.Suspend {
 			w.approve(object, object.Status.Batches[0].Digest)
 			any = true
 		}

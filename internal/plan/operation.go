@@ -55,6 +55,9 @@ func (o *Operation) names(d decision) []string {
 		return o.Attributes
 	}
 	names := slices.Concat(slices.Collect(maps.Keys(d.Values)), slices.Collect(maps.Keys(ParseApplied(d.have.Applied))), d.Mapped, o.Attributes)
+	if len(o.Roles) > 0 && d.RoleAttribute != "" {
+		names = append(names, d.RoleAttribute)
+	}
 	slices.Sort(names)
 	return slices.Compact(names)
 }
@@ -161,13 +164,19 @@ func Settle(w Desired, recorded *v1alpha1.Account, op *Operation, seen Observed,
 	}
 	d := decision{Desired: w, Policy: p, have: recorded, op: op}
 	names := op.names(d)
-	after.Applied = observedHashes(ParseApplied(recorded.Applied), names, w, seen).String()
+	applied := ParseApplied(recorded.Applied)
+	hashes := observedHashes(applied, names, w, seen)
 	if slices.Contains(names, p.RoleAttribute) || len(op.Roles) > 0 {
 		after.Roles = union(recorded.Roles, op.Roles)
-		if seen.RolesShown {
+		switch written := len(op.Roles) > 0 || applied[p.RoleAttribute] != ""; {
+		case seen.RolesShown:
 			after.Roles = seen.Roles
+		case written && p.RoleAttribute != "" && len(after.Roles) > 0:
+			// The account may have them all the same, so they are written or cleared once more.
+			hashes[p.RoleAttribute] = unknownHash
 		}
 	}
+	after.Applied = hashes.String()
 	return after
 }
 

@@ -6,6 +6,7 @@ package plan
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -29,6 +30,12 @@ type Operation struct {
 const (
 	MaxAttributes      = 32
 	MaxAttributeLength = 128
+)
+
+// Limits of the roles in a status (Account.roles, AccountOperation.roles): an app may show more.
+const (
+	maxRoles      = 64
+	maxRoleLength = 256
 )
 
 // unknownHash stands in Applied for an attribute whose value in the app is not known: it differs from every value.
@@ -99,7 +106,21 @@ func (o *Operation) Status(start metav1.Time) *v1alpha1.AccountOperation {
 	if o.All {
 		more = max(more, 1)
 	}
-	return &v1alpha1.AccountOperation{Types: o.Types, Attributes: shown, MoreAttributes: more, Roles: o.Roles, StartTime: start}
+	return &v1alpha1.AccountOperation{Types: o.Types, Attributes: shown, MoreAttributes: more, Roles: boundedRoles(o.Roles, nil), StartTime: start}
+}
+
+// boundedRoles returns the roles that a status has room for, in their order. Roles that are not desired go first: they are to be revoked.
+func boundedRoles(roles, desired []string) []string {
+	if len(roles) > maxRoles {
+		roles = slices.Concat(without(roles, desired), without(roles, without(roles, desired)))[:maxRoles]
+	}
+	if slices.ContainsFunc(roles, func(role string) bool { return len(role) > maxRoleLength }) {
+		roles = slices.Clone(roles)
+		for i := range roles {
+			roles[i] = strings.ToValidUTF8(roles[i][:min(len(roles[i]), maxRoleLength)], "")
+		}
+	}
+	return roles
 }
 
 // Shown returns the names that a status has room for, and how many are left out.
@@ -176,7 +197,7 @@ func Settle(w Desired, recorded *v1alpha1.Account, op *Operation, seen Observed,
 			hashes[p.RoleAttribute] = unknownHash
 		}
 	}
-	after.Applied = hashes.String()
+	after.Applied, after.Roles = hashes.String(), boundedRoles(after.Roles, w.Roles)
 	return after
 }
 
@@ -203,5 +224,5 @@ func Linked(w Desired, seen Observed) (state v1alpha1.AccountState, roles []stri
 	if seen.Active {
 		state = v1alpha1.AccountActive
 	}
-	return state, seen.Roles, observedHashes(nil, slices.Collect(maps.Keys(w.Values)), w, seen)
+	return state, boundedRoles(seen.Roles, w.Roles), observedHashes(nil, slices.Collect(maps.Keys(w.Values)), w, seen)
 }

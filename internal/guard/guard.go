@@ -119,13 +119,14 @@ func divide(limits Limits, count Count, held, free []Revocation) (pass, hold []R
 	return pass, hold
 }
 
-// leaversRoom is how many leavers may pass although something is held. Leavers who are a mass by themselves are held like any other.
+// leaversRoom is how many leavers may pass although something is held. Leavers who are a mass by themselves are held like any other. Whatever batches came and went within
+// the window, no more than the threshold and the leavers' number pass altogether.
 func leaversRoom(limits Limits, count Count, threshold int, free []Revocation) int {
 	leavers := users(nil, slices.DeleteFunc(slices.Clone(free), func(r Revocation) bool { return !r.ByProvider }))
 	if len(leavers) > threshold || all(count.Active, leavers) {
 		return 0
 	}
-	return max(0, limits.Leavers-count.LeaversPassed)
+	return max(0, min(limits.Leavers-count.LeaversPassed, threshold+limits.Leavers-len(count.Done)-count.Unnamed))
 }
 
 // all is whether every account of a small app is concerned.

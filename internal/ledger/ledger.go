@@ -87,6 +87,7 @@ type entry struct {
 	absentSince time.Time
 	attempt     Attempt
 	tried       bool
+	triedAt     time.Time
 	failures    int
 	woken       int
 	verdict     Verdict

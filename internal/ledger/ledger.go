@@ -110,6 +110,13 @@ func newLedger(clk clock.PassiveClock, started time.Time) *Ledger {
 	}
 }
 
+// begin says when this process took over.
+func (l *Ledger) begin(started time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.started = started
+}
+
 // SetSettle says how long the app may not show a write.
 func (l *Ledger) SetSettle(settle time.Duration) {
 	l.mu.Lock()

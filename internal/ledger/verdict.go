@@ -170,6 +170,17 @@ type Revoked struct {
 	// Kind and Name of the object that waits for the record.
 	Kind Kind
 	Name string
+
+	// recordedAt is which revocation of the user the record tells of.
+	recordedAt time.Time
+}
+
+// recordAge is how much older than a revocation the record of an earlier one of the same user may be: the record ends that much too early.
+const recordAge = 5 * time.Minute
+
+// recordedFor is whether the record tells of a revocation at that time.
+func (r Revoked) recordedFor(at time.Time) bool {
+	return r.Recorded && at.Sub(r.recordedAt) < recordAge
 }
 
 // AddRevoked says that a user lost access, or is about to. What was recorded before stays so.
@@ -178,7 +189,8 @@ func (l *Ledger) AddRevoked(user string, r Revoked) {
 	defer l.mu.Unlock()
 	l.trimRevoked()
 	before := l.revoked[user]
-	r.Record, r.Recorded, r.Kind, r.Name = r.Record || before.Record, before.Recorded, before.Kind, before.Name
+	r.Record, r.Recorded, r.recordedAt = r.Record || before.Record, before.recordedFor(r.At), before.recordedAt
+	r.Kind, r.Name = before.Kind, before.Name
 	r.Approved = r.Approved && (before.At.IsZero() || before.Approved)
 	l.revoked[user] = r
 }
@@ -188,9 +200,13 @@ func (l *Ledger) AddRevoked(user string, r Revoked) {
 func (l *Ledger) AskRecord(user string, r Revoked) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.trimRevoked()
 	have, ok := l.revoked[user]
-	if !ok {
+	switch {
+	case !ok:
 		have = r
+	case have.Recorded && !have.Approved && !have.recordedFor(r.At):
+		have.At, have.Recorded = r.At, false
 	}
 	have.Record, have.Kind, have.Name = true, r.Kind, r.Name
 	l.revoked[user] = have
@@ -201,6 +217,7 @@ func (l *Ledger) AskRecord(user string, r Revoked) bool {
 func (l *Ledger) WasApproved(user string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.trimRevoked()
 	return l.revoked[user].Approved
 }
 
@@ -221,7 +238,7 @@ func (l *Ledger) MarkRecorded(users []string) []Revoked {
 	var waiting []Revoked
 	for _, user := range users {
 		if have, ok := l.revoked[user]; ok {
-			have.Recorded = true
+			have.Recorded, have.recordedAt = true, have.At
 			l.revoked[user] = have
 			waiting = append(waiting, have)
 		}

@@ -451,6 +451,8 @@ func reasonOf(kind connector.Kind) string {
 		return v1alpha1.ReasonServerError
 	case connector.Unsupported:
 		return v1alpha1.ReasonUnsupportedFeature
+	case connector.UnusableAnswer:
+		return v1alpha1.ReasonUnusableAnswer
 	case connector.Conflict:
 		return v1alpha1.ReasonAccountConflict
 	case connector.Invalid:

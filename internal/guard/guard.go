@@ -194,6 +194,6 @@ func InForce(spec *v1alpha1.Guard, status *v1alpha1.GuardStatus, now time.Time) 
 	case !now.Before(after.LooserFrom.Time):
 		strict, after.LooserFrom = wanted, nil
 	}
-	after.Minimum, after.Percent, after.LeaversPerHour = int32(strict.Minimum), int32(strict.Percent), int32(strict.Leavers) //nolint:gosec // the CRD bounds them
+	after.Minimum, after.Percent, after.LeaversPerHour = int32(strict.Minimum), int32(strict.Percent), int32(strict.Leavers)
 	return strict, after
 }

@@ -62,7 +62,7 @@ func (l *Ledger) CountFailure(id ID) int32 {
 	defer l.mu.Unlock()
 	e := l.entry(id)
 	e.failures = min(e.failures+1, 1000)
-	return int32(e.failures) //nolint:gosec // at most 1000
+	return int32(e.failures)
 }
 
 // Failures is how many failures in a row were the app's.

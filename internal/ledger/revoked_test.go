@@ -75,8 +75,10 @@ func TestApprovalEndsWithTheWindow(t *testing.T) {
 func TestRecordIsAskedForOnce(t *testing.T) {
 	p := newProcess(t)
 	group := ledger.Revoked{At: p.Now(), Kind: ledger.Group, Name: "staff"}
-	if p.AskRecord("kim", group) || p.AskRecord("kim", group) {
-		t.Error("recorded before the status says so")
+	for range 2 {
+		if p.AskRecord("kim", group) {
+			t.Error("recorded before the status says so")
+		}
 	}
 	records, added := ledger.RecordRevoked(nil, p.RevokedUsers(), p.Now())
 	if len(records) != 1 || !slices.Equal(added, []string{"kim"}) {

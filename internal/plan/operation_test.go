@@ -102,7 +102,7 @@ func TestDecideWithOperation(t *testing.T) {
 		"update with active, superseded, no longer assigned":  {wanted(unassigned), account(disabled), late(operation(v1alpha1.ActionUpdate, "title")), policy(writesActive), observe},
 		"update with active, no longer assigned":              {wanted(unassigned), account(disabled), operation(v1alpha1.ActionUpdate, "title"), policy(writesActive), deactivate},
 		"update with active, no longer assigned, feature off": {wanted(unassigned), account(disabled), operation(v1alpha1.ActionUpdate, "title"), policy(writesActive, off(deactivation)), observe},
-		"update without active, no longer assigned":           {wanted(unassigned), account(disabled), operation(v1alpha1.ActionUpdate, "title"), policy(), inSync},
+		"update without active, no longer assigned":           {wanted(unassigned), account(disabled), operation(v1alpha1.ActionUpdate, "title"), policy(), observe},
 		"anything, no longer assigned":                        {wanted(unassigned), account(active), anything, policy(), deactivate},
 		"anything, inactive":                                  {wanted(inactive), account(disabled), anything, policy(), deactivate},
 		"deactivate superseded, active again":                 {wanted(unassigned), account(active), late(operation(v1alpha1.ActionDeactivate)), policy(), deactivate},
@@ -111,7 +111,7 @@ func TestDecideWithOperation(t *testing.T) {
 		"update, feature off: active in either state":         {wanted(unassigned), account(active), operation(v1alpha1.ActionUpdate, "title"), policy(off(deactivation)), because(v1alpha1.ReasonFeatureOff)},
 		"deactivate, feature off, deleted":                    {wanted(deleted), account(active), operation(v1alpha1.ActionDeactivate), policy(off(deactivation)), release},
 		"deactivate, Orphan":                                  {wanted(unassigned), account(active), operation(v1alpha1.ActionDeactivate), policy(deprovisioning(v1alpha1.DeprovisionOrphan)), release},
-		"deactivate of an inactive account":                   {wanted(unassigned), account(disabled), operation(v1alpha1.ActionDeactivate), policy(), inSync},
+		"deactivate of an inactive account":                   {wanted(unassigned), account(disabled), operation(v1alpha1.ActionDeactivate), policy(), observe},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := plan.Decide(tc.w, tc.have, tc.op, tc.p)

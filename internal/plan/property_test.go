@@ -184,7 +184,7 @@ func (s *simulation) endsWrong(step plan.Step) string {
 		return "in sync though an account may have been created"
 	case !use && s.app != nil && s.app.active && s.have != nil && s.have.State != v1alpha1.AccountOrphaned:
 		return "in sync with an account that is too many"
-	case use && s.op != nil:
+	case s.op != nil:
 		return "in sync with an operation that is not settled"
 	case use && (s.app == nil || !s.app.active):
 		return "in sync without an account that can be used"

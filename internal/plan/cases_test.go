@@ -27,11 +27,11 @@ func TestRolePatchLosesItsAnswerThenMappingIsDeleted(t *testing.T) {
 	w, p := wanted(unassigned, noRolesWanted), policy(writesActive)
 	step := plan.Decide(w, have, op, p)
 	same(t, "the mapping is deleted", deactivate, step)
-	if plan.Announced(step, stored(op), false) {
+	if plan.Announced(step, w, p, stored(op), false) {
 		t.Error("the status does not tell of the deactivation")
 	}
 	both := plan.Merge(op, plan.OperationOf(step, w, p))
-	if !plan.Announced(step, stored(both), false) {
+	if !plan.Announced(step, w, p, stored(both), false) {
 		t.Error("the deactivation is announced and must be made")
 	}
 	// After a crash, both are possible; the deactivation still goes first.

@@ -6,7 +6,7 @@ package plan
 import (
 	"maps"
 	"slices"
-	"strings"
+	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -114,13 +114,13 @@ func boundedRoles(roles, desired []string) []string {
 	if len(roles) > maxRoles {
 		roles = slices.Concat(without(roles, desired), without(roles, without(roles, desired)))[:maxRoles]
 	}
-	if slices.ContainsFunc(roles, func(role string) bool { return len(role) > maxRoleLength }) {
-		roles = slices.Clone(roles)
-		for i := range roles {
-			roles[i] = strings.ToValidUTF8(roles[i][:min(len(roles[i]), maxRoleLength)], "")
+	bounded := slices.Clone(roles)
+	for i, role := range bounded {
+		if utf8.RuneCountInString(role) > maxRoleLength {
+			bounded[i] = string([]rune(role)[:maxRoleLength])
 		}
 	}
-	return roles
+	return bounded
 }
 
 // Shown returns the names that a status has room for, and how many are left out.
@@ -145,7 +145,7 @@ func ParseOperation(stored *v1alpha1.AccountOperation) *Operation {
 
 // Announced is whether the step may be taken: after a crash, the next process sees that it may have been. stored is the account status as etcd has it. behind: the
 // user's spec has changed since the status was written, which announces every change of an account that exists.
-func Announced(step Step, stored *v1alpha1.Account, behind bool) bool {
+func Announced(step Step, w Desired, p Policy, stored *v1alpha1.Account, behind bool) bool {
 	switch step.Action {
 	case "", v1alpha1.ActionRelease, v1alpha1.ActionObserve:
 		return true
@@ -159,8 +159,10 @@ func Announced(step Step, stored *v1alpha1.Account, behind bool) bool {
 		// The account of a create is looked up again in any case.
 		return stored != nil && stored.State == v1alpha1.AccountCreating
 	}
-	op := ParseOperation(stored.Operation)
-	return op.may(step.Action) && (op.All || len(without(slices.Concat(step.Set, step.Clear), op.Attributes)) == 0)
+	op, call := ParseOperation(stored.Operation), OperationOf(step, w, p)
+	// A role that the status does not tell of would be given, and taken again without the guard.
+	roles := len(op.Roles) == maxRoles || len(without(boundedRoles(call.Roles, nil), op.Roles)) == 0
+	return op.may(step.Action) && roles && (op.All || len(without(call.Attributes, op.Attributes)) == 0)
 }
 
 // Observed is what the app shows of an account.

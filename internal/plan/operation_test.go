@@ -222,15 +222,19 @@ func TestAnnounced(t *testing.T) {
 		"one that the spec tells of":       {step: deactivate, have: account(v1alpha1.AccountActive), behind: true, want: true},
 		"one that the status tells of":     {step: deactivate, have: stored(operation(v1alpha1.ActionDeactivate)), want: true},
 		"another than the status tells of": {step: reactivate, have: stored(operation(v1alpha1.ActionDeactivate))},
-		"one of several":                   {step: reactivate, have: stored(&plan.Operation{Types: []v1alpha1.AccountAction{v1alpha1.ActionDeactivate, v1alpha1.ActionReactivate}}), want: true},
+		"one of several":                   {step: reactivate, have: stored(&plan.Operation{Types: []v1alpha1.AccountAction{v1alpha1.ActionDeactivate, v1alpha1.ActionReactivate}, Roles: []string{"viewer"}}), want: true},
 		"anything":                         {step: deactivate, have: stored(&plan.Operation{All: true}), want: true},
 		"more attributes than announced":   {step: update("roles", "title"), have: stored(operation(v1alpha1.ActionUpdate, "title"))},
 		"all attributes announced":         {step: update("title"), have: stored(operation(v1alpha1.ActionUpdate, "roles", "title")), want: true},
 		"an attribute cleared":             {step: plan.Step{Action: v1alpha1.ActionUpdate, Clear: []string{"title"}}, have: stored(operation(v1alpha1.ActionUpdate, "nickName"))},
+		"another role than announced":      {step: update("roles"), have: stored(giving(v1alpha1.ActionUpdate, "admin"))},
+		"the role announced":               {step: update("roles"), have: stored(giving(v1alpha1.ActionUpdate, "admin", "viewer")), want: true},
+		"a reactivation gives a role":      {step: reactivate, have: stored(operation(v1alpha1.ActionReactivate))},
+		"as many roles as are shown":       {step: update("roles"), have: stored(giving(v1alpha1.ActionUpdate, manyNames(200)...)), want: true},
 		"more names than are shown":        {step: update("zz"), have: stored(operation(v1alpha1.ActionUpdate, manyNames(plan.MaxAttributes+1)...)), want: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := plan.Announced(tc.step, tc.have, tc.behind); got != tc.want {
+			if got := plan.Announced(tc.step, wanted(), policy(), tc.have, tc.behind); got != tc.want {
 				t.Errorf("announced is %t, want %t", got, tc.want)
 			}
 		})

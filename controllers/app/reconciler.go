@@ -51,8 +51,7 @@ type Reconciler struct {
 	// NewConnector makes the connector of an app; nil is scimconn.New.
 	NewConnector func(scimconn.Options) (connector.Connector, error)
 	// Egress says which addresses apps may have; nil is all of them.
-	Egress *egress.Policy
-
+	Egress  *egress.Policy
 	sweeper *kube.Sweeper
 
 	mu    sync.Mutex

@@ -346,5 +346,20 @@ func (c *checks) approved(w *world, object *v1alpha1.ScimApp, digest string) {
 	}
 }
 
-// operationsKept: no write of a status erases an operation that is not settled. Statuses have none yet.
-func (w *world) operationsKept(_, _ *v1alpha1.ScimUser) {}
+// operationsKept: a write of a status erases an operation only when it is settled, so that the app agrees with what is recorded.
+func (w *world) operationsKept(before, after *v1alpha1.ScimUser) {
+	for i := range after.Status.Accounts {
+		account := &after.Status.Accounts[i]
+		was := before.Status.Account(account.App)
+		if was == nil || was.Operation == nil || account.Operation != nil || was.RemoteID != account.RemoteID {
+			continue
+		}
+		r := w.apps[account.App].users[account.RemoteID]
+		if r.now() == nil || !r.interfered.IsZero() || account.State == v1alpha1.AccountOrphaned {
+			continue
+		}
+		if active := account.State == v1alpha1.AccountActive; active != isActive(r.now()) {
+			w.fail("1 operation", "the operation of %s in %s is erased, and the account is active %t in the app, recorded as %s", w.short(after.Name), account.App, !active, account.State)
+		}
+	}
+}

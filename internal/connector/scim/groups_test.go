@@ -136,11 +136,10 @@ func TestGroupLifeCycle(t *testing.T) {
 				t.Fatal(err)
 			}
 			wantMembers(t, app, "Sales")
-			for range 2 { // deleting twice succeeds
-				if err := c.DeleteGroup(ctx, created.ID); err != nil {
-					t.Errorf("DeleteGroup: %v", err)
-				}
+			if err := c.DeleteGroup(ctx, created.ID); err != nil {
+				t.Errorf("DeleteGroup: %v", err)
 			}
+			wantKind(t, c.DeleteGroup(ctx, created.ID), connector.NotFound)
 		})
 	}
 }

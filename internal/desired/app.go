@@ -78,7 +78,7 @@ func compileApp(app *v1alpha1.ScimApp) (*App, error) {
 	for _, userName := range app.Spec.ProtectedAccounts {
 		a.protected[scim.Fold(userName)] = true
 	}
-	if err := checkAttributes(app.Spec.Attributes); err != nil {
+	if err := checkAttributes(app.Spec.Attributes, a.roles.Attribute); err != nil {
 		return nil, err
 	}
 	attributes := mapping.Merge(profileAttributes(profile), app.Spec.Attributes)
@@ -100,15 +100,29 @@ func compileApp(app *v1alpha1.ScimApp) (*App, error) {
 }
 
 // checkAttributes refuses a mapping of active, in any letter case: who has access is decided by role mappings, features and the mass-change guard, and an attribute would
-// bypass all of them.
-func checkAttributes(attributes []v1alpha1.AttributeMapping) error {
+// bypass all of them. So would the role attribute under another spelling, or a part of it.
+func checkAttributes(attributes []v1alpha1.AttributeMapping, roleAttribute string) error {
+	_, roles := splitURN(roleAttribute)
 	for i := range attributes {
-		_, name := splitURN(attributes[i].Name)
-		if strings.EqualFold(name, "active") {
-			return fmt.Errorf("spec.attributes: %q cannot be mapped; remove it: role mappings decide whether an account is active", attributes[i].Name)
+		path := attributes[i].Name
+		_, name := splitURN(path)
+		switch {
+		case strings.EqualFold(name, "active"):
+			return fmt.Errorf("spec.attributes: %q cannot be mapped; remove it: role mappings decide whether an account is active", path)
+		case roles != "" && path != roleAttribute && within(name, roles):
+			return fmt.Errorf("spec.attributes: %q is a part or another spelling of the role attribute; map %q as a whole, or use role mappings", path, roleAttribute)
 		}
 	}
 	return nil
+}
+
+// within is whether a path is an attribute, in any letter case, or a part of it.
+func within(path, attribute string) bool {
+	if len(path) < len(attribute) || !strings.EqualFold(path[:len(attribute)], attribute) {
+		return false
+	}
+	rest := path[len(attribute):]
+	return rest == "" || rest[0] == '.' || rest[0] == '['
 }
 
 // splitURN splits a path into the URN of its schema, empty for none, and the rest. Only the core schema's active switches an account.

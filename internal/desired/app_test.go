@@ -33,6 +33,19 @@ func TestAttributeMappingOfActiveIsRefused(t *testing.T) {
 	}
 }
 
+// What is not spelled as the role attribute would not count as roles.
+func TestRoleAttributeIsMappedAsAWholeUnderItsOwnName(t *testing.T) {
+	for name, refused := range map[string]bool{
+		"roles": false, "Roles": true, "urn:ietf:params:scim:schemas:core:2.0:User:roles": true, "roles.value": true, `roles[type eq "x"]`: true, "rolesSince": false,
+	} {
+		app := pt.App("crm")
+		app.Spec.Attributes = []v1alpha1.AttributeMapping{{Name: name, Expression: `user.userName`}}
+		if _, err := desired.CompileApp(app); (err != nil) != refused {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // Roles count as roles wherever they come from: here from an attribute mapping and not from role mappings.
 func TestMappedRoleAttributeCountsAsRoles(t *testing.T) {
 	cache := pt.NewCache()

@@ -243,6 +243,6 @@ func GroupMapping(name, app string, group *v1alpha1.ScimGroup, roles ...string) 
 var Now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // NewView makes a view of a cache with an empty book whose clock stands still at Now.
-func NewView(cache *Cache) *desired.View {
+func NewView(cache client.Reader) *desired.View {
 	return desired.NewView(cache, ledger.NewBook(clocktesting.NewFakePassiveClock(Now)))
 }

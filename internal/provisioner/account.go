@@ -55,6 +55,10 @@ func (w *Worker) syncAccount(ctx context.Context, key Key, line *line) error {
 	if account == nil || account.App == nil || account.Step.Action == "" {
 		w.gate.made(line.id)
 		w.ledger.Settled(line.id)
+		if account == nil {
+			// Not even a create is announced.
+			w.ledger.KnownAgain(line.id)
+		}
 		return w.idle(ctx, line)
 	}
 	call := &accountCall{line: line, worker: w, key: key, user: user, view: view, AccountView: *account}

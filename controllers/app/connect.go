@@ -42,6 +42,9 @@ type connection struct {
 	reason, message string
 	attempts        int32
 	retry           time.Time
+	// address is the base URL; paused is until when the app at it asked not to be called.
+	address string
+	paused  time.Time
 	// counted is when the app's accounts were counted last.
 	counted time.Time
 	// closing: the guard held changes then that did not stand in the users' statuses.
@@ -72,6 +75,7 @@ func (r *Reconciler) connect(ctx context.Context, s *scope) error {
 	}
 	s.connection = r.connectionOf(s, fingerprint(s.app, options), credentials(s.app, options))
 	running := r.Apps.Get(s.key)
+	r.notePause(s, running)
 	if running != nil && !s.connection.tested && !s.connection.good {
 		// It runs with the credentials of before: an old token, another address.
 		r.Apps.Stop(s.key)
@@ -88,9 +92,10 @@ func (r *Reconciler) connect(ctx context.Context, s *scope) error {
 
 // disconnect stops the app and its credential test.
 func (r *Reconciler) disconnect(s *scope) {
+	s.connection = r.connectionOf(s, "", "")
+	r.notePause(s, r.Apps.Get(s.key))
 	r.Apps.Stop(s.key)
 	r.Prober.Cancel(s.key)
-	s.connection = r.connectionOf(s, "", "")
 }
 
 // connectionOf is the connection as it was left by the last reconcile, or a new one if it is made of something else.
@@ -104,8 +109,11 @@ func (r *Reconciler) connectionOf(s *scope, fingerprint, credentials string) *co
 	if before != nil && before.fingerprint == fingerprint {
 		return before
 	}
-	next := &connection{fingerprint: fingerprint, credentials: credentials, first: before == nil}
+	next := &connection{fingerprint: fingerprint, credentials: credentials, first: before == nil, address: address(s)}
 	if before != nil {
+		if before.address == next.address {
+			next.paused = before.paused
+		}
 		next.counted, next.closing = before.counted, before.closing
 		next.good = credentials != "" && before.credentials == credentials && (before.tested || before.good)
 	}

@@ -26,7 +26,8 @@ func (r *Reconciler) test(ctx context.Context, s *scope, options scimconn.Option
 	if exists {
 		return nil
 	}
-	if wait := s.connection.retry.Sub(r.Clock.Now()); wait > 0 {
+	now := r.Clock.Now()
+	if wait := max(s.connection.retry.Sub(now), s.connection.paused.Sub(now)); wait > 0 {
 		s.soon(wait)
 		return nil
 	}
@@ -53,7 +54,7 @@ func (r *Reconciler) conclude(ctx context.Context, s *scope, result *TestResult,
 		r.Prober.Cancel(s.key)
 		r.Apps.Stop(s.key)
 		r.failed(s, result.Err)
-		return nil
+		return nil //nolint:nilerr // it stands in the status
 	}
 	if running != nil && s.connection.tested {
 		r.Prober.Cancel(s.key)
@@ -74,7 +75,9 @@ func (r *Reconciler) conclude(ctx context.Context, s *scope, result *TestResult,
 }
 
 func (r *Reconciler) runConfig(s *scope, conn connector.Connector) provisioner.Config {
-	config := provisioner.Config{Key: s.key, Connector: conn, Settle: s.compiled.Profile.SettleTime, Credentials: s.connection.credentials}
+	config := provisioner.Config{
+		Key: s.key, Connector: conn, Settle: s.compiled.Profile.SettleTime, Credentials: s.connection.credentials, PausedUntil: s.connection.paused,
+	}
 	if s.app.Spec.Limits != nil {
 		config.Concurrency = int(s.app.Spec.Limits.Concurrency)
 	}
@@ -92,7 +95,9 @@ func (r *Reconciler) failed(s *scope, err error) {
 	c.tested, c.good, c.first = false, false, false
 	c.attempts++
 	c.reason, c.message = provisioner.ReasonOf(err), err.Error()
+	now := r.Clock.Now()
+	c.noteRateLimit(err, now)
 	wait := kube.Jitter(testWait(err, c.attempts))
-	c.retry = r.Clock.Now().Add(wait)
+	c.retry = now.Add(wait)
 	s.soon(wait)
 }

@@ -84,7 +84,9 @@ func (d *desk) run(t *testing.T) {
 	go func() { ended <- d.Start(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		<-ended
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 	})
 	synctest.Wait()
 }
@@ -108,8 +110,11 @@ func (d *desk) hangs() []*tested {
 	return apps
 }
 
-// pass lets simulated time pass.
-func pass(d time.Duration) { <-time.After(d) }
+// pass lets simulated time pass, and what is due then happen.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
 
 func key(namespace, name string) types.NamespacedName {
 	return types.NamespacedName{Namespace: namespace, Name: name}
@@ -268,7 +273,9 @@ func TestTestsWaitForTheProberToStartAndEndWithIt(t *testing.T) {
 		go func() { ended <- d.Start(ctx) }()
 		synctest.Wait()
 		cancel()
-		<-ended
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 		if slices.ContainsFunc(apps, func(c *tested) bool { return !c.closed }) {
 			t.Error("a connector is left open")
 		}

@@ -104,6 +104,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		}
 	}
 	setStatus(s, r.stateOf(s))
+	setPause(s, r.Clock.Now())
 	_, err := kube.PatchStatus(ctx, r.Client, before, s.app)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return ctrl.Result{RequeueAfter: kube.Jitter(100 * time.Millisecond)}, nil

@@ -176,7 +176,7 @@ func setConnection(s *scope, state runState) {
 		credentials(metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "the app accepted the credentials")
 		setReachable(reachable, health)
 	default:
-		credentials(metav1.ConditionUnknown, v1alpha1.ReasonNotTested, "not tested: the app does not answer the test")
+		credentials(metav1.ConditionUnknown, v1alpha1.ReasonNotTested, "not tested: "+untestedBecause(health.Reason))
 		setReachable(reachable, health)
 	}
 }
@@ -184,6 +184,10 @@ func setConnection(s *scope, state runState) {
 func setReachable(reachable func(metav1.ConditionStatus, string, string), health provisioner.Health) {
 	if health.Reason == "" {
 		reachable(metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "the app answers")
+		return
+	}
+	if health.Reason == v1alpha1.ReasonRateLimited {
+		reachable(metav1.ConditionTrue, v1alpha1.ReasonRateLimited, "the app asked for no calls for a while; pending changes are queued")
 		return
 	}
 	reachable(metav1.ConditionFalse, health.Reason, advice(health.Reason, health.Message))

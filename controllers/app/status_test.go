@@ -97,9 +97,9 @@ func TestCountersAndBatches(t *testing.T) {
 	// One that was seen when it was not whole yet, as after a restart.
 	app.Status.Batches = []v1alpha1.HeldBatch{{Digest: "b1", Changes: 1, Remaining: 1, Message: "Deactivate 1"}}
 	for i := range 12 {
-		census.Held = append(census.Held, desired.HeldChange{Name: fmt.Sprintf("user-%02d", 11-i), Effect: "Deactivate", Batch: "b1", Users: 1})
+		census.Held = append(census.Held, desired.HeldChange{Name: fmt.Sprintf("user-%02d", 11-i), Effect: string(v1alpha1.ActionDeactivate), Users: 1, Batch: "b1"})
 	}
-	census.Held = append(census.Held, desired.HeldChange{Name: "kim", Effect: "Update", Batch: "b2", Users: 1})
+	census.Held = append(census.Held, desired.HeldChange{Name: "kim", Effect: string(v1alpha1.ActionUpdate), Users: 1, Batch: "b2"})
 	s := &scope{app: app, connection: &connection{tested: true}, census: census}
 	setStatus(s, runState{})
 	status := &app.Status
@@ -138,7 +138,7 @@ func TestCountersAndBatches(t *testing.T) {
 func TestStatusShowsAsManyBatchesAsItHolds(t *testing.T) {
 	s := &scope{app: pt.App("crm"), census: &desired.AppCensus{}}
 	for i := range 20 {
-		s.census.Held = append(s.census.Held, desired.HeldChange{Name: "kim", Effect: "Delete", Batch: fmt.Sprintf("b%02d", i), Users: 1})
+		s.census.Held = append(s.census.Held, desired.HeldChange{Name: "kim", Effect: string(v1alpha1.ActionDelete), Users: 1, Batch: fmt.Sprintf("b%02d", i)})
 	}
 	if got := batches(s); len(got) != maxBatches || got[0].Digest != "b00" {
 		t.Errorf("%d batches: %v", len(got), got)

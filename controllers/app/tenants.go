@@ -4,6 +4,8 @@
 package app
 
 import (
+	"cmp"
+	"slices"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -50,7 +52,7 @@ func (t *tenants) claim(app *v1alpha1.ScimApp, own tenant) (wake []types.Namespa
 			wake = append(wake, other)
 		}
 	}
-	return append(wake, t.blockedBy(key)...), t.version
+	return sorted(append(wake, t.blockedBy(key)...)), t.version
 }
 
 // alone is whether nobody held the app's tenant when the claims were as they are.
@@ -85,7 +87,7 @@ func (t *tenants) drop(key types.NamespacedName) []types.NamespacedName {
 	delete(t.claims, key)
 	delete(t.checked, key)
 	delete(t.blocked, key)
-	return t.blockedBy(key)
+	return sorted(t.blockedBy(key))
 }
 
 func (t *tenants) blockedBy(holder types.NamespacedName) []types.NamespacedName {
@@ -95,5 +97,10 @@ func (t *tenants) blockedBy(holder types.NamespacedName) []types.NamespacedName 
 			keys = append(keys, key)
 		}
 	}
+	return keys
+}
+
+func sorted(keys []types.NamespacedName) []types.NamespacedName {
+	slices.SortFunc(keys, func(a, b types.NamespacedName) int { return cmp.Compare(a.String(), b.String()) })
 	return keys
 }

@@ -31,3 +31,11 @@ func stands(s *scope, condition metav1.Condition) bool {
 	}
 	return s.connection.good || s.connection.first && condition.ObservedGeneration == s.app.Generation
 }
+
+// untestedBecause is why the last test of the credentials found out nothing.
+func untestedBecause(reason string) string {
+	if reason == v1alpha1.ReasonRateLimited {
+		return "the app asked to wait; the test is repeated"
+	}
+	return "the app does not answer the test; it is repeated"
+}

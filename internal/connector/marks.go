@@ -57,19 +57,28 @@ func (m *marks) markAll(needles map[needle]struct{}) {
 	for again := true; again; {
 		again = false
 		for n := range needles {
-			for at := 0; at < len(m.folded); {
-				i := strings.Index(m.folded[at:], n.text)
-				if i < 0 {
-					break
-				}
-				start := at + i
-				at = start + 1
-				if first, end := m.span(start, start+len(n.text)); !n.word || m.standsAlone(first, end) {
-					again = m.mark(first, end) || again
-				}
-			}
+			again = m.markNeedle(n) || again
 		}
 	}
+}
+
+// markNeedle hides the occurrences of one needle and reports whether one was shown before.
+func (m *marks) markNeedle(n needle) bool {
+	fresh, marked := false, 0
+	for at := 0; at < len(m.folded); {
+		i := strings.Index(m.folded[at:], n.text)
+		if i < 0 {
+			break
+		}
+		start := at + i
+		at = start + 1 // occurrences may overlap
+		first, end := m.span(start, start+len(n.text))
+		if !n.word || m.standsAlone(first, end) {
+			fresh = m.mark(max(first, marked), end) || fresh
+			marked = end
+		}
+	}
+	return fresh
 }
 
 // span returns the bytes of text that a part of the folded text comes from.

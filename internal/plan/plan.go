@@ -147,6 +147,9 @@ func (d decision) unassigned() Step {
 	switch d.have.State {
 	case v1alpha1.AccountActive, v1alpha1.AccountInactive:
 		switch {
+		case !d.mayBeActive() && d.op != nil:
+			// Nobody has access; what the operation has done is still to be seen.
+			return Step{Action: v1alpha1.ActionObserve}
 		case !d.mayBeActive():
 			return Step{InSync: true}
 		case d.op != nil && d.op.Superseded && d.have.State == v1alpha1.AccountInactive:

@@ -14,14 +14,16 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
-	"github.com/scim-operator/scim-operator/internal/connector/connectortest"
+	"github.com/scim-operator/scim-operator/internal/connector"
+	"github.com/scim-operator/scim-operator/internal/desired"
 	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
+	"github.com/scim-operator/scim-operator/internal/ledger"
 )
 
 func TestRegistryRunsAppsOnlyWhileItLeads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		registry, _ := newTestRegistry()
-		first, second := connectortest.NewScript(), connectortest.NewScript()
+		first, second := &tester{}, &tester{}
 		if registry.Run(Config{Key: pt.Key("crm"), Connector: first}) {
 			t.Fatal("it runs an app before it leads")
 		}
@@ -33,7 +35,7 @@ func TestRegistryRunsAppsOnlyWhileItLeads(t *testing.T) {
 		}
 		cancel()
 		synctest.Wait()
-		if !first.Closed || registry.Get(pt.Key("crm")) != nil {
+		if !first.closed.Load() || registry.Get(pt.Key("crm")) != nil {
 			t.Error("an app runs on after leadership is lost")
 		}
 		if registry.Run(Config{Key: pt.Key("crm"), Connector: second}) {
@@ -43,16 +45,23 @@ func TestRegistryRunsAppsOnlyWhileItLeads(t *testing.T) {
 	})
 }
 
-// stubborn is a connector whose credential test returns only when it is released, as a call that does not notice its cancellation.
-type stubborn struct {
-	*connectortest.Script
+// tester is a connector of which only the credential test is called.
+type tester struct {
+	connector.Connector
+	// release ends a test; nil answers at once.
 	release chan struct{}
+	closed  atomic.Bool
 }
 
-func (s *stubborn) Test(context.Context) error {
-	<-s.release
+// Test ignores its context, as a call does that does not notice its cancellation.
+func (c *tester) Test(context.Context) error {
+	if c.release != nil {
+		<-c.release
+	}
 	return nil
 }
+
+func (c *tester) Close() { c.closed.Store(true) }
 
 func TestStoppedAppEndsOutsideOfTheReconcile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -60,15 +69,15 @@ func TestStoppedAppEndsOutsideOfTheReconcile(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() { _ = registry.Start(ctx) }()
 		synctest.Wait()
-		former, successor := &stubborn{Script: connectortest.NewScript(), release: make(chan struct{})}, connectortest.NewScript()
+		former, successor := &tester{release: make(chan struct{})}, &tester{}
 		if !registry.Run(Config{Key: pt.Key("crm"), Connector: former}) {
 			t.Fatal("it does not run the app")
 		}
 		app := registry.Get(pt.Key("crm"))
-		app.enter()
 		go func() {
+			app.enter()
 			defer app.leave()
-			_ = app.test(ctx)
+			_ = app.test(ctx) // the test never fails
 		}()
 		synctest.Wait()
 		registry.Stop(pt.Key("crm"))
@@ -79,13 +88,13 @@ func TestStoppedAppEndsOutsideOfTheReconcile(t *testing.T) {
 		if registry.Run(Config{Key: pt.Key("crm"), Connector: successor}) {
 			t.Error("the successor runs while a call of the former app is under way")
 		}
-		if former.Closed || told.Load() != 0 {
-			t.Errorf("closed %t, told %d times, although a call is under way", former.Closed, told.Load())
+		if former.closed.Load() || told.Load() != 0 {
+			t.Errorf("closed %t, told %d times, although a call is under way", former.closed.Load(), told.Load())
 		}
 		close(former.release)
 		synctest.Wait()
-		if !former.Closed || told.Load() != 1 {
-			t.Errorf("closed %t, told %d times, although no call is under way", former.Closed, told.Load())
+		if !former.closed.Load() || told.Load() != 1 {
+			t.Errorf("closed %t, told %d times, although no call is under way", former.closed.Load(), told.Load())
 		}
 		if !registry.Run(Config{Key: pt.Key("crm"), Connector: successor}) {
 			t.Error("the successor does not run")
@@ -97,7 +106,7 @@ func TestStoppedAppEndsOutsideOfTheReconcile(t *testing.T) {
 // newTestRegistry makes a registry that counts how often the reconciler of apps is told.
 func newTestRegistry() (*Registry, *atomic.Int32) {
 	var told atomic.Int32
-	registry := NewRegistry(pt.NewView(pt.NewCache()), clock.RealClock{}, logr.Discard(), NewMetrics(prometheus.NewRegistry()))
+	registry := NewRegistry(desired.NewView(pt.NewCache(), ledger.NewBook(clock.RealClock{})), clock.RealClock{}, logr.Discard(), NewMetrics(prometheus.NewRegistry()))
 	nobody := func(types.NamespacedName) {}
 	registry.SetNotify(Notify{User: nobody, Group: nobody, App: func(types.NamespacedName) { told.Add(1) }})
 	return registry, &told

@@ -78,6 +78,7 @@ func TestAChangedExpressionMovesThoseWhomItConcerns(t *testing.T) {
 	d.Mapping(t, "by-name", "crm", selectedBy(`user.userName == "user-0@corp.test"`))
 	op := d.Run(t)
 	d.AwaitReady(t, "crm")
+	bystander(t, d, op, "crm")
 	ids := pushUsers(t, op, 3)
 	d.AwaitAccount(t, ids[0], "crm", v1alpha1.AccountActive)
 

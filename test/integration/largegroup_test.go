@@ -50,6 +50,7 @@ func TestLargeGroupGivesAccountsAsASmallOneDoes(t *testing.T) {
 		})
 	}
 	awaitMembers(unknown+2, unknown)
+	bystander(t, d, op, "crm")
 	fake.ResetCalls()
 
 	// One who comes, one who goes, and one who was a member before there was a user of that id.

@@ -216,3 +216,26 @@ func callsOf(fake *fakeapp.App, op string) []fakeapp.Call {
 func withAttribute(body, attribute string) string {
 	return strings.Replace(body, `"locale"`, attribute+`,"locale"`, 1)
 }
+
+// bystander gives the app an account that the test leaves alone: to revoke all accounts of a small app at once would be held.
+func bystander(t *testing.T, d *harness.Directory, op *harness.Operator, app string) {
+	t.Helper()
+	const name = "bystander@corp.test"
+	d.Mapping(t, "bystander", app, named(name))
+	d.AwaitAccount(t, op.CreateUser(t, name), app, v1alpha1.AccountActive)
+}
+
+// approveHeld approves the batch that an app holds, once there is one.
+func approveHeld(t *testing.T, d *harness.Directory, app string) {
+	t.Helper()
+	digest := ""
+	harness.Eventually(t, "a batch is held", func() error {
+		batches := getApp(t, d, app).Status.Batches
+		if len(batches) != 1 {
+			return fmt.Errorf("the batches are %+v", batches)
+		}
+		digest = batches[0].Digest
+		return nil
+	})
+	annotate(t, d, app, v1alpha1.AnnotationApproveBatch, digest)
+}

@@ -47,14 +47,19 @@ func (c *Connector) group(ctx context.Context, request connector.HTTPRequest, id
 	case err != nil:
 		return connector.Group{}, false, err
 	case reader.empty && (request.Method == http.MethodGet || request.Method == http.MethodPost):
-		e := streamError(request.Op, io.EOF)
-		e.Status = response.Status
-		return connector.Group{}, false, e
+		return connector.Group{}, false, noBody(request.Op, response)
 	}
 	if reader.group.ID == "" {
 		reader.group.ID = id
 	}
 	return reader.group, !reader.empty, nil
+}
+
+// noBody is the error of an answer without a group where there has to be one.
+func noBody(op string, response connector.HTTPResponse) *connector.Error {
+	e := streamError(op, io.EOF)
+	e.Status = response.Status
+	return e
 }
 
 // readAnswer reads the group that the answer is.

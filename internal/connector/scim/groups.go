@@ -5,7 +5,6 @@ package scimconn
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"strings"
 
@@ -83,7 +82,7 @@ func (c *Connector) CreateGroup(ctx context.Context, group connector.Group) (con
 		return connector.Group{}, err
 	}
 	if created.ID == "" {
-		return connector.Group{}, unexpected(connector.OpCreateGroup, 0, "the app created a group and did not say its id")
+		return connector.Group{}, unexpected(connector.OpCreateGroup, "the app created a group and did not say its id")
 	}
 	if len(rest) == 0 {
 		return created, nil
@@ -276,11 +275,12 @@ func (c *Connector) groupBody(ctx context.Context, path string, change connector
 	difference := len(change.Add)+len(change.Remove) > 0
 	if difference || change.DisplayName == "" || c.profile.SCIM.PutSemantics != profiles.PutMerges {
 		request := connector.HTTPRequest{Op: connector.OpUpdateGroup, Method: http.MethodGet, Path: path, Read: reader.readAnswer}
-		if _, err := c.http.Do(ctx, request); err != nil {
+		response, err := c.http.Do(ctx, request)
+		if err != nil {
 			return nil, err
 		}
 		if reader.empty {
-			return nil, streamError(connector.OpUpdateGroup, io.EOF)
+			return nil, noBody(request.Op, response)
 		}
 	}
 	body, current := reader.others, reader.group

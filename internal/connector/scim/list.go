@@ -59,7 +59,7 @@ func (c *Connector) page(ctx context.Context, request connector.HTTPRequest, fil
 		case err != nil:
 			return streamError(request.Op, err)
 		case total < 0:
-			return unexpected(request.Op, 0, "the answer is not a list: totalResults is missing")
+			return unexpected(request.Op, "the answer is not a list: totalResults is missing")
 		default:
 			return nil
 		}
@@ -103,7 +103,7 @@ func userRow(op string, s *stream, buffer *json.RawMessage) (map[string]any, err
 	return row, nil
 }
 
-func withoutID(op string) error { return unexpected(op, 0, "the list has a row without id") }
+func withoutID(op string) error { return unexpected(op, "the list has a row without id") }
 
 // ListUsers implements connector.Connector. It goes on by the rows received, not by itemsPerPage, which some apps give as a constant. Rows that vanish while it
 // reads shift the rest, so it steps back by as many and leaves out what it has seen. What it cannot complete is an error (C29).
@@ -129,7 +129,7 @@ func (c *Connector) ListUsers(ctx context.Context, yield func(connector.User) er
 			// Rows that came while it read may have come before the place it was at; all that were there throughout have been seen.
 			return nil
 		case listing.fresh == 0:
-			return unexpected(op, 0, "the listing ended after %d of %d rows", len(listing.seen), total)
+			return unexpected(op, "the listing ended after %d of %d rows", len(listing.seen), total)
 		}
 	}
 }
@@ -155,7 +155,7 @@ func (l *listing) row(s *stream) error {
 		return nil
 	}
 	if len(l.seen) >= maxListed {
-		return unexpected(connector.OpListUsers, 0, "the listing has more than %d rows", maxListed)
+		return unexpected(connector.OpListUsers, "the listing has more than %d rows", maxListed)
 	}
 	l.seen[key] = struct{}{}
 	l.fresh++
@@ -187,7 +187,7 @@ func (c *Connector) find(ctx context.Context, op, path, attribute, value string,
 		return err
 	}
 	if found == 0 && total > rows {
-		return unexpected(op, 0, "the app does not honour a filter on %s", attribute)
+		return unexpected(op, "the app does not honour a filter on %s", attribute)
 	}
 	return nil
 }

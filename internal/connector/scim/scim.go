@@ -105,10 +105,13 @@ func (c *Connector) Test(ctx context.Context) error {
 		request.Path = c.profile.SCIM.UsersPath
 		request.Query = url.Values{"startIndex": {"1"}, "count": {"1"}}
 	}
-	// A login page or a proxy answers 200 as well. An app that ignores count answers with many rows.
+	// A login page or a proxy answers 200 as well. An app that ignores count answers with many rows, hence element by element.
 	request.Read = func(body io.Reader) *connector.Error {
 		s := newStream(body)
-		if err := s.object(func(string) error { return s.skip() }); err != nil {
+		if err := s.object(func(string) error {
+			_, err := s.elements(s.skip)
+			return err
+		}); err != nil {
 			return streamError(connector.OpTest, err)
 		}
 		return nil
@@ -149,8 +152,8 @@ func (c *Connector) filter(attribute, value string) string {
 	return attribute + " eq " + string(c.profile.SCIM.Quote) + escaped + string(c.profile.SCIM.Quote)
 }
 
-func unexpected(op string, status int, format string, args ...any) *connector.Error {
-	return &connector.Error{Op: op, Kind: connector.UnexpectedAnswer, Status: status, Sent: true, Detail: fmt.Sprintf(format, args...)}
+func unexpected(op, format string, args ...any) *connector.Error {
+	return &connector.Error{Op: op, Kind: connector.UnexpectedAnswer, Sent: true, Detail: fmt.Sprintf(format, args...)}
 }
 
 // unusable is the error of an answer that concerns one account or group alone.

@@ -14,7 +14,7 @@ import (
 
 // Bounds of JSON that is read. Decoded JSON takes up to thirty times its size in memory, so the number of values is bounded as well as the bytes.
 const (
-	// maxRowBytes bounds one row of a listing and one attribute of a group.
+	// maxRowBytes bounds one row of a listing, the rows together that a lookup keeps, and any attribute of a listing or group but the rows and members.
 	maxRowBytes = 256 << 10
 	// maxMemberBytes bounds one member of a group.
 	maxMemberBytes = 16 << 10
@@ -53,6 +53,7 @@ type stream struct {
 	window  *window
 	decoder *json.Decoder
 	depth   int
+	skipped json.RawMessage
 }
 
 func newStream(body io.Reader) *stream {
@@ -92,14 +93,8 @@ func (s *stream) raw(buffer *json.RawMessage, size int64) error {
 	return s.decoder.Decode(buffer)
 }
 
-// skip reads over the next value, in the memory of its largest token.
-func (s *stream) skip() error {
-	token, err := s.token()
-	if err != nil {
-		return err
-	}
-	return s.skipRest(token)
-}
+// skip reads over the next value, at most maxRowBytes.
+func (s *stream) skip() error { return s.raw(&s.skipped, maxRowBytes) }
 
 // skipRest reads over what follows the first token of a value.
 func (s *stream) skipRest(token json.Token) error {
@@ -168,9 +163,10 @@ func (s *stream) object(field func(name string) error) error {
 	return nil
 }
 
-// unexpectedEnd tells an end in the middle from an answer without a body.
+// unexpectedEnd tells an end in the middle from an answer without a body, and from a caller's error.
 func unexpectedEnd(err error) error {
-	if errors.Is(err, io.EOF) {
+	var stopped *stopError
+	if errors.Is(err, io.EOF) && !errors.As(err, &stopped) {
 		return io.ErrUnexpectedEOF
 	}
 	return err
@@ -183,11 +179,11 @@ func streamError(op string, err error) *connector.Error {
 	}
 	switch {
 	case errors.Is(err, errTooLarge):
-		return unexpected(op, 0, "a part of the answer is too large")
+		return unexpected(op, "a part of the answer is too large")
 	case errors.Is(err, errTooDeep):
-		return unexpected(op, 0, "the answer is nested too deeply")
+		return unexpected(op, "the answer is nested too deeply")
 	default:
-		return unexpected(op, 0, "the answer is not a JSON object; is the base URL right?")
+		return unexpected(op, "the answer is not a JSON object; is the base URL right?")
 	}
 }
 

@@ -21,10 +21,14 @@ func (c *Connector) FindUsers(ctx context.Context, attribute, value string) ([]c
 	}
 	var users []connector.User
 	var buffer json.RawMessage
+	kept := 0
 	err := c.find(ctx, connector.OpFindUsers, c.profile.SCIM.UsersPath, attribute, value, func(s *stream) (bool, error) {
 		row, err := userRow(connector.OpFindUsers, s, &buffer)
 		if err != nil || !holds(row, attribute, value) || len(users) == connector.MaxFound {
 			return false, err
+		}
+		if kept += len(buffer); kept > maxRowBytes {
+			return false, errTooLarge
 		}
 		user, err := decodeUser(connector.OpFindUsers, row, "")
 		users = append(users, user)
@@ -88,7 +92,7 @@ func (c *Connector) CreateUser(ctx context.Context, attributes connector.Attribu
 		return connector.User{}, err
 	}
 	if user.ID == "" {
-		return connector.User{}, unexpected(connector.OpCreateUser, 0, "the app created an account and did not say its id")
+		return connector.User{}, unexpected(connector.OpCreateUser, "the app created an account and did not say its id")
 	}
 	return user, nil
 }

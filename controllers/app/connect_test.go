@@ -1,0 +1,201 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/connector"
+	scimconn "github.com/scim-operator/scim-operator/internal/connector/scim"
+	"github.com/scim-operator/scim-operator/internal/desired"
+	"github.com/scim-operator/scim-operator/internal/ledger"
+	"github.com/scim-operator/scim-operator/internal/provisioner"
+)
+
+// switchboard is a reconciler whose apps are connectors of a test, by their token. A wake-up of an app reconciles its connection at once.
+type switchboard struct {
+	*landlord
+	t    *testing.T
+	apps map[string]*tested
+}
+
+func newSwitchboard(t *testing.T, apps map[string]*tested) *switchboard {
+	t.Helper()
+	b := &switchboard{landlord: newLandlord(), t: t, apps: apps}
+	b.Clock = clock.RealClock{}
+	b.View = desired.NewView(b.cache, ledger.NewBook(clock.RealClock{}))
+	b.Metrics = provisioner.NewMetrics(prometheus.NewRegistry())
+	b.Apps = provisioner.NewRegistry(b.View, clock.RealClock{}, logr.Discard(), b.Metrics)
+	nobody := func(types.NamespacedName) {}
+	b.Wake = provisioner.Notify{User: nobody, Group: nobody, App: nobody}
+	b.Prober = NewProber(nobody)
+	b.Apps.SetNotify(b.Wake)
+	b.NewConnector = func(options scimconn.Options) (connector.Connector, error) { return apps[options.Token], nil }
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	t.Cleanup(cancel)
+	go func() { _ = b.Prober.Start(ctx) }()
+	go func() { _ = b.Apps.Start(ctx) }()
+	synctest.Wait()
+	return b
+}
+
+// connects reconciles the connection of an app as it is in the cache, says what the status says of it, and whether it runs. The reconcile has
+// to take no time.
+func (b *switchboard) connects(app *v1alpha1.ScimApp) string {
+	b.t.Helper()
+	b.cache.Put(app)
+	s := &scope{key: client.ObjectKeyFromObject(app), app: app}
+	began := time.Now()
+	for _, phase := range []func(context.Context, *scope) error{b.configuration, b.connect} {
+		if err := phase(b.t.Context(), s); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	if took := time.Since(began); took > 0 {
+		b.t.Errorf("the reconcile waited %s", took)
+	}
+	setStatus(s, b.stateOf(s))
+	synctest.Wait()
+	if b.Apps.Get(s.key) != nil {
+		return short(app, v1alpha1.ConditionCredentialsValid) + ", runs"
+	}
+	return short(app, v1alpha1.ConditionCredentialsValid)
+}
+
+func (b *switchboard) want(what, got, want string) {
+	b.t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		b.t.Errorf("%s: %s", what, diff)
+	}
+}
+
+const (
+	untested = "Unknown NotTested"
+	runs     = "True Succeeded, runs"
+)
+
+func TestReconcileDoesNotWaitForAnApp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newSwitchboard(t, map[string]*tested{"hangs": {}, "good": {takes: time.Second}})
+		app := b.put("corp", "crm", "generic", "hangs", 0)
+		b.want("a new app", b.connects(app), untested)
+		pass(testTimeout / 2)
+		b.want("while it hangs", b.connects(app), untested)
+
+		b.put("corp", "crm", "generic", "good", 0)
+		b.want("a new token", b.connects(app), untested)
+		if got := b.apps["hangs"].state(); got != "began true, closed true" {
+			t.Errorf("the test of the old token: %s", got)
+		}
+		pass(time.Second)
+		b.want("once it is accepted", b.connects(app), runs)
+	})
+}
+
+func TestSuspensionEndsATestAndTheAppAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newSwitchboard(t, map[string]*tested{"hangs": {}, "good": {takes: time.Second}})
+		app := b.put("corp", "crm", "generic", "hangs", 0)
+		b.connects(app)
+		app.Spec.Suspend = true
+		b.want("while it is tested", b.connects(app), "Unknown Suspended")
+		if got := b.apps["hangs"].state(); got != "began true, closed true" {
+			t.Errorf("the test: %s", got)
+		}
+
+		app.Spec.Suspend = false
+		b.put("corp", "crm", "generic", "good", 0)
+		b.connects(app)
+		pass(time.Second)
+		b.want("resumed", b.connects(app), runs)
+		app.Spec.Suspend = true
+		b.want("while it runs", b.connects(app), "Unknown Suspended")
+	})
+}
+
+func TestAppRunsOnWhileTheSameCredentialsAreTestedAgain(t *testing.T) {
+	for name, change := range map[string]func(*v1alpha1.ScimApp){
+		"a person asks": func(app *v1alpha1.ScimApp) { app.Annotations = map[string]string{v1alpha1.AnnotationReconcile: "1"} },
+		"other limits": func(app *v1alpha1.ScimApp) {
+			app.Generation++
+			app.Spec.Limits = &v1alpha1.AppLimits{Concurrency: 2}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newSwitchboard(t, map[string]*tested{"good": {takes: time.Second}})
+				app := b.put("corp", "crm", "generic", "good", 0)
+				b.connects(app)
+				pass(time.Second)
+				b.want("at first", b.connects(app), runs)
+				former := b.Apps.Get(client.ObjectKeyFromObject(app))
+				change(app)
+				b.want("while it is tested", b.connects(app), runs)
+				pass(time.Second)
+				// The former app is stopped, the next reconcile starts its successor.
+				b.connects(app)
+				b.want("in the end", b.connects(app), runs)
+				if b.Apps.Get(client.ObjectKeyFromObject(app)) == former {
+					t.Error("the app was not started anew")
+				}
+			})
+		})
+	}
+}
+
+func TestFailedTestStopsTheAppAndIsRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rejects := &tested{takes: time.Second, err: &connector.Error{Op: connector.OpTest, Kind: connector.Credentials, Status: 401}}
+		b := newSwitchboard(t, map[string]*tested{"good": {takes: time.Second}, "bad": rejects})
+		app := b.put("corp", "crm", "generic", "good", 0)
+		b.connects(app)
+		pass(time.Second)
+		b.want("at first", b.connects(app), runs)
+		b.put("corp", "crm", "generic", "bad", 0)
+		b.want("while the new token is tested", b.connects(app), untested)
+		pass(time.Second)
+		b.want("once it is rejected", b.connects(app), "False CredentialsRejected")
+		rejects.err = nil
+		b.want("before it is due again", b.connects(app), "False CredentialsRejected")
+		if rejects.state() != "began true, closed true" {
+			t.Error("the connector of a failed test is left open")
+		}
+		pass(2 * testRetryBase)
+		b.want("while it is tested again", b.connects(app), "False CredentialsRejected")
+		pass(time.Second)
+		b.want("in the end", b.connects(app), runs)
+	})
+}
+
+func TestCredentialTestWaitsForAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newSwitchboard(t, map[string]*tested{"good": {takes: time.Second}})
+		app := b.put("corp", "crm", "generic", "good", 0)
+		app.Status.BaseURL = app.Spec.SCIM.BaseURL
+		app.Status.PausedUntil = ptr.To(metav1.NewTime(time.Now().Add(time.Minute)))
+		b.want("during the pause", b.connects(app), untested)
+		pass(time.Minute - time.Second)
+		b.connects(app)
+		if got := b.apps["good"].state(); got != "began false, closed false" {
+			t.Errorf("the app was called during the pause: %s", got)
+		}
+		pass(2 * time.Second)
+		b.connects(app)
+		pass(time.Second)
+		b.want("after it", b.connects(app), runs)
+	})
+}

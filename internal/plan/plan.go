@@ -237,7 +237,12 @@ func (d decision) reactivate() Step {
 		// The profile is left alone, but nobody gets access with the roles of former days.
 		set, clear = only(set, d.RoleAttribute), only(clear, d.RoleAttribute)
 	}
-	return Step{Action: v1alpha1.ActionReactivate, Set: set, Clear: clear}
+	step := Step{Action: v1alpha1.ActionReactivate, Set: set, Clear: clear}
+	if d.mayBeActive() && d.takesRole(set, clear) {
+		// An earlier reactivation may have taken effect, with a role that is not desired any more.
+		step.Revocation, step.Effect = true, v1alpha1.ActionUpdate
+	}
+	return step
 }
 
 // updateStep writes attributes. It is a revocation where it takes a role.

@@ -135,6 +135,27 @@ func TestGateHoldsUsersWhoLoseARoleWhileNobodyLeads(t *testing.T) {
 	}
 }
 
+// Reactivations lost their answers, and the users are to have another role now: they may be active with the former one.
+func TestGateHoldsReactivationsThatTakeARole(t *testing.T) {
+	w := newWorld(t, nil)
+	users := w.staff(20)
+	for _, user := range users {
+		entry := &user.Status.Accounts[0]
+		entry.State, entry.Applied = v1alpha1.AccountInactive, "v2 roles=formerly"
+		entry.Operation = &v1alpha1.AccountOperation{Types: []v1alpha1.AccountAction{v1alpha1.ActionReactivate}, Attributes: []string{"roles"}, Roles: []string{"admin"}}
+		w.put(user)
+	}
+	w.lead()
+	w.count()
+	if held := w.worker.HeldChanges(); len(held) != 20 {
+		t.Errorf("%d changes are held", len(held))
+	}
+	for _, user := range users {
+		w.work(user.Name)
+	}
+	w.wantCalls()
+}
+
 func TestGateCountsWhatWasDoneInTheLastHour(t *testing.T) {
 	w := newWorld(t, nil)
 	users := w.staff(40)

@@ -82,6 +82,7 @@ const (
 	ReasonMembersPending           = "MembersPending"
 	ReasonTooManyAccounts          = "TooManyAccounts"
 	ReasonNotApplied               = "NotApplied"
+	ReasonUnusableAnswer           = "UnusableAnswer"
 	ReasonAbsenceUnproven          = "AbsenceUnproven"
 	ReasonOwnershipUnknown         = "OwnershipUnknown"
 

@@ -199,3 +199,17 @@ func TestCredentialTestWaitsForAPause(t *testing.T) {
 		b.want("after it", b.connects(app), runs)
 	})
 }
+
+func TestStatusIsNotDecidedOnAnObjectOlderThanTheLastWrite(t *testing.T) {
+	l := newLandlord()
+	app := l.put("corp", "crm", "generic", "t", 0)
+	for version, want := range map[string]bool{"9": true, "10": false, "11": false} {
+		written := app.DeepCopy()
+		written.ResourceVersion = "10"
+		l.wrote(written)
+		app.ResourceVersion = version
+		if got := l.stale(app); got != want {
+			t.Errorf("version %s is stale: %t", version, got)
+		}
+	}
+}

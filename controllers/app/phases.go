@@ -158,6 +158,8 @@ func (r *Reconciler) remove(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
+	// Another ScimApp has the tenant, so this one may make no call.
+	goes = goes || s.invalidReason == v1alpha1.ReasonTenantConflict
 	if !goes && (s.census == nil || s.census.Open > 0) {
 		s.soon(countEvery)
 		return nil

@@ -51,12 +51,13 @@ type Reconciler struct {
 	// NewConnector makes the connector of an app; nil is scimconn.New.
 	NewConnector func(scimconn.Options) (connector.Connector, error)
 	// Egress says which addresses apps may have; nil is all of them.
-	Egress *egress.Policy
-
+	Egress  *egress.Policy
 	sweeper *kube.Sweeper
 
 	mu    sync.Mutex
 	known map[types.NamespacedName]*connection
+	// written has the resourceVersion of each app's newest status that this process wrote.
+	written map[types.NamespacedName]string
 
 	tenants tenants
 }
@@ -91,6 +92,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
+	if r.stale(before) {
+		return ctrl.Result{RequeueAfter: kube.Jitter(staleWait)}, nil
+	}
 	s := &scope{key: req.NamespacedName, app: before.DeepCopy()}
 	for _, phase := range []func(context.Context, *scope) error{r.finalizer, r.configuration, r.groups, r.tenant, r.connect, r.guard, r.count, r.remove} {
 		if err := phase(ctx, s); err != nil {
@@ -105,9 +109,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	setStatus(s, r.stateOf(s))
 	setPause(s, r.Clock.Now())
-	_, err := kube.PatchStatus(ctx, r.Client, before, s.app)
+	wrote, err := kube.PatchStatus(ctx, r.Client, before, s.app)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return ctrl.Result{RequeueAfter: kube.Jitter(100 * time.Millisecond)}, nil
+	}
+	if err == nil && wrote {
+		r.wrote(s.app)
 	}
 	if err == nil {
 		r.Apps.Recorded(s.key, s.recorded)
@@ -129,5 +136,27 @@ func (r *Reconciler) forget(key types.NamespacedName) {
 	r.View.ForgetApp(key)
 	r.mu.Lock()
 	delete(r.known, key)
+	delete(r.written, key)
 	r.mu.Unlock()
+}
+
+// staleWait is how long a reconcile waits for the cache to show what the one before wrote.
+const staleWait = 50 * time.Millisecond
+
+// stale is whether the cached object is older than the status that was written last. A status that changed there and back would not be written
+// on it: the difference to the old one is none.
+func (r *Reconciler) stale(app *v1alpha1.ScimApp) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	version := r.written[client.ObjectKeyFromObject(app)]
+	return version != "" && kube.OlderThan(app, version)
+}
+
+func (r *Reconciler) wrote(app *v1alpha1.ScimApp) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.written == nil {
+		r.written = map[types.NamespacedName]string{}
+	}
+	r.written[client.ObjectKeyFromObject(app)] = app.ResourceVersion
 }

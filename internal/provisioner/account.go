@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,6 +19,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/ledger"
 	"github.com/scim-operator/scim-operator/internal/plan"
+	"github.com/scim-operator/scim-operator/internal/resource"
 )
 
 // Waits after a failure of a single account.
@@ -149,8 +151,39 @@ func (c *accountCall) finish(ctx context.Context, err error) error {
 		return err
 	}
 	c.alone = true
-	c.fail(reasonOf(failure.Kind), failure.Error(), failure.Retriable())
+	c.fail(reasonOf(failure.Kind), failure.For(c.personal()), failure.Retriable())
 	return nil
+}
+
+// personal are all values of the user, which what the app says must not repeat.
+func (c *accountCall) personal() []string {
+	return append(valuesIn(resource.Variables(c.view.User)), valuesIn(c.Desired.Values)...)
+}
+
+// valuesIn returns the strings and numbers in a JSON value.
+func valuesIn(value any) []string {
+	switch v := value.(type) {
+	case nil, bool:
+		return nil
+	case string:
+		return []string{v}
+	case []any:
+		var values []string
+		for _, item := range v {
+			values = append(values, valuesIn(item)...)
+		}
+		return values
+	case map[string]any:
+		var values []string
+		for _, item := range v {
+			values = append(values, valuesIn(item)...)
+		}
+		return values
+	case float64:
+		return []string{strconv.FormatFloat(v, 'f', -1, 64)}
+	default:
+		return []string{fmt.Sprint(v)}
+	}
 }
 
 func (c *accountCall) perform(ctx context.Context) error {

@@ -220,5 +220,5 @@ func (r *Registry) Busy(namespace string, key Key) bool {
 // Pick takes the next key out of the queue. If there is none, it says how long it takes until there may be one.
 func (w *Worker) Pick() (key Key, wait time.Duration, ok bool) { return w.queue.pick() }
 
-// Key of the ScimApp.
-func (w *Worker) Key() types.NamespacedName { return w.config.Key }
+// Name of the ScimApp.
+func (w *Worker) Name() string { return w.config.Key.Name }

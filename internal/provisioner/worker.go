@@ -213,15 +213,23 @@ func (w *Worker) work() {
 		if !ok {
 			return
 		}
-		w.Handle(key)
+		w.look(w.ctx, key)
 	}
 }
 
-// Handle looks at a key that the queue gave out, and ends with its outcome told.
-func (w *Worker) Handle(key Key) {
+// Handle looks at a key that Pick gave out, in place of the worker's goroutines. It may run beside others of the same app.
+func (w *Worker) Handle(ctx context.Context, key Key) {
 	w.enter()
 	defer w.leave()
-	id := w.handle(w.ctx, key)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(w.ctx, cancel)()
+	w.look(ctx, key)
+}
+
+// look is one look at a key that the queue gave out, and ends with its outcome told.
+func (w *Worker) look(ctx context.Context, key Key) {
+	id := w.handle(ctx, key)
 	if w.queue.done(key) {
 		w.rescan.Store(true)
 		w.notify.App(w.config.Key)
@@ -451,6 +459,8 @@ func reasonOf(kind connector.Kind) string {
 		return v1alpha1.ReasonServerError
 	case connector.Unsupported:
 		return v1alpha1.ReasonUnsupportedFeature
+	case connector.UnusableAnswer:
+		return v1alpha1.ReasonUnusableAnswer
 	case connector.Conflict:
 		return v1alpha1.ReasonAccountConflict
 	case connector.Invalid:

@@ -1,0 +1,336 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package simulation
+
+import (
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/scim"
+)
+
+// checks is what the properties remember of a run.
+type checks struct {
+	events int
+	// looksAllowed and callsAllowed grow with each event, by the accounts that it concerns.
+	looksAllowed, callsAllowed int
+	// linked are the accounts of which a user's status has said that they are the user's: app/id -> user object.
+	linked map[string]string
+	// touched is when a user's object was last written; left is when it was last made inactive or deleted by the identity provider.
+	touched, left map[string]time.Time
+	// owners are the object names of users by SCIM id. released are the accounts that were
+	// left as they are when their user went: app/id, and app/SCIM id of the user.
+	owners   map[string]string
+	released map[string]bool
+	guards   map[string][]guardAt
+	revoked  map[string][]revocation
+	// approvedUsers are app/user of approved batches, approvedDigests the digests by app.
+	approvedUsers, approvedDigests map[string]bool
+	loops                          map[string]*loop
+}
+
+type guardAt struct {
+	at    time.Time
+	guard v1alpha1.Guard
+}
+
+// revocation is a loss of access that our calls caused.
+type revocation struct {
+	at      time.Time
+	account string
+	// provider: the identity provider made the user inactive or deleted it.
+	provider bool
+}
+
+// loop counts the looks at one key since something last came of them.
+type loop struct {
+	looks, polls int
+	since, begun time.Time
+}
+
+// maxLoop is how many looks at one key within a second, without a call or a write, are a hot loop; maxPolls is how many within ten minutes are polling.
+const maxLoop, maxPolls = 50, 200
+
+func (c *checks) begin() {
+	*c = checks{
+		linked: map[string]string{}, touched: map[string]time.Time{}, left: map[string]time.Time{}, owners: map[string]string{}, released: map[string]bool{},
+		guards: map[string][]guardAt{}, revoked: map[string][]revocation{}, approvedUsers: map[string]bool{}, approvedDigests: map[string]bool{},
+		loops: map[string]*loop{},
+	}
+}
+
+// worldBegan allows for what the first objects cost.
+func (c *checks) worldBegan(w *world) {
+	c.allow(20*w.plan.users*len(w.apps), 6*w.plan.users*len(w.apps))
+}
+
+// allow adds to the budget.
+func (c *checks) allow(looks, calls int) {
+	c.looksAllowed += looks
+	c.callsAllowed += calls
+}
+
+// Each event may cost so many looks and calls for each account that it concerns.
+const looksPerEvent, callsPerEvent = 10, 3
+
+// concern adds the cost of an event that concerns so many users.
+func (c *checks) concern(w *world, users int) {
+	accounts := users * len(w.apps)
+	c.allow(looksPerEvent*accounts, callsPerEvent*accounts)
+}
+
+// looked counts a look of the engine at a key.
+func (w *world) looked(r *routine) {
+	w.looks++
+	l := w.checks.loops[r.key]
+	if l == nil || time.Since(l.begun) > 10*time.Minute {
+		l = &loop{since: time.Now(), begun: time.Now()}
+		w.checks.loops[r.key] = l
+	}
+	if time.Since(l.since) > time.Second {
+		l.looks, l.since = 0, time.Now()
+	}
+	if l.polls++; l.polls > maxPolls {
+		w.fail("1 polls", "%d looks at %s within ten minutes, without a call or a write", l.polls, r.key)
+	}
+	if l.looks++; l.looks > maxLoop {
+		w.fail("1 loop", "%d looks at %s within a second, without a call or a write", l.looks, r.key)
+	}
+}
+
+// called counts a call.
+func (w *world) called(r *routine, c *call) {
+	if r != nil {
+		delete(w.checks.loops, r.key)
+	}
+	w.trace("  %s sends call %d %s %s %s", c.process.name, c.id, c.method, c.target(), w.brief(string(c.body)))
+}
+
+// wrote counts a write of the engine that took effect.
+func (w *world) wrote(p *process, r *routine, verb string, stored interface{ GetName() string }) {
+	w.writes++
+	if r != nil {
+		delete(w.checks.loops, r.key)
+	}
+	w.trace("  %s writes %s %s%s", p.name, verb, w.short(stored.GetName()), describe(stored))
+}
+
+// changed keeps the books of what is stored.
+func (w *world) changed(k kind, c change) {
+	switch k {
+	case "ScimUser":
+		before, _ := c.before.(*v1alpha1.ScimUser)
+		after, _ := c.after.(*v1alpha1.ScimUser)
+		w.checks.userChanged(w, before, after)
+	case "ScimApp":
+		if app, ok := c.after.(*v1alpha1.ScimApp); ok && app.Spec.Guard != nil {
+			w.checks.guards[app.Name] = append(w.checks.guards[app.Name], guardAt{time.Now(), *app.Spec.Guard})
+		}
+	}
+}
+
+func (c *checks) userChanged(w *world, before, after *v1alpha1.ScimUser) {
+	user := after
+	if user == nil {
+		user = before
+	}
+	now := time.Now()
+	c.touched[user.Name] = now
+	c.owners[user.SCIMID()] = user.Name
+	if after == nil || !after.IsActive() || !after.DeletionTimestamp.IsZero() {
+		if before == nil || (before.IsActive() && before.DeletionTimestamp.IsZero()) {
+			c.left[user.Name] = now
+		}
+	}
+	if after == nil {
+		for i := range before.Status.Accounts {
+			if account := &before.Status.Accounts[i]; account.State == v1alpha1.AccountOrphaned {
+				c.released[account.App+"/"+account.RemoteID], c.released[account.App+"/"+before.SCIMID()] = true, true
+			}
+		}
+		return
+	}
+	for i := range after.Status.Accounts {
+		account := &after.Status.Accounts[i]
+		if account.RemoteID != "" {
+			c.linked[account.App+"/"+account.RemoteID] = after.Name
+		}
+	}
+	if before != nil {
+		w.operationsKept(before, after)
+	}
+}
+
+// userOf is the object name of the user whose account it is, "" if it is nobody's.
+func (c *checks) userOf(a *app, r *resource) string {
+	if name := c.owners[r.owner]; r.owner != "" && name != "" {
+		return name
+	}
+	return c.linked[a.name+"/"+r.id]
+}
+
+// effect looks at a change that a call of ours makes, before it is made.
+func (w *world) effect(a *app, c *call, collection string, r *resource, before, after map[string]any) {
+	w.trace("  app %s: call %d makes %s %s", a.name, c.id, r.id, w.brief(difference(before, after)))
+	if collection == "Users" {
+		w.onlyOurs(a, c, r, before, after)
+		w.onlyOnce(a, r, after)
+		if lost := losesAccess(before, after); lost {
+			w.revoked(a, r.id, w.checks.userOf(a, r))
+		}
+		return
+	}
+	gone := without(values(before["members"]), values(after["members"]))
+	if after == nil {
+		// The group was deleted, by the identity provider.
+		gone = nil
+	}
+	for _, id := range gone {
+		if member := a.users[id]; member != nil && isActive(member.now()) {
+			w.revoked(a, id, w.checks.userOf(a, member))
+		}
+	}
+}
+
+func without(list, other []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(other, s) })
+}
+
+// losesAccess is whether a change takes something from the account's user.
+func losesAccess(before, after map[string]any) bool {
+	switch {
+	case !isActive(before):
+		return false
+	case !isActive(after):
+		return true
+	}
+	return len(without(values(before["roles"]), values(after["roles"]))) > 0
+}
+
+// onlyOurs is property 2.
+func (w *world) onlyOurs(a *app, c *call, r *resource, before, after map[string]any) {
+	if before == nil {
+		return
+	}
+	object := w.scimApp(a.name)
+	for _, protected := range object.Spec.ProtectedAccounts {
+		if scim.Fold(protected) == scim.Fold(text(before, "userName")) {
+			w.fail("2 protected", "call %d changes the protected account %s of %s", c.id, r.id, a.name)
+		}
+	}
+	if r.owner != "" || w.checks.linked[a.name+"/"+r.id] != "" {
+		return
+	}
+	switch {
+	case after == nil || (isActive(before) && !isActive(after)):
+		w.fail("2 foreign", "call %d takes access from account %s of %s, which is neither ours nor linked", c.id, r.id, a.name)
+	case !w.announced(a.name, text(before, "userName")):
+		w.fail("2 foreign", "call %d changes account %s of %s, which is neither ours nor linked, nor about to be", c.id, r.id, a.name)
+	}
+}
+
+// announced is whether a user's status says that an account of this name is about to be linked.
+func (w *world) announced(app, userName string) bool {
+	for _, object := range w.api.stores["ScimUser"].objects {
+		account := object.(*v1alpha1.ScimUser).Status.Account(app)
+		if account != nil && account.State == v1alpha1.AccountCreating && scim.Fold(account.MatchValue) == scim.Fold(userName) {
+			return true
+		}
+	}
+	return false
+}
+
+// onlyOnce is the first half of property 5.
+func (w *world) onlyOnce(a *app, r *resource, after map[string]any) {
+	if after == nil || r.owner == "" {
+		return
+	}
+	for id, other := range a.users {
+		if id != r.id && other.owner == r.owner && other.now() != nil {
+			w.fail("5 double", "%s has the accounts %s and %s for one user", a.name, id, r.id)
+		}
+	}
+}
+
+// beside is how many users an hour and app, whom the identity provider itself made inactive or deleted, may lose access beside held batches.
+const beside = 10
+
+// revoked is property 3.
+func (w *world) revoked(a *app, account, user string) {
+	c := &w.checks
+	now := time.Now()
+	if w.isApproved(a, user) {
+		return
+	}
+	left, ever := c.left[user]
+	object, _ := w.api.get("ScimUser", types.NamespacedName{Namespace: namespace, Name: user}).(*v1alpha1.ScimUser)
+	gone := object == nil || !object.IsActive() || !object.DeletionTimestamp.IsZero()
+	c.revoked[a.name] = append(c.revoked[a.name], revocation{now, account, gone || (ever && now.Sub(left) < time.Hour)})
+	c.revoked[a.name] = slices.DeleteFunc(c.revoked[a.name], func(r revocation) bool { return now.Sub(r.at) >= time.Hour })
+	all, others := map[string]bool{}, map[string]bool{}
+	for _, r := range c.revoked[a.name] {
+		all[r.account] = true
+		if !r.provider {
+			others[r.account] = true
+		}
+	}
+	threshold := w.threshold(a, now, len(all))
+	if len(others) > threshold || len(all) > threshold+beside {
+		w.fail("3 guard", "%s: %d users lost access within an hour, %d of them not by the identity provider; the threshold is %d", a.name, len(all), len(others), threshold)
+	}
+}
+
+// threshold is the loosest one that was in force in the last hour.
+func (w *world) threshold(a *app, now time.Time, done int) int {
+	active := done
+	for _, r := range a.users {
+		if (r.owner != "" || w.checks.linked[a.name+"/"+r.id] != "") && isActive(r.now()) {
+			active++
+		}
+	}
+	most := 0
+	history := w.checks.guards[a.name]
+	for i, g := range history {
+		if i+1 < len(history) && now.Sub(history[i+1].at) > time.Hour {
+			continue
+		}
+		most = max(most, int(*g.guard.Minimum), active*int(*g.guard.Percent)/100)
+	}
+	return most
+}
+
+func (w *world) isApproved(a *app, user string) bool {
+	if w.checks.approvedUsers[a.name+"/"+user] {
+		return true
+	}
+	object, _ := w.api.get("ScimUser", types.NamespacedName{Namespace: namespace, Name: user}).(*v1alpha1.ScimUser)
+	if object == nil {
+		return false
+	}
+	account := object.Status.Account(a.name)
+	return account != nil && account.HeldBatch != "" && w.checks.approvedDigests[a.name+"/"+account.HeldBatch]
+}
+
+// approved notes whom an approval concerns: everybody whose status says so, and whom the ScimApp names.
+func (c *checks) approved(w *world, object *v1alpha1.ScimApp, digest string) {
+	c.approvedDigests[object.Name+"/"+digest] = true
+	for _, batch := range object.Status.Batches {
+		if batch.Digest == digest {
+			for _, user := range batch.Users {
+				c.approvedUsers[object.Name+"/"+user] = true
+			}
+		}
+	}
+	for _, o := range w.api.all("ScimUser") {
+		if account := o.(*v1alpha1.ScimUser).Status.Account(object.Name); account != nil && account.HeldBatch == digest {
+			c.approvedUsers[object.Name+"/"+o.GetName()] = true
+		}
+	}
+}
+
+// operationsKept: no write of a status erases an operation that is not settled. Statuses have none yet.
+func (w *world) operationsKept(_, _ *v1alpha1.ScimUser) {}

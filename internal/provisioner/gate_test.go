@@ -405,7 +405,7 @@ func TestGateUnderManyWorkers(t *testing.T) {
 				if !ok {
 					return
 				}
-				w.worker.Handle(key)
+				w.worker.Handle(w.t.Context(), key)
 			}
 		})
 	}

@@ -259,7 +259,7 @@ func TestCreateThatIsAnsweredWithAnUnusableID(t *testing.T) {
 	if got == nil || got.Entry.State != v1alpha1.AccountCreating || got.Entry.RemoteID != "" || !strings.Contains(got.Entry.Message, "1024 bytes") {
 		t.Fatalf("the outcome is %+v", got)
 	}
-	if got.Entry.NextRetryTime == nil || got.Entry.Reason != v1alpha1.ReasonServerError || w.worker.Health().Reason != "" {
+	if got.Entry.NextRetryTime == nil || got.Entry.Reason != v1alpha1.ReasonUnusableAnswer || w.worker.Health().Reason != "" {
 		t.Errorf("the outcome is %+v, the app's health %+v", got, w.worker.Health())
 	}
 	w.write(user, got)

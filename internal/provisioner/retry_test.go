@@ -11,6 +11,7 @@ import (
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector"
+	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
 	"github.com/scim-operator/scim-operator/internal/ledger"
 )
 
@@ -108,11 +109,11 @@ func TestLongerPauseStays(t *testing.T) {
 func TestPauseOfAnEarlierProcess(t *testing.T) {
 	for ahead, want := range map[time.Duration]time.Duration{10 * time.Minute: 10 * time.Minute, 1000 * time.Hour: maxPause, -time.Minute: -time.Minute} {
 		w := newWorld(t, nil)
-		w.registry.Stop(w.worker.Key())
-		if !w.registry.Run(Config{Key: w.worker.Key(), Connector: w.script, Settle: settleTime, PausedUntil: w.clock.Now().Add(ahead)}) {
+		w.registry.Stop(pt.Key("crm"))
+		if !w.registry.Run(Config{Key: pt.Key("crm"), Connector: w.script, Settle: settleTime, PausedUntil: w.clock.Now().Add(ahead)}) {
 			t.Fatal("the app does not run")
 		}
-		if got := w.registry.Get(w.worker.Key()).PausedUntil().Sub(w.clock.Now()); got != want {
+		if got := w.registry.Get(pt.Key("crm")).PausedUntil().Sub(w.clock.Now()); got != want {
 			t.Errorf("%s ahead: paused for %s, want %s", ahead, got, want)
 		}
 	}

@@ -455,7 +455,7 @@ func reasonOf(kind connector.Kind) string {
 		return v1alpha1.ReasonInsufficientPermissions
 	case connector.RateLimited:
 		return v1alpha1.ReasonRateLimited
-	case connector.ServerError, connector.UnexpectedAnswer, connector.UnusableAnswer, connector.NotFound:
+	case connector.ServerError, connector.UnexpectedAnswer, connector.NotFound:
 		return v1alpha1.ReasonServerError
 	case connector.Unsupported:
 		return v1alpha1.ReasonUnsupportedFeature

@@ -185,7 +185,7 @@ func (w *world) look(want Key) {
 	if !ok {
 		w.t.Fatalf("%s cannot be worked on", want.Name)
 	}
-	w.worker.Handle(key)
+	w.worker.Handle(w.t.Context(), key)
 }
 
 // waits is whether a key waits in the queue.

@@ -276,3 +276,29 @@ func TestUnusableIDFailsThatAccountAlone(t *testing.T) {
 		t.Errorf("the account is %+v", got)
 	}
 }
+
+// Nothing that an app supplies reaches the status unbounded: otherwise no patch of the user's status would be taken any more.
+func TestRolesOfAnAppAreBoundedInTheStatus(t *testing.T) {
+	var many []any
+	for i := range 200 {
+		many = append(many, map[string]any{"value": fmt.Sprintf("role-%03d", i)})
+	}
+	for name, roles := range map[string]any{"many roles": many, "a long role": []any{map[string]any{"value": strings.Repeat("ä", 2000)}}} {
+		t.Run(name, func(t *testing.T) {
+			e := newEngine(t, pt.App("crm"), pt.App("wiki"))
+			e.user("kim")
+			e.apps["crm"].Users = []connector.User{{
+				ID: "1", UserName: "kim@corp.test", Active: true, Attributes: map[string]any{"userName": "kim@corp.test", "roles": roles},
+			}}
+			e.client.Put(pt.Mapping("wiki", "wiki", kim))
+			e.give("crm", kim, "viewer")
+			e.run(time.Minute)
+			if got := e.entry("kim", "wiki"); got.State != v1alpha1.AccountActive {
+				t.Errorf("the other app has %+v", got)
+			}
+			if got := e.entry("kim", "crm"); got.RemoteID != "1" || got.Reason != v1alpha1.ReasonHeld && e.ready("kim") != v1alpha1.ReasonSucceeded {
+				t.Errorf("the account is %+v, Ready %s", got, e.ready("kim"))
+			}
+		})
+	}
+}

@@ -19,6 +19,7 @@ import (
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector"
 	"github.com/scim-operator/scim-operator/internal/connector/connectortest"
+	"github.com/scim-operator/scim-operator/internal/crdtest"
 	"github.com/scim-operator/scim-operator/internal/desired"
 	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
 	"github.com/scim-operator/scim-operator/internal/ledger"
@@ -47,6 +48,8 @@ type statusClient struct {
 	client.Client
 	*pt.Cache
 	writes int
+	// check says why the API server would refuse a user.
+	check func(any) error
 }
 
 func (c *statusClient) Get(ctx context.Context, key client.ObjectKey, into client.Object, opts ...client.GetOption) error {
@@ -64,8 +67,11 @@ type statusWriter struct {
 	to *statusClient
 }
 
-// Patch stores the object: nobody else writes.
+// Patch stores the object if the API server would take it: nobody else writes.
 func (w *statusWriter) Patch(_ context.Context, object client.Object, _ client.Patch, _ ...client.SubResourcePatchOption) error {
+	if err := w.to.check(object); err != nil {
+		return err
+	}
 	w.to.writes++
 	object.SetResourceVersion(w.to.Put(object))
 	return nil
@@ -74,7 +80,8 @@ func (w *statusWriter) Patch(_ context.Context, object client.Object, _ client.P
 // newEngine makes an engine with the apps, in which this process has led for longer than the settle time.
 func newEngine(t *testing.T, apps ...*v1alpha1.ScimApp) *engine {
 	t.Helper()
-	e := &engine{t: t, clock: clocktesting.NewFakeClock(pt.Now), client: &statusClient{Cache: pt.NewCache()}, apps: map[string]*connectortest.Script{}}
+	e := &engine{t: t, clock: clocktesting.NewFakeClock(pt.Now), apps: map[string]*connectortest.Script{}}
+	e.client = &statusClient{Cache: pt.NewCache(), check: crdtest.Validator(t, "../..", "scimusers")}
 	for _, app := range apps {
 		e.client.Put(app)
 		e.apps[app.Name] = connectortest.NewScript()

@@ -96,7 +96,22 @@ func compileApp(app *v1alpha1.ScimApp) (*App, error) {
 	}
 	slices.Sort(a.paths)
 	a.paths = slices.Compact(a.paths)
-	return a, nil
+	return a, checkNames(a.paths)
+}
+
+// maxNames is how much of an account status the names of the mapped attributes may take, with their hashes. It is half of Account.applied: names that are not mapped any more
+// are in it until they are cleared.
+const maxNames = 8192
+
+func checkNames(paths []string) error {
+	hashes := plan.Applied{}
+	for _, path := range paths {
+		hashes[path] = "12345678"
+	}
+	if n := len(hashes.String()); n > maxNames {
+		return fmt.Errorf("spec.attributes: the names take %d bytes in each account status, and at most %d fit; map fewer attributes, or shorter names", n, maxNames)
+	}
+	return nil
 }
 
 // checkAttributes refuses a mapping of active, in any letter case: who has access is decided by role mappings, features and the mass-change guard, and an attribute would

@@ -4,6 +4,7 @@
 package desired_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -29,6 +30,20 @@ func TestAttributeMappingOfActiveIsRefused(t *testing.T) {
 		_, err := desired.CompileApp(app)
 		if got := err != nil && strings.Contains(err.Error(), "spec.attributes"); got != refused {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// The status of each account keeps the names of what was written.
+func TestAttributeNamesHaveToFitIntoAStatus(t *testing.T) {
+	for length, refused := range map[int]bool{40: false, 400: true} {
+		app := pt.App("crm")
+		for i := range 64 {
+			name := fmt.Sprintf("urn:example:%s%02d:badge", strings.Repeat("x", length), i)
+			app.Spec.Attributes = append(app.Spec.Attributes, v1alpha1.AttributeMapping{Name: name, Expression: `user.userName`})
+		}
+		if _, err := desired.CompileApp(app); (err != nil) != refused {
+			t.Errorf("names of %d characters: %v", length, err)
 		}
 	}
 }

@@ -4,8 +4,10 @@
 package plan
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -25,10 +27,13 @@ type Operation struct {
 	Superseded bool
 }
 
-// Limits of what an account status shows of an operation or of planned changes (AccountOperation.attributes, Account.plannedAttributes).
+// Limits of what an account status shows of an operation or of planned changes (AccountOperation.attributes, Account.plannedAttributes), and of roles, which may come
+// from the app.
 const (
 	MaxAttributes      = 32
 	MaxAttributeLength = 128
+	MaxRoles           = 64
+	MaxRoleLength      = 256
 )
 
 // unknownHash stands in Applied for an attribute whose value in the app is not known: it differs from every value.
@@ -96,7 +101,22 @@ func (o *Operation) Status(start metav1.Time) *v1alpha1.AccountOperation {
 	if o.All {
 		more = max(more, 1)
 	}
-	return &v1alpha1.AccountOperation{Types: o.Types, Attributes: shown, MoreAttributes: more, Roles: o.Roles, StartTime: start}
+	return &v1alpha1.AccountOperation{Types: o.Types, Attributes: shown, MoreAttributes: more, Roles: BoundRoles(o.Roles), StartTime: start}
+}
+
+// BoundRoles returns the roles as far as a status has room for them. What stands for those that are left out, or cut, is no role that anybody desires: the account counts
+// as having more than desired.
+func BoundRoles(roles []string) []string {
+	bound := slices.Clone(roles)
+	if more := len(roles) - MaxRoles; more > 0 {
+		bound = append(bound[:MaxRoles-1], fmt.Sprintf("and %d more", more+1))
+	}
+	for i, role := range bound {
+		if utf8.RuneCountInString(role) > MaxRoleLength {
+			bound[i] = string([]rune(role)[:MaxRoleLength-3]) + "..."
+		}
+	}
+	return bound
 }
 
 // Shown returns the names that a status has room for, and how many are left out.
@@ -167,6 +187,7 @@ func Settle(w Desired, recorded *v1alpha1.Account, op *Operation, seen Observed,
 		if seen.RolesShown {
 			after.Roles = seen.Roles
 		}
+		after.Roles = BoundRoles(after.Roles)
 	}
 	return after
 }
@@ -194,5 +215,5 @@ func Linked(w Desired, seen Observed) (state v1alpha1.AccountState, roles []stri
 	if seen.Active {
 		state = v1alpha1.AccountActive
 	}
-	return state, seen.Roles, observedHashes(nil, slices.Collect(maps.Keys(w.Values)), w, seen)
+	return state, BoundRoles(seen.Roles), observedHashes(nil, slices.Collect(maps.Keys(w.Values)), w, seen)
 }

@@ -215,7 +215,7 @@ func TestGateCountsRevocationsOfAnEarlierProcessWhoseUsersAreDeleted(t *testing.
 	users := w.staff(40)
 	for i := range 10 {
 		id := ledger.GuardID(fmt.Sprintf("deleted-%d", i), "")
-		if w.registry.AskRecord(pt.Key("crm"), id, ledger.Revoked{At: w.clock.Now(), Leaver: true, Kind: ledger.Account, Name: "deleted"}) {
+		if w.registry.AskRecord(pt.Key("crm"), id, ledger.Revoked{At: w.clock.Now(), Leaver: true}, ledger.Waiting{Kind: ledger.Account, Name: "deleted"}) {
 			t.Fatal("it counts as recorded before it is")
 		}
 	}

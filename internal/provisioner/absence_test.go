@@ -73,7 +73,7 @@ func TestAbsenceIsNotShown(t *testing.T) {
 				w.script.Users = nil
 				w.script.Always[connector.OpUpdateUser] = failure(connector.OpUpdateUser, connector.NotFound, 404)
 			},
-			calls:   []string{connector.OpUpdateUser, connector.OpTest, find, connector.OpGetUser},
+			calls: []string{connector.OpUpdateUser, connector.OpTest, find, connector.OpGetUser},
 		},
 		"there is no other account, and the answer is not in the form of the protocol": {
 			arrange: func(w *world) {

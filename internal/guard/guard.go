@@ -119,13 +119,14 @@ func divide(limits Limits, count Count, held, free []Revocation) (pass, hold []R
 	return pass, hold
 }
 
-// leaversRoom is how many leavers may pass although something is held. Leavers who are a mass by themselves are held like any other.
+// leaversRoom is how many leavers may pass although something is held. Leavers who are a mass by themselves are held like any other. Whatever batches came and went within
+// the window, no more than the threshold and the leavers' number pass altogether.
 func leaversRoom(limits Limits, count Count, threshold int, free []Revocation) int {
 	leavers := users(nil, slices.DeleteFunc(slices.Clone(free), func(r Revocation) bool { return !r.ByProvider }))
 	if len(leavers) > threshold || all(count.Active, leavers) {
 		return 0
 	}
-	return max(0, limits.Leavers-count.LeaversPassed)
+	return max(0, min(limits.Leavers-count.LeaversPassed, threshold+limits.Leavers-len(count.Done)-count.Unnamed))
 }
 
 // all is whether every account of a small app is concerned.
@@ -193,6 +194,6 @@ func InForce(spec *v1alpha1.Guard, status *v1alpha1.GuardStatus, now time.Time) 
 	case !now.Before(after.LooserFrom.Time):
 		strict, after.LooserFrom = wanted, nil
 	}
-	after.Minimum, after.Percent, after.LeaversPerHour = int32(strict.Minimum), int32(strict.Percent), int32(strict.Leavers) //nolint:gosec // the CRD bounds them
+	after.Minimum, after.Percent, after.LeaversPerHour = int32(strict.Minimum), int32(strict.Percent), int32(strict.Leavers)
 	return strict, after
 }

@@ -222,7 +222,7 @@ func (l *Ledger) SettleWait(id ID, announced bool) time.Duration {
 	switch {
 	case e != nil && !e.unknownSince.IsZero():
 		since = e.unknownSince
-	case !announced, e != nil && (e.intended || e.adopted):
+	case !announced, e != nil && (e.intended || e.sent || e.adopted):
 		return 0
 	default:
 		since = l.started

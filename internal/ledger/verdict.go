@@ -177,12 +177,26 @@ type Revoked struct {
 	Approved bool
 	// Waiting are the objects that wait for the record.
 	Waiting []Waiting
+
+	// recordedAt is the time of the revocation that the record tells of.
+	recordedAt time.Time
 }
 
 // Waiting is an object that waits.
 type Waiting struct {
 	Kind Kind
 	Name string
+
+	// recordedAt is which revocation of the user the record tells of.
+	recordedAt time.Time
+}
+
+// recordAge is how much older than a revocation the record of an earlier one of the same user may be: the record ends that much too early.
+const recordAge = 5 * time.Minute
+
+// recordedFor is whether the record tells of a revocation at that time.
+func (r Revoked) recordedFor(at time.Time) bool {
+	return r.Recorded && at.Sub(r.recordedAt) < recordAge
 }
 
 // AddRevoked says that a user lost access, or is about to. What was recorded before stays so.
@@ -191,7 +205,8 @@ func (l *Ledger) AddRevoked(user string, r Revoked) {
 	defer l.mu.Unlock()
 	l.trimRevoked()
 	before := l.revoked[user]
-	r.Record, r.Recorded, r.Waiting = r.Record || before.Record, before.Recorded, before.Waiting
+	r.Record, r.Recorded, r.recordedAt = r.Record || before.Record, before.recordedFor(r.At), before.recordedAt
+	r.Waiting = before.Waiting
 	r.Approved = r.Approved && (before.At.IsZero() || before.Approved)
 	l.revoked[user] = r
 }
@@ -201,9 +216,13 @@ func (l *Ledger) AddRevoked(user string, r Revoked) {
 func (l *Ledger) AskRecord(user string, r Revoked, who Waiting) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.trimRevoked()
 	have, ok := l.revoked[user]
-	if !ok {
+	switch {
+	case !ok:
 		have = r
+	case have.Recorded && !have.Approved && !have.recordedFor(r.At):
+		have.At, have.Recorded = r.At, false
 	}
 	have.Record = true
 	done := have.Recorded || have.Approved
@@ -218,6 +237,7 @@ func (l *Ledger) AskRecord(user string, r Revoked, who Waiting) bool {
 func (l *Ledger) WasApproved(user string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.trimRevoked()
 	return l.revoked[user].Approved
 }
 
@@ -239,7 +259,7 @@ func (l *Ledger) MarkRecorded(users []string) []Waiting {
 	for _, user := range users {
 		if have, ok := l.revoked[user]; ok {
 			waiting = append(waiting, have.Waiting...)
-			have.Recorded, have.Waiting = true, nil
+			have.Recorded, have.recordedAt, have.Waiting = true, have.At, nil
 			l.revoked[user] = have
 		}
 	}

@@ -287,7 +287,7 @@ func (c *accountCall) succeed(state v1alpha1.AccountState, remoteID, event strin
 	entry := v1alpha1.Account{
 		App: c.AppName, State: state, RemoteID: remoteID,
 		ProvisionedTime: c.Recorded.ProvisionedTime, UpdatedTime: &now, RevokedTime: c.Recorded.RevokedTime,
-		Roles: plan.BoundRoles(roles), Applied: written.String(),
+		Roles: plan.BoundedRoles(roles, c.Desired.Roles), Applied: written.String(),
 	}
 	if entry.ProvisionedTime == nil {
 		entry.ProvisionedTime = &now

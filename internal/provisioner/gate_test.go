@@ -113,8 +113,8 @@ func TestGateHoldsUsersWhoLoseARoleWhileNobodyLeads(t *testing.T) {
 		w.cache.Put(user)
 	}
 	w.lead()
-	w.clock.Step(settleTime)
 	w.count()
+	w.clock.Step(settleTime)
 	batch := w.batches(1)[0]
 	if held := w.worker.HeldChanges(); len(held) != 40 || held[idOf(users[0])].Effect != "Update" {
 		t.Fatalf("%d changes are held: %+v", len(held), held[idOf(users[0])])

@@ -231,8 +231,16 @@ func (c *accountCall) observe(ctx context.Context) error {
 	}
 	after := plan.Settle(c.Desired, c.Recorded, op, c.App.Observed(user), c.App.Policy(c.Desired))
 	c.worker.ledger.Observed(c.id)
+	batch := after.HeldBatch
 	c.clear(&after)
-	c.settled(after, false, "")
+	if !c.Step.Revocation {
+		c.settled(after, false, "")
+		return nil
+	}
+	// The revocation that may follow stays in its batch, with its verdict.
+	after.Planned, after.HeldBatch = c.Step.Effect, batch
+	c.worker.ledger.Settled(c.id)
+	c.put(after, false, "")
 	return nil
 }
 

@@ -120,6 +120,8 @@ func TestGateHoldsUsersWhoLoseARoleWhileNobodyLeads(t *testing.T) {
 		t.Fatalf("%d changes are held: %+v", len(held), held[idOf(users[0])])
 	}
 	for _, user := range users {
+		user.Status.Accounts[0].Planned, user.Status.Accounts[0].HeldBatch = v1alpha1.ActionObserve, batch
+		w.cache.Put(user)
 		observed := w.work(user.Name)
 		w.wantCalls(connector.OpGetUser)
 		w.write(user, observed)

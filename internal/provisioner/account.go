@@ -377,5 +377,5 @@ func (c *accountCall) rolesAfter(names ...string) []string {
 	return c.Recorded.Roles
 }
 
-// applied is what was last written to the account, as far as it is known.
-func (c *accountCall) applied() plan.Applied { return plan.ParseApplied(c.Recorded.Applied) }
+// hashes are of what was last written to the account, as far as it is known.
+func (c *accountCall) hashes() plan.Applied { return plan.ParseApplied(c.Recorded.Applied) }

@@ -159,6 +159,7 @@ func (g *gate) withBatches(app *desired.App, revocations []desired.Revocation, k
 			r.Batch = ""
 		}
 		r.Approved = r.Batch != "" && r.Batch == app.ApprovedBatch()
+		r.Allowed = known[r.ID].Allowed && known[r.ID].Effect == r.Change.Effect
 	}
 	return revocations
 }

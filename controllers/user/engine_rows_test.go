@@ -221,6 +221,13 @@ func TestNewTokenEndsTheWaitOfRefusedWrites(t *testing.T) {
 }
 
 func TestJoinerIsToldThatTheAccountBelongsToAHeldUserAndDoesNotPoll(t *testing.T) {
+	for name, failover := range map[string]bool{"under one leader": false, "with a failover": true} {
+		t.Run(name, func(t *testing.T) { joinerWaits(t, failover) })
+	}
+}
+
+func joinerWaits(t *testing.T, failover bool) {
+	t.Helper()
 	e := newEngine(t, pt.App("crm"))
 	var names []string
 	for i := range 30 {
@@ -245,6 +252,13 @@ func TestJoinerIsToldThatTheAccountBelongsToAHeldUserAndDoesNotPoll(t *testing.T
 		t.Errorf("the joiner has %+v, the calls were %q", got, calls)
 	}
 
+	if failover {
+		// Whom the joiner waits for is found out again.
+		e.lead()
+		if calls = e.counted(5*time.Minute, "crm", 150, 1); len(calls) != 1 {
+			t.Errorf("after a failover the calls were %q", calls)
+		}
+	}
 	e.change("crm", func(app *v1alpha1.ScimApp) {
 		app.Annotations = map[string]string{v1alpha1.AnnotationApproveBatch: owner.HeldBatch}
 	})
@@ -340,7 +354,9 @@ func TestHeldBatchSurvivesAFailoverWithObservations(t *testing.T) {
 	if len(calls) != 20 || slices.ContainsFunc(calls, func(call string) bool { return call != connector.OpGetUser }) {
 		t.Errorf("the calls are %q", calls)
 	}
-	e.change("crm", func(app *v1alpha1.ScimApp) { app.Annotations = map[string]string{v1alpha1.AnnotationApproveBatch: batch} })
+	e.change("crm", func(app *v1alpha1.ScimApp) {
+		app.Annotations = map[string]string{v1alpha1.AnnotationApproveBatch: batch}
+	})
 	e.registry.Get(pt.Key("crm")).Recheck()
 	e.run(time.Minute)
 	if calls := e.apps["crm"].TakeCalls(); len(calls) != 20 || e.ready("user-19") != v1alpha1.ReasonSucceeded {

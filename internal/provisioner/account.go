@@ -89,7 +89,9 @@ func (c *accountCall) due(ctx context.Context) (bool, error) {
 	if !c.Announced {
 		return false, c.announce(ctx)
 	}
-	if c.worker.ledger.Wait(c.id, c.attempt(), c.Stored.Planned != c.Step.Action, c.Recorded.NextRetryTime) > 0 {
+	// Whom an account in conflict waits for was known to the earlier process alone, and is found out once more.
+	changed := c.Stored.Planned != c.Step.Action || c.Recorded.Reason == v1alpha1.ReasonAccountConflict
+	if c.worker.ledger.Wait(c.id, c.attempt(), changed, c.Recorded.NextRetryTime) > 0 {
 		return false, c.worker.idle(ctx, c.line)
 	}
 	if c.Step.Action == v1alpha1.ActionObserve {

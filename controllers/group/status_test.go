@@ -22,8 +22,10 @@ import (
 func TestEntryOfAPushedGroup(t *testing.T) {
 	pushed := v1alpha1.PushedGroupStatus{App: "crm", State: v1alpha1.GroupPushed, RemoteID: "1", Applied: "v1 x=y"}
 	for name, tc := range map[string]struct {
-		view   desired.PushedGroupView
-		want   v1alpha1.PushedGroupStatus
+		view desired.PushedGroupView
+		want v1alpha1.PushedGroupStatus
+		// down: the app cannot be called.
+		down   bool
 		intent bool
 		ready  string
 	}{
@@ -31,9 +33,18 @@ func TestEntryOfAPushedGroup(t *testing.T) {
 			view: desired.PushedGroupView{Step: plan.GroupStep{Action: v1alpha1.ActionCreate}},
 			want: v1alpha1.PushedGroupStatus{App: "crm", State: v1alpha1.GroupCreating}, intent: true, ready: v1alpha1.ReasonProgressing,
 		},
+		// A promise that changed: a create was announced whatever the app's state.
+		"no intent is written while the app cannot be called": {
+			view: desired.PushedGroupView{Step: plan.GroupStep{Action: v1alpha1.ActionCreate}}, down: true,
+			want: v1alpha1.PushedGroupStatus{App: "crm", State: v1alpha1.GroupPending}, ready: v1alpha1.ReasonProgressing,
+		},
+		"nor that an update may have been made": {
+			view: desired.PushedGroupView{Entry: &pushed, Step: plan.GroupStep{Action: v1alpha1.ActionUpdate}}, down: true,
+			want: pushed, ready: v1alpha1.ReasonProgressing,
+		},
 		"an update makes what was written doubtful": {
-			view:  desired.PushedGroupView{Entry: &pushed, Step: plan.GroupStep{Action: v1alpha1.ActionUpdate}},
-			want:  v1alpha1.PushedGroupStatus{App: "crm", State: v1alpha1.GroupPushed, RemoteID: "1"},
+			view: desired.PushedGroupView{Entry: &pushed, Step: plan.GroupStep{Action: v1alpha1.ActionUpdate}},
+			want: v1alpha1.PushedGroupStatus{App: "crm", State: v1alpha1.GroupPushed, RemoteID: "1"}, intent: true,
 			ready: v1alpha1.ReasonProgressing,
 		},
 		"members without an account are told of": {
@@ -47,7 +58,7 @@ func TestEntryOfAPushedGroup(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tc.view.AppName = "crm"
 			group := pt.Group("sales", pt.User("kim"))
-			intents := computeStatus(group, &desired.GroupView{Group: group, Apps: []desired.PushedGroupView{tc.view}}, []string{"unknown.id"})
+			intents := computeStatus(group, &desired.GroupView{Group: group, Apps: []desired.PushedGroupView{tc.view}}, []string{"unknown.id"}, func(string) bool { return !tc.down })
 			got := group.Status.Apps[0]
 			got.Message = ""
 			if diff := cmp.Diff(tc.want, got); diff != "" || intents["crm"] != tc.intent {
@@ -70,8 +81,8 @@ func TestLossOfMembersGoesFirst(t *testing.T) {
 		want provisioner.Class
 	}{
 		"a new group":   {desired.PushedGroupView{Step: plan.GroupStep{Action: v1alpha1.ActionCreate}}, provisioner.ClassChange},
-		"fewer members": {desired.PushedGroupView{Entry: entry, Wanted: plan.GroupWanted{Members: []string{"1"}}}, provisioner.ClassRevocation},
-		"more members":  {desired.PushedGroupView{Entry: entry, Wanted: plan.GroupWanted{Members: []string{"1", "2", "3"}}}, provisioner.ClassChange},
+		"fewer members": {desired.PushedGroupView{Entry: entry, Desired: plan.DesiredGroup{Members: []string{"1"}}}, provisioner.ClassRevocation},
+		"more members":  {desired.PushedGroupView{Entry: entry, Desired: plan.DesiredGroup{Members: []string{"1", "2", "3"}}}, provisioner.ClassChange},
 		"a deleted one": {desired.PushedGroupView{Step: plan.GroupStep{Action: v1alpha1.ActionDelete}}, provisioner.ClassRevocation},
 	} {
 		if got := classOf(&tc.view); got != tc.want {

@@ -18,7 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
-	"github.com/scim-operator/scim-operator/internal/desired"
 	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
 	"github.com/scim-operator/scim-operator/internal/kube/kubetest"
 )
@@ -83,7 +82,7 @@ func TestGroupsAreReconciledWithWhatConcernsThem(t *testing.T) {
 			if !tc.missing {
 				cache.Put(slice)
 			}
-			r := &Reconciler{Client: cache, View: desired.NewView(cache), Clock: clock}
+			r := &Reconciler{Client: cache, View: pt.NewView(cache), Clock: clock}
 			queue := kubetest.NewQueue(clock)
 			for _, watch := range r.Watches() {
 				switch {

@@ -191,8 +191,9 @@ func (r *Reconciler) complete(view *desired.UserView) bool {
 	return true
 }
 
-// enqueue gives the apps the keys that they have to look at. intentsWritten says that the intents to create stand in etcd.
-func (r *Reconciler) enqueue(view *desired.UserView, next *nextStatus, intentsWritten bool) {
+// enqueue gives the apps the keys that they have to look at. written says that the status is in etcd: an intent to create is called only then, and nothing is done for an
+// account whose last outcome is still to be written.
+func (r *Reconciler) enqueue(view *desired.UserView, next *nextStatus, written bool) {
 	for i := range view.Accounts {
 		account := &view.Accounts[i]
 		if account.App == nil || account.Step.Action == "" {
@@ -203,8 +204,11 @@ func (r *Reconciler) enqueue(view *desired.UserView, next *nextStatus, intentsWr
 			continue
 		}
 		key := provisioner.Key{Kind: provisioner.KindAccount, Name: view.User.Name}
+		if _, outcome := view.Outcomes[account.AppName]; outcome && !written {
+			continue
+		}
 		if next.intents[account.AppName] {
-			if !intentsWritten {
+			if !written {
 				continue
 			}
 			r.ledger(view, account.AppName).Intended(ledger.ID{Kind: ledger.Account, UID: view.User.UID})

@@ -16,6 +16,7 @@ import (
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/desired"
 	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
+	"github.com/scim-operator/scim-operator/internal/ledger"
 	"github.com/scim-operator/scim-operator/internal/plan"
 	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
@@ -33,10 +34,13 @@ func compiled(t testing.TB, change func(*v1alpha1.ScimApp)) *desired.App {
 	return out
 }
 
+// now of the statuses that the tests compute.
+var now = metav1.NewTime(pt.Now)
+
 func viewOf(user *v1alpha1.ScimUser, accounts ...desired.AccountView) *desired.UserView {
 	for i := range accounts {
-		if accounts[i].Entry != nil {
-			user.Status.Accounts = append(user.Status.Accounts, *accounts[i].Entry)
+		if accounts[i].Recorded != nil {
+			user.Status.Accounts = append(user.Status.Accounts, *accounts[i].Recorded)
 		}
 	}
 	return &desired.UserView{User: user, Cached: user, Accounts: accounts}
@@ -52,7 +56,15 @@ func TestEntryFollowsFromTheStep(t *testing.T) {
 		}
 		return e
 	}
-	revocation := plan.Step{Action: v1alpha1.ActionDeactivate, Revocation: true}
+	const off = v1alpha1.ActionDeactivate
+	revocation := plan.Step{Action: off, Revocation: true, Effect: off}
+	verdict := func(v ledger.Verdict) appState {
+		v.Effect = string(off)
+		return appState{running: true, healthy: true, verdict: v}
+	}
+	operation := func(action v1alpha1.AccountAction, attributes ...string) *v1alpha1.AccountOperation {
+		return &v1alpha1.AccountOperation{Types: []v1alpha1.AccountAction{action}, Attributes: attributes, StartTime: now}
+	}
 	for name, tc := range map[string]struct {
 		entry     *v1alpha1.Account
 		step      plan.Step
@@ -81,38 +93,49 @@ func TestEntryFollowsFromTheStep(t *testing.T) {
 			entry: entry(nil), step: plan.Step{Action: v1alpha1.ActionUpdate, Set: []string{"title"}, Clear: []string{"locale"}}, state: good, announced: true,
 			want: v1alpha1.Account{
 				App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: v1alpha1.ActionUpdate, PlannedAttributes: []string{"locale", "title"},
+				Operation: operation(v1alpha1.ActionUpdate, "locale", "title"),
 			},
 			imminent: true,
 		},
+		"a revocation is not announced before the guard has counted": {
+			entry: entry(nil), step: revocation, state: good,
+			want:     v1alpha1.Account{App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: off},
+			imminent: true,
+		},
+		"a revocation that passed is announced": {
+			entry: entry(nil), step: revocation, state: verdict(ledger.Verdict{Allowed: true}),
+			want:   v1alpha1.Account{App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: off, Operation: operation(off)},
+			urgent: true, imminent: true,
+		},
 		"a revocation is held": {
-			entry: entry(nil), step: revocation, state: appState{running: true, healthy: true, heldBatch: "b1"},
+			entry: entry(nil), step: revocation, state: verdict(ledger.Verdict{Batch: "b1"}),
 			want: v1alpha1.Account{
-				App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: v1alpha1.ActionDeactivate, HeldBatch: "b1", Reason: v1alpha1.ReasonHeld,
+				App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: off, HeldBatch: "b1", Reason: v1alpha1.ReasonHeld,
 			},
 		},
 		"it stays held until the guard has counted after a restart": {
 			entry: entry(func(e *v1alpha1.Account) {
-				e.Planned, e.HeldBatch, e.Reason = v1alpha1.ActionDeactivate, "b1", v1alpha1.ReasonHeld
+				e.Planned, e.HeldBatch, e.Reason = off, "b1", v1alpha1.ReasonHeld
 			}),
 			step: revocation, state: good,
 			want: v1alpha1.Account{
-				App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: v1alpha1.ActionDeactivate, HeldBatch: "b1", Reason: v1alpha1.ReasonHeld,
+				App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: off, HeldBatch: "b1", Reason: v1alpha1.ReasonHeld,
 			},
 		},
 		"one that was approved keeps its batch and is under way": {
 			entry: entry(func(e *v1alpha1.Account) {
-				e.Planned, e.HeldBatch, e.Reason = v1alpha1.ActionDeactivate, "b1", v1alpha1.ReasonHeld
+				e.Planned, e.HeldBatch, e.Reason = off, "b1", v1alpha1.ReasonHeld
 			}),
-			step: revocation, state: appState{running: true, healthy: true, heldBatch: "b1", passed: true},
+			step: revocation, state: verdict(ledger.Verdict{Batch: "b1", Approved: true, Allowed: true}),
 			want: v1alpha1.Account{
-				App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: v1alpha1.ActionDeactivate, HeldBatch: "b1",
+				App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: off, HeldBatch: "b1", Operation: operation(off),
 			},
 			urgent: true, imminent: true,
 		},
 		"another revocation than the one that is held is none of the batch": {
 			entry: entry(func(e *v1alpha1.Account) { e.Planned, e.HeldBatch = v1alpha1.ActionUpdate, "b1" }),
 			step:  revocation, state: good,
-			want:     v1alpha1.Account{App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: v1alpha1.ActionDeactivate},
+			want:     v1alpha1.Account{App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: off},
 			imminent: true,
 		},
 		"a failure stays until the next try": {
@@ -146,15 +169,28 @@ func TestEntryFollowsFromTheStep(t *testing.T) {
 		},
 		"an app that does not answer shows what is planned": {
 			entry: entry(nil), step: revocation, state: appState{running: true},
-			want: v1alpha1.Account{App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: v1alpha1.ActionDeactivate},
+			want: v1alpha1.Account{App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: off},
+		},
+		// A promise that changed: the intent was written whatever the app's state.
+		"no intent is written while the app is suspended": {
+			step: plan.Step{Action: v1alpha1.ActionCreate}, state: good, app: func(app *v1alpha1.ScimApp) { app.Spec.Suspend = true },
+			want: v1alpha1.Account{App: "crm", State: v1alpha1.AccountPending, Planned: v1alpha1.ActionCreate, Reason: v1alpha1.ReasonSuspended},
+		},
+		"no intent is written while the app does not run": {
+			step: plan.Step{Action: v1alpha1.ActionCreate},
+			want: v1alpha1.Account{App: "crm", State: v1alpha1.AccountPending, Planned: v1alpha1.ActionCreate, Reason: v1alpha1.ReasonAppNotReady},
+		},
+		"no intent is written while the app does not answer": {
+			step: plan.Step{Action: v1alpha1.ActionCreate}, state: appState{running: true},
+			want: v1alpha1.Account{App: "crm", State: v1alpha1.AccountPending, Planned: v1alpha1.ActionCreate, Reason: v1alpha1.ReasonAppNotReady},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			account := desired.AccountView{
-				App: compiled(t, tc.app), AppName: "crm", Entry: tc.entry, Step: tc.step, Announced: tc.announced,
-				Wanted: plan.Wanted{Values: map[string]any{"userName": "kim@corp.test"}},
+				App: compiled(t, tc.app), AppName: "crm", Recorded: tc.entry, Stored: tc.entry, Step: tc.step, Announced: tc.announced,
+				Desired: plan.Desired{Values: map[string]any{"userName": "kim@corp.test"}},
 			}
-			next := computeStatus(viewOf(pt.User("kim"), account), func(*desired.AccountView) appState { return tc.state })
+			next := computeStatus(viewOf(pt.User("kim"), account), now, func(*desired.AccountView) appState { return tc.state })
 			got := next.status.Accounts[0]
 			got.Message = ""
 			if diff := cmp.Diff(tc.want, got); diff != "" {
@@ -169,14 +205,14 @@ func TestEntryFollowsFromTheStep(t *testing.T) {
 
 func TestAppWhoseConfigurationIsInvalidCostsNoWriteOfItsUsers(t *testing.T) {
 	entry := v1alpha1.Account{App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Applied: "v1"}
-	broken := desired.AccountView{AppName: "crm", Entry: &entry, Step: plan.Step{Reason: v1alpha1.ReasonAppNotReady, Message: "invalid"}}
+	broken := desired.AccountView{AppName: "crm", Recorded: &entry, Step: plan.Step{Reason: v1alpha1.ReasonAppNotReady, Message: "invalid"}}
 	user := pt.User("kim")
-	next := computeStatus(viewOf(user, broken), func(*desired.AccountView) appState { return appState{} })
+	next := computeStatus(viewOf(user, broken), now, func(*desired.AccountView) appState { return appState{} })
 	if diff := cmp.Diff([]v1alpha1.Account{entry}, next.status.Accounts); diff != "" || next.status.Summary != "1/1" {
 		t.Errorf("summary %s\n%s", next.status.Summary, diff)
 	}
-	broken.Entry = nil
-	next = computeStatus(viewOf(pt.User("kim"), broken), func(*desired.AccountView) appState { return appState{} })
+	broken.Recorded = nil
+	next = computeStatus(viewOf(pt.User("kim"), broken), now, func(*desired.AccountView) appState { return appState{} })
 	if got := next.status.Accounts[0]; got.State != v1alpha1.AccountPending || got.Reason != v1alpha1.ReasonAppNotReady {
 		t.Errorf("a new account is %+v", got)
 	}
@@ -188,13 +224,13 @@ func TestUserHasAtMostAsManyAccountsAsTheStatusHolds(t *testing.T) {
 	for i := range 70 {
 		account := desired.AccountView{App: app, AppName: fmt.Sprintf("app-%02d", i), Step: plan.Step{Action: v1alpha1.ActionCreate}}
 		if i >= 40 && i < 60 {
-			account.Entry = &v1alpha1.Account{App: account.AppName, State: v1alpha1.AccountActive}
+			account.Recorded = &v1alpha1.Account{App: account.AppName, State: v1alpha1.AccountActive}
 			account.Step = plan.Step{InSync: true}
 		}
 		accounts = append(accounts, account)
 	}
 	view := viewOf(pt.User("kim"), accounts...)
-	next := computeStatus(view, func(*desired.AccountView) appState { return appState{} })
+	next := computeStatus(view, now, func(*desired.AccountView) appState { return appState{running: true, healthy: true} })
 	if len(next.status.Accounts) != maxAccounts || len(next.intents) != 44 {
 		t.Errorf("%d accounts, %d intents", len(next.status.Accounts), len(next.intents))
 	}
@@ -203,7 +239,7 @@ func TestUserHasAtMostAsManyAccountsAsTheStatusHolds(t *testing.T) {
 		t.Errorf("summary %s, Ready %+v", next.status.Summary, ready)
 	}
 	for i := range accounts {
-		if entry := accounts[i].Entry; entry != nil && (&next.status).Account(entry.App) == nil {
+		if entry := accounts[i].Recorded; entry != nil && (&next.status).Account(entry.App) == nil {
 			t.Errorf("the account in %s is forgotten", entry.App)
 		}
 	}
@@ -260,9 +296,11 @@ func TestNextRetryIsTheSoonest(t *testing.T) {
 		return v1alpha1.Account{NextRetryTime: &metav1.Time{Time: now.Add(d)}}
 	}
 	for want, accounts := range map[time.Duration][]v1alpha1.Account{
-		0:           {{}},
+		0:           {{}, at(-time.Minute)}, // what is due is in the queues
 		time.Minute: {at(time.Hour), {}, at(time.Minute)},
-		time.Second: {at(-time.Minute)},
+		time.Second: {at(time.Millisecond)},
+		// It comes from a clock that was ahead.
+		ledger.MaxWait: {at(1000 * time.Hour)},
 	} {
 		if got := nextRetry(accounts, now); got != want {
 			t.Errorf("got %s, want %s", got, want)
@@ -284,17 +322,5 @@ func TestEffectiveGroups(t *testing.T) {
 		if got := effective(group); got != nil {
 			t.Errorf("a group without effect is %v", got)
 		}
-	}
-}
-
-func TestDeferralsAreForgotten(t *testing.T) {
-	var d deferrals
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	if first, again := d.since(pt.Key("kim"), now), d.since(pt.Key("kim"), now.Add(time.Second)); first != now || again != now {
-		t.Errorf("deferred since %s and %s", first, again)
-	}
-	d.forget(pt.Key("kim"))
-	if len(d.times) != 0 {
-		t.Error("a deferral is kept for ever")
 	}
 }

@@ -21,7 +21,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
-	"github.com/scim-operator/scim-operator/internal/desired"
 	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
 	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/kube/kubetest"
@@ -82,7 +81,7 @@ func drive(t *testing.T, users ...string) *driven {
 	}
 	d.clock = clocktesting.NewFakePassiveClock(d.begin)
 	d.queue = kubetest.NewQueue(d.clock)
-	d.r = &Reconciler{Client: d.cache, View: desired.NewView(d.cache), Clock: d.clock}
+	d.r = &Reconciler{Client: d.cache, View: pt.NewView(d.cache), Clock: d.clock}
 	d.list = d.r.Watches()
 	d.evaluated = map[string][]time.Duration{}
 	return d

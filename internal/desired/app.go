@@ -77,7 +77,7 @@ func compileApp(app *v1alpha1.ScimApp) (*App, error) {
 	for _, userName := range app.Spec.ProtectedAccounts {
 		a.protected[scim.Fold(userName)] = true
 	}
-	if err := checkAttributes(app.Spec.Attributes); err != nil {
+	if err := checkAttributes(app.Spec.Attributes, a.roles.Attribute); err != nil {
 		return nil, err
 	}
 	attributes := mapping.Merge(profileAttributes(profile), app.Spec.Attributes)
@@ -95,27 +95,56 @@ func compileApp(app *v1alpha1.ScimApp) (*App, error) {
 	}
 	slices.Sort(a.paths)
 	a.paths = slices.Compact(a.paths)
-	return a, nil
+	return a, checkNames(a.paths)
+}
+
+// maxNames is how much of an account status the names of the mapped attributes may take, with their hashes. It is half of Account.applied: names that are not mapped any more
+// are in it until they are cleared.
+const maxNames = 8192
+
+func checkNames(paths []string) error {
+	hashes := plan.Applied{}
+	for _, path := range paths {
+		hashes[path] = "12345678"
+	}
+	if n := len(hashes.String()); n > maxNames {
+		return fmt.Errorf("spec.attributes: the names take %d bytes in each account status, and at most %d fit; map fewer attributes, or shorter names", n, maxNames)
+	}
+	return nil
 }
 
 // checkAttributes refuses a mapping of active, in any letter case: who has access is decided by role mappings, features and the mass-change guard, and an attribute would
-// bypass all of them.
-func checkAttributes(attributes []v1alpha1.AttributeMapping) error {
+// bypass all of them. So would the role attribute under another spelling, or a part of it.
+func checkAttributes(attributes []v1alpha1.AttributeMapping, roleAttribute string) error {
+	roles := withoutURN(roleAttribute)
 	for i := range attributes {
-		_, name := splitURN(attributes[i].Name)
-		if strings.EqualFold(name, "active") {
-			return fmt.Errorf("spec.attributes: %q cannot be mapped; remove it: role mappings decide whether an account is active", attributes[i].Name)
+		path := attributes[i].Name
+		name := withoutURN(path)
+		switch {
+		case strings.EqualFold(name, "active"):
+			return fmt.Errorf("spec.attributes: %q cannot be mapped; remove it: role mappings decide whether an account is active", path)
+		case roles != "" && path != roleAttribute && within(name, roles):
+			return fmt.Errorf("spec.attributes: %q is a part or another spelling of the role attribute; map %q as a whole, or use role mappings", path, roleAttribute)
 		}
 	}
 	return nil
 }
 
-// splitURN splits a path into the URN of its schema, empty for none, and the rest. Only the core schema's active switches an account.
-func splitURN(path string) (urn, name string) {
-	if rest, ok := strings.CutPrefix(strings.ToLower(path), strings.ToLower(scim.UserSchemaID)+":"); ok {
-		return scim.UserSchemaID, rest
+// within is whether a path is an attribute, in any letter case, or a part of it.
+func within(path, attribute string) bool {
+	if len(path) < len(attribute) || !strings.EqualFold(path[:len(attribute)], attribute) {
+		return false
 	}
-	return "", path
+	rest := path[len(attribute):]
+	return rest == "" || rest[0] == '.' || rest[0] == '['
+}
+
+// withoutURN returns a path without the URN of the core schema: only that one's active switches an account.
+func withoutURN(path string) string {
+	if rest, ok := strings.CutPrefix(strings.ToLower(path), strings.ToLower(scim.UserSchemaID)+":"); ok {
+		return rest
+	}
+	return path
 }
 
 func profileAttributes(profile profiles.Profile) []mapping.Attribute {

@@ -9,12 +9,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
-	"github.com/scim-operator/scim-operator/internal/desired"
 	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
 	"github.com/scim-operator/scim-operator/internal/directory"
 )
 
-// A person wrote a userName into a user that belongs to another one. Nothing is done for that user, before and after its reconciler has said so.
+// A person wrote a userName into a user that belongs to another one. Nothing is done for that user, before and after its reconciler has said so; the account says why, and
+// only the end of its app ends it.
 func TestNothingIsDoneUnderAnothersName(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change func(kim, lee *v1alpha1.ScimUser)
@@ -38,7 +38,7 @@ func TestNothingIsDoneUnderAnothersName(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cache := pt.NewCache()
-			view := desired.NewView(cache)
+			view := pt.NewView(cache)
 			cache.Put(pt.App("crm"))
 			cache.Put(selecting("all", "true"))
 			kim, lee := pt.User("kim"), pt.User("lee")
@@ -50,8 +50,11 @@ func TestNothingIsDoneUnderAnothersName(t *testing.T) {
 			cache.Put(kim)
 			cache.Put(lee)
 			_, account, err := view.Account(t.Context(), pt.Key("kim"), "crm")
-			if err != nil || (account != nil) != tc.acts {
+			if err != nil || account == nil || (account.Step.Reason != v1alpha1.ReasonUserNameConflict) != tc.acts {
 				t.Errorf("account %+v, error %v", account, err)
+			}
+			if !tc.acts && account.Step.Action != "" {
+				t.Errorf("the step is %s", account.Step.Action)
 			}
 		})
 	}
@@ -60,7 +63,7 @@ func TestNothingIsDoneUnderAnothersName(t *testing.T) {
 // A person renamed a group. It is pushed by that name once the group's reconciler has found it to be the group's.
 func TestNothingIsPushedUnderANameThatIsNotAdmitted(t *testing.T) {
 	cache := pt.NewCache()
-	view := desired.NewView(cache)
+	view := pt.NewView(cache)
 	group := pt.Group("Team")
 	app := pt.App("crm")
 	app.Spec.Features = append(app.Spec.Features, v1alpha1.FeaturePushGroups)

@@ -6,7 +6,6 @@ package desired_test
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/desired"
@@ -26,12 +25,12 @@ func hasApp(t *testing.T, view *desired.View, user string) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return seen != nil && len(seen.Accounts) == 1 && seen.Accounts[0].Wanted.Assigned
+	return seen != nil && len(seen.Accounts) == 1 && seen.Accounts[0].Desired.Assigned
 }
 
 func TestExpressionsFollowUsersAndMappings(t *testing.T) {
 	cache := pt.NewCache()
-	view := desired.NewView(cache)
+	view := pt.NewView(cache)
 	cache.Put(pt.App("crm"))
 	mapping := selecting("sales", `user.roles.exists(r, r.value == "crm.user")`)
 	cache.Put(mapping)
@@ -75,7 +74,7 @@ func TestExpressionsFollowUsersAndMappings(t *testing.T) {
 // BenchmarkRevocations counts an app of 10,000 users who have it by an expression, as the guard does whenever something is to be taken from one of them.
 func BenchmarkRevocations(b *testing.B) {
 	cache := pt.NewCache()
-	view := desired.NewView(cache)
+	view := pt.NewView(cache)
 	cache.Put(pt.App("crm"))
 	cache.Put(selecting("sales", `user.roles.exists(r, r.value == "crm.user")`))
 	for i := range 10_000 {
@@ -84,9 +83,9 @@ func BenchmarkRevocations(b *testing.B) {
 		cache.Put(user)
 	}
 	count := func() {
-		census, err := view.Revocations(b.Context(), pt.Key("crm"), time.Now())
-		if err != nil || census.Active != 10_000 || len(census.Wanted) > 0 {
-			b.Fatalf("%d active, %d wanted, %v", census.Active, len(census.Wanted), err)
+		census, err := view.Revocations(b.Context(), pt.Key("crm"), pt.Now)
+		if err != nil || census.Count.Active != 10_000 || len(census.Revocations) > 0 {
+			b.Fatalf("%d active, %d wanted, %v", census.Count.Active, len(census.Revocations), err)
 		}
 	}
 	count()

@@ -106,11 +106,11 @@ func (o *Operation) Status(start metav1.Time) *v1alpha1.AccountOperation {
 	if o.All {
 		more = max(more, 1)
 	}
-	return &v1alpha1.AccountOperation{Types: o.Types, Attributes: shown, MoreAttributes: more, Roles: boundedRoles(o.Roles, nil), StartTime: start}
+	return &v1alpha1.AccountOperation{Types: o.Types, Attributes: shown, MoreAttributes: more, Roles: BoundedRoles(o.Roles, nil), StartTime: start}
 }
 
-// boundedRoles returns the roles that a status has room for, in their order. Roles that are not desired go first: they are to be revoked.
-func boundedRoles(roles, desired []string) []string {
+// BoundedRoles returns the roles that a status has room for, in their order. Roles that are not desired go first: they are to be revoked.
+func BoundedRoles(roles, desired []string) []string {
 	if len(roles) > maxRoles {
 		roles = slices.Concat(without(roles, desired), without(roles, without(roles, desired)))[:maxRoles]
 	}
@@ -161,7 +161,7 @@ func Announced(step Step, w Desired, p Policy, stored *v1alpha1.Account, behind 
 	}
 	op, call := ParseOperation(stored.Operation), OperationOf(step, w, p)
 	// A role that the status does not tell of would be given, and taken again without the guard.
-	roles := len(op.Roles) == maxRoles || len(without(boundedRoles(call.Roles, nil), op.Roles)) == 0
+	roles := len(op.Roles) == maxRoles || len(without(BoundedRoles(call.Roles, nil), op.Roles)) == 0
 	return op.may(step.Action) && roles && (op.All || len(without(call.Attributes, op.Attributes)) == 0)
 }
 
@@ -199,7 +199,7 @@ func Settle(w Desired, recorded *v1alpha1.Account, op *Operation, seen Observed,
 			hashes[p.RoleAttribute] = unknownHash
 		}
 	}
-	after.Applied, after.Roles = hashes.String(), boundedRoles(after.Roles, w.Roles)
+	after.Applied, after.Roles = hashes.String(), BoundedRoles(after.Roles, w.Roles)
 	return after
 }
 
@@ -226,5 +226,5 @@ func Linked(w Desired, seen Observed) (state v1alpha1.AccountState, roles []stri
 	if seen.Active {
 		state = v1alpha1.AccountActive
 	}
-	return state, boundedRoles(seen.Roles, w.Roles), observedHashes(nil, slices.Collect(maps.Keys(w.Values)), w, seen)
+	return state, BoundedRoles(seen.Roles, w.Roles), observedHashes(nil, slices.Collect(maps.Keys(w.Values)), w, seen)
 }

@@ -169,19 +169,25 @@ func TestQueueBoundsEachClassAndAsksForAScanWhenThereIsRoom(t *testing.T) {
 	}
 }
 
-func TestQueuePausesAndResumes(t *testing.T) {
+// A promise that changed: good credentials end the wait for them, and no pause that the app asked for.
+func TestQueuePausesAndUnblocks(t *testing.T) {
 	now := newManualTime()
 	q := newQueue(100, now.Now)
 	q.add(account("kim"), ClassChange, "", 0)
 	q.pause(now.Now().Add(time.Minute))
 	q.pause(now.Now().Add(time.Second))
+	q.block(now.Now().Add(time.Hour))
+	if _, wait, ok := q.pick(); ok || wait != time.Hour {
+		t.Errorf("the wait is %s", wait)
+	}
+	q.unblock()
 	if _, wait, ok := q.pick(); ok || wait != time.Minute {
 		t.Errorf("the pause lasts %s", wait)
 	}
 	if q.busy(account("kim")) {
 		t.Error("an outcome is expected of a queue that pauses")
 	}
-	q.unblock()
+	now.advance(time.Minute)
 	if !q.busy(account("kim")) {
 		t.Error("no outcome is expected")
 	}

@@ -111,3 +111,15 @@ func newTestRegistry() (*Registry, *atomic.Int32) {
 	registry.SetNotify(Notify{User: nobody, Group: nobody, App: func(types.NamespacedName) { told.Add(1) }})
 	return registry, &told
 }
+
+func TestRegistryTellsOfChangesOnceUntilTheyAreCounted(t *testing.T) {
+	registry, told := newTestRegistry()
+	for range 100 {
+		registry.Changed(pt.Key("crm"))
+	}
+	registry.Counted(pt.Key("crm"))
+	registry.Changed(pt.Key("crm"))
+	if told.Load() != 2 {
+		t.Errorf("told %d times", told.Load())
+	}
+}

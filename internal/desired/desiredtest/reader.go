@@ -13,16 +13,19 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/directory"
+	"github.com/scim-operator/scim-operator/internal/ledger"
 )
 
 // Cache is a client.Reader that holds what a test puts in, with the indexes of the operator.
@@ -234,4 +237,12 @@ func GroupMapping(name, app string, group *v1alpha1.ScimGroup, roles ...string) 
 	mapping.Spec.Subjects.Groups = []string{group.Spec.DisplayName}
 	mapping.Status.Groups = []v1alpha1.ResolvedGroup{{DisplayName: group.Spec.DisplayName, ID: group.SCIMID(), Generation: 1}}
 	return mapping
+}
+
+// Now is when the clocks of tests begin.
+var Now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// NewView makes a view of a cache with an empty book whose clock stands still at Now.
+func NewView(cache client.Reader) *desired.View {
+	return desired.NewView(cache, ledger.NewBook(clocktesting.NewFakePassiveClock(Now)))
 }

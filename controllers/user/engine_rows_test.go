@@ -1,0 +1,365 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package user
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/connector"
+	"github.com/scim-operator/scim-operator/internal/connector/connectortest"
+	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
+)
+
+const (
+	setActive = connector.OpSetActive
+	switchOff = setActive + "(false)"
+	switchOn  = setActive + "(true)"
+)
+
+// reactivateOff leaves ReactivateUsers out.
+func reactivateOff(app *v1alpha1.ScimApp) {
+	app.Spec.Features = slices.DeleteFunc(app.Spec.Features, func(f v1alpha1.Feature) bool { return f == v1alpha1.FeatureReactivateUsers })
+}
+
+// lose makes the next call of an operation lose its answer, with its effect or without.
+func (e *engine) lose(op string, effect bool) {
+	script := e.apps["crm"]
+	script.NoEffect = !effect
+	script.Errs[op] = []error{connectortest.Lost(op)}
+}
+
+func TestCountsOfACreateAndAChange(t *testing.T) {
+	e := newEngine(t, pt.App("crm"))
+	e.user("kim")
+	before := e.client.writes
+	e.give("crm", kim)
+	calls := e.counted(time.Minute, "crm", 5, 3)
+	if diff := cmp.Diff([]string{connector.OpFindUsers, connector.OpCreateUser}, calls); diff != "" || e.client.writes-before != 2 {
+		t.Errorf("%d status writes of a create\n%s", e.client.writes-before, diff)
+	}
+	before = e.client.writes
+	user := e.stored("kim")
+	user.Spec.Title, user.Generation = "Manager", 2
+	e.client.Put(user)
+	e.event()
+	if calls = e.counted(time.Minute, "crm", 5, 3); len(calls) != 1 || e.client.writes-before != 1 {
+		t.Errorf("%d status writes of a change, the calls %q", e.client.writes-before, calls)
+	}
+	before = e.client.writes
+	e.lead()
+	if calls = e.counted(time.Minute, "crm", 5, 3); len(calls) != 0 || e.client.writes != before {
+		t.Errorf("%d status writes of a restart in sync, the calls %q", e.client.writes-before, calls)
+	}
+}
+
+func TestRoleChangeLosesItsAnswerAndTheMappingIsDeleted(t *testing.T) {
+	for name, effect := range map[string]bool{"it took effect": true, "it did not take effect": false} {
+		t.Run(name, func(t *testing.T) {
+			e := employed(t, nil, "viewer")
+			e.lose(connector.OpUpdateUser, effect)
+			e.give("crm", kim, "viewer", "editor") // the bystander's is another mapping
+			e.run(time.Second)
+			if got := e.entry("kim", "crm"); got.Operation == nil {
+				t.Fatalf("the call is not announced: %+v", got)
+			}
+			e.apps["crm"].NoEffect = false
+			e.give("crm", nil)
+			calls := e.counted(time.Hour, "crm", 30, 6)
+			if e.account().Active || !slices.Contains(calls, switchOff) {
+				t.Errorf("the account is %+v, the calls were %q", e.account(), calls)
+			}
+			if got := e.entry("kim", "crm"); got.State != v1alpha1.AccountInactive || got.Operation != nil || e.ready("kim") != v1alpha1.ReasonSucceeded {
+				t.Errorf("the entry is %+v, Ready %s", got, e.ready("kim"))
+			}
+		})
+	}
+}
+
+func TestDeactivationLosesItsAnswerAndTheMappingReturns(t *testing.T) {
+	for name, effect := range map[string]bool{"it took effect": true, "it did not take effect": false} {
+		t.Run(name, func(t *testing.T) {
+			e := employed(t, nil)
+			e.lose(setActive, effect)
+			e.give("crm", nil)
+			e.run(600 * time.Millisecond)
+			if got := e.entry("kim", "crm"); got.Operation == nil {
+				t.Fatalf("the call is not announced: %+v", got)
+			}
+			e.give("crm", kim)
+			calls := e.counted(time.Hour, "crm", 20, 4)
+			if !e.account().Active || e.ready("kim") != v1alpha1.ReasonSucceeded {
+				t.Errorf("the account is %+v, Ready %s, the calls were %q", e.account(), e.ready("kim"), calls)
+			}
+			if got := e.entry("kim", "crm"); got.State != v1alpha1.AccountActive || got.Operation != nil {
+				t.Errorf("the entry is %+v", got)
+			}
+		})
+	}
+}
+
+func TestMistakeWhileTheAppIsSuspendedRevokesNothingOfStrangers(t *testing.T) {
+	app := pt.App("crm")
+	app.Spec.Suspend = true
+	e := newEngine(t, app)
+	var names []string
+	for i := range 8 {
+		user := e.user(fmt.Sprintf("user-%d", i))
+		names = append(names, user.Spec.UserName)
+		e.apps["crm"].Users = append(e.apps["crm"].Users, connector.User{ID: fmt.Sprint(i), UserName: user.Spec.UserName, Active: true})
+	}
+	e.give("crm", names)
+	e.run(time.Minute)
+	for _, name := range []string{"user-0", "user-7"} {
+		if got := e.entry(name, "crm"); got.State != v1alpha1.AccountPending || got.Reason != v1alpha1.ReasonSuspended {
+			t.Errorf("while the app is suspended, %s has %+v", name, got)
+		}
+	}
+	e.give("crm", nil)
+	e.run(time.Minute)
+	e.change("crm", func(app *v1alpha1.ScimApp) { app.Spec.Suspend, app.Generation = false, 2 })
+	e.event()
+	e.run(2 * time.Hour)
+	if calls := e.apps["crm"].TakeCalls(); len(calls) != 0 {
+		t.Errorf("the app was called %q", calls)
+	}
+	for _, user := range e.apps["crm"].Users {
+		if !user.Active {
+			t.Errorf("the account of %s was switched off", user.UserName)
+		}
+	}
+}
+
+func TestPossibleStateStaysVisibleAfterACrashUntilItIsSettled(t *testing.T) {
+	e := employed(t, reactivateOff)
+	e.lose(setActive, true)
+	e.give("crm", nil)
+	e.run(600 * time.Millisecond)
+	if got := e.entry("kim", "crm"); got.Operation == nil {
+		t.Fatalf("the call is not announced: %+v", got)
+	}
+	e.client.Put(pt.Mapping("crm", "crm", kim)) // wanted again, and a crash
+	e.lead()
+	for range 5 {
+		e.run(settleTime / 10)
+		if got := e.entry("kim", "crm"); got.Operation == nil || e.ready("kim") == v1alpha1.ReasonSucceeded {
+			t.Fatalf("before it is settled the entry is %+v, Ready %s", got, e.ready("kim"))
+		}
+	}
+	e.counted(time.Hour, "crm", 20, 3)
+	if got := e.entry("kim", "crm"); got.State != v1alpha1.AccountInactive || got.Reason != v1alpha1.ReasonFeatureOff || got.Operation != nil {
+		t.Errorf("once it is settled the entry is %+v", got)
+	}
+	e.event()
+	e.run(time.Hour)
+	if e.ready("kim") != v1alpha1.ReasonFeatureOff {
+		t.Errorf("after another look Ready is %s", e.ready("kim"))
+	}
+}
+
+func TestDeactivationTimesOutThenTheAppIsSuspendedAndTheMappingReturns(t *testing.T) {
+	e := employed(t, nil)
+	e.lose(setActive, true)
+	e.give("crm", nil)
+	e.run(600 * time.Millisecond)
+	e.change("crm", func(app *v1alpha1.ScimApp) { app.Spec.Suspend, app.Generation = true, 2 })
+	e.give("crm", kim)
+	e.counted(time.Hour, "crm", 40, 0)
+	if got := e.entry("kim", "crm"); got.Operation == nil || got.Planned != v1alpha1.ActionObserve || e.ready("kim") == v1alpha1.ReasonSucceeded {
+		t.Errorf("while the app is suspended the entry is %+v, Ready %s", got, e.ready("kim"))
+	}
+	e.change("crm", func(app *v1alpha1.ScimApp) { app.Spec.Suspend, app.Generation = false, 3 })
+	e.event()
+	e.run(time.Minute)
+	if !e.account().Active || e.ready("kim") != v1alpha1.ReasonSucceeded {
+		t.Errorf("in the end the account is %+v, Ready %s", e.account(), e.ready("kim"))
+	}
+}
+
+func TestSpecThatChangedWhileNobodyLedIsPushed(t *testing.T) {
+	e := employed(t, reactivateOff)
+	user := e.stored("kim")
+	user.Spec.Title, user.Generation = "Manager", 2
+	e.client.Put(user)
+	e.lead()
+	calls := e.counted(time.Hour, "crm", 25, 4)
+	if title := e.account().Attributes["title"]; title != "Manager" || e.ready("kim") != v1alpha1.ReasonSucceeded {
+		t.Errorf("the title is %v, Ready %s, the calls were %q", title, e.ready("kim"), calls)
+	}
+}
+
+func TestNewTokenEndsTheWaitOfRefusedWrites(t *testing.T) {
+	e := newEngine(t, pt.App("crm"))
+	var names []string
+	for i := range 3 {
+		names = append(names, e.user(fmt.Sprintf("user-%d", i)).Spec.UserName)
+	}
+	e.apps["crm"].Always[connector.OpCreateUser] = &connector.Error{Op: connector.OpCreateUser, Kind: connector.Forbidden, Status: 403, Sent: true}
+	e.give("crm", names)
+	e.run(time.Minute)
+	for i := range names {
+		if got := e.entry(fmt.Sprintf("user-%d", i), "crm"); got.Reason != v1alpha1.ReasonInsufficientPermissions || got.NextRetryTime == nil {
+			t.Fatalf("user-%d has %+v", i, got)
+		}
+	}
+	delete(e.apps["crm"].Always, connector.OpCreateUser)
+	e.counted(10*time.Minute, "crm", 30, 0)
+	e.start("crm", "another token")
+	e.event() // the app's reconciler does so when it starts the app
+	e.run(time.Minute)
+	if n := len(e.apps["crm"].Users); n != 3 {
+		t.Errorf("a minute after the new token the app has %d accounts", n)
+	}
+}
+
+func TestJoinerIsToldThatTheAccountBelongsToAHeldUserAndDoesNotPoll(t *testing.T) {
+	for name, failover := range map[string]bool{"under one leader": false, "with a failover": true} {
+		t.Run(name, func(t *testing.T) { joinerWaits(t, failover) })
+	}
+}
+
+func joinerWaits(t *testing.T, failover bool) {
+	t.Helper()
+	e := newEngine(t, pt.App("crm"))
+	var names []string
+	for i := range 30 {
+		names = append(names, e.user(fmt.Sprintf("user-%02d", i)).Spec.UserName)
+	}
+	e.give("crm", names)
+	e.run(time.Minute)
+	e.give("crm", names[15:])
+	e.run(time.Minute)
+	owner := e.entry("user-00", "crm")
+	if owner.Reason != v1alpha1.ReasonHeld {
+		t.Fatalf("the owner has %+v", owner)
+	}
+	// The app knows the account by the joiner's name.
+	account := e.apps["crm"].User(owner.RemoteID)
+	account.UserName, account.Attributes["userName"] = "joiner@corp.test", "joiner@corp.test"
+	e.user("joiner")
+	e.give("crm", append(names[15:], "joiner@corp.test"))
+	calls := e.counted(50*time.Minute, "crm", 60, 1)
+	got := e.entry("joiner", "crm")
+	if got.Reason != v1alpha1.ReasonAccountConflict || !strings.Contains(got.Message, "user-00") || len(calls) != 1 {
+		t.Errorf("the joiner has %+v, the calls were %q", got, calls)
+	}
+
+	if failover {
+		// Whom the joiner waits for is found out again.
+		e.lead()
+		if calls = e.counted(5*time.Minute, "crm", 150, 1); len(calls) != 1 {
+			t.Errorf("after a failover the calls were %q", calls)
+		}
+	}
+	e.change("crm", func(app *v1alpha1.ScimApp) {
+		app.Annotations = map[string]string{v1alpha1.AnnotationApproveBatch: owner.HeldBatch}
+	})
+	leaver := e.stored("user-00")
+	leaver.DeletionTimestamp = &metav1.Time{Time: e.clock.Now()}
+	leaver.Generation++
+	e.client.Put(leaver)
+	e.registry.Get(pt.Key("crm")).Recheck()
+	e.run(2 * time.Minute)
+	if got := e.entry("joiner", "crm"); got.RemoteID != owner.RemoteID || e.ready("joiner") != v1alpha1.ReasonSucceeded {
+		t.Errorf("once the owner is deactivated the joiner has %+v, Ready %s", got, e.ready("joiner"))
+	}
+}
+
+// The connector refuses an id of 1,100 characters: that account alone fails, in words, and the other accounts of the user are written.
+func TestUnusableIDFailsThatAccountAlone(t *testing.T) {
+	e := newEngine(t, pt.App("crm"), pt.App("wiki"))
+	e.user("kim")
+	e.apps["crm"].Errs[connector.OpCreateUser] = []error{&connector.Error{
+		Op: connector.OpCreateUser, Kind: connector.UnusableAnswer, Status: 201, Sent: true, Detail: "the id is longer than 1024 bytes",
+	}}
+	e.client.Put(pt.Mapping("wiki", "wiki", kim))
+	e.give("crm", kim)
+	e.run(time.Minute)
+	if got := e.entry("kim", "wiki"); got.State != v1alpha1.AccountActive {
+		t.Errorf("the other app has %+v", got)
+	}
+	if got := e.entry("kim", "crm"); got.RemoteID != "" || !strings.Contains(got.Message, "longer than 1024 bytes") {
+		t.Errorf("the account is %+v", got)
+	}
+}
+
+// Nothing that an app supplies reaches the status unbounded: otherwise no patch of the user's status would be taken any more.
+func TestRolesOfAnAppAreBoundedInTheStatus(t *testing.T) {
+	var many []any
+	for i := range 200 {
+		many = append(many, map[string]any{"value": fmt.Sprintf("role-%03d", i)})
+	}
+	for name, roles := range map[string]any{"many roles": many, "a long role": []any{map[string]any{"value": strings.Repeat("ä", 2000)}}} {
+		t.Run(name, func(t *testing.T) {
+			e := newEngine(t, pt.App("crm"), pt.App("wiki"))
+			e.user("kim")
+			e.apps["crm"].Users = []connector.User{{
+				ID: "1", UserName: "kim@corp.test", Active: true, Attributes: map[string]any{"userName": "kim@corp.test", "roles": roles},
+			}}
+			e.client.Put(pt.Mapping("wiki", "wiki", kim))
+			e.give("crm", kim, "viewer")
+			e.run(time.Minute)
+			if got := e.entry("kim", "wiki"); got.State != v1alpha1.AccountActive {
+				t.Errorf("the other app has %+v", got)
+			}
+			if got := e.entry("kim", "crm"); got.RemoteID != "1" || got.Reason != v1alpha1.ReasonHeld && e.ready("kim") != v1alpha1.ReasonSucceeded {
+				t.Errorf("the account is %+v, Ready %s", got, e.ready("kim"))
+			}
+		})
+	}
+}
+
+// A batch stays closed whatever an earlier process may have left: the observations of a new one make no further batches of it.
+func TestHeldBatchSurvivesAFailoverWithObservations(t *testing.T) {
+	e := newEngine(t, pt.App("crm"))
+	var names []string
+	for i := range 20 {
+		names = append(names, e.user(fmt.Sprintf("user-%02d", i)).Spec.UserName)
+	}
+	e.give("crm", names, "admin")
+	e.run(time.Minute)
+	e.give("crm", names, "viewer")
+	e.run(time.Minute)
+	batch := e.entry("user-00", "crm").HeldBatch
+	if batch == "" {
+		t.Fatalf("nothing is held: %+v", e.entry("user-00", "crm"))
+	}
+	for i := range 20 {
+		user := e.stored(fmt.Sprintf("user-%02d", i))
+		user.Generation++
+		e.client.Put(user)
+	}
+	e.apps["crm"].TakeCalls()
+	e.lead()
+	before := e.looks
+	e.run(time.Hour)
+	if n := e.looks - before; n > 20*10 {
+		t.Errorf("%d looks at 20 users", n)
+	}
+	for i := range 20 {
+		if got := e.entry(fmt.Sprintf("user-%02d", i), "crm"); got.HeldBatch != batch || got.Reason != v1alpha1.ReasonHeld || got.Operation != nil {
+			t.Errorf("user-%02d has %+v, the batch was %s", i, got, batch)
+			break
+		}
+	}
+	calls := e.apps["crm"].TakeCalls()
+	if len(calls) != 20 || slices.ContainsFunc(calls, func(call string) bool { return call != connector.OpGetUser }) {
+		t.Errorf("the calls are %q", calls)
+	}
+	e.change("crm", func(app *v1alpha1.ScimApp) {
+		app.Annotations = map[string]string{v1alpha1.AnnotationApproveBatch: batch}
+	})
+	e.registry.Get(pt.Key("crm")).Recheck()
+	e.run(time.Minute)
+	if calls := e.apps["crm"].TakeCalls(); len(calls) != 20 || e.ready("user-19") != v1alpha1.ReasonSucceeded {
+		t.Errorf("once it is approved the calls are %q, Ready of the last user is %s", calls, e.ready("user-19"))
+	}
+}

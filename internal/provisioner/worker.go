@@ -41,6 +41,8 @@ const (
 	keyFailures = 5
 	// testMemory is how long a good test of the credentials spares another one.
 	testMemory = 10 * time.Second
+	// shownPause is the shortest pause that the status of the ScimApp shows.
+	shownPause = 5 * time.Second
 	// maxPause bounds a pause that a status tells of.
 	maxPause = time.Hour
 	// loopPause is how long a key waits that was reconciled again and again for nothing.
@@ -397,11 +399,13 @@ func (w *Worker) suffer(key Key, id ledger.ID, failure *connector.Error) {
 	}
 }
 
-// pause keeps the app from being called, as it asked; the latest moment wins. The ScimApp shows it.
+// pause keeps the app from being called, as it asked; the latest moment wins. The ScimApp shows a pause of some length.
 func (w *Worker) pause(until time.Time) {
 	w.ledger.Pause(until)
 	w.queue.pause(w.ledger.PausedUntil())
-	w.notify.App(w.config.Key)
+	if until.Sub(w.clock.Now()) > shownPause {
+		w.notify.App(w.config.Key)
+	}
 }
 
 func aboutCredentials(reason string) bool {

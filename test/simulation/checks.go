@@ -200,7 +200,8 @@ func (w *world) effect(a *app, c *call, collection string, r *resource, before, 
 	if collection == "Users" {
 		w.onlyOurs(a, c, r, before, after)
 		w.onlyOnce(a, r, after)
-		if lost := losesAccess(before, after); lost {
+		// What the app's admin has changed is not what the guard could know.
+		if losesAccess(before, after) && r.interfered.IsZero() {
 			w.revoked(a, r.id, w.checks.userOf(a, r))
 		}
 		return
@@ -211,7 +212,7 @@ func (w *world) effect(a *app, c *call, collection string, r *resource, before, 
 		gone = nil
 	}
 	for _, id := range gone {
-		if member := a.users[id]; member != nil && isActive(member.now()) {
+		if member := a.users[id]; member != nil && isActive(member.now()) && member.interfered.IsZero() {
 			w.revoked(a, id, w.checks.userOf(a, member))
 		}
 	}

@@ -186,9 +186,6 @@ type Revoked struct {
 type Waiting struct {
 	Kind Kind
 	Name string
-
-	// recordedAt is which revocation of the user the record tells of.
-	recordedAt time.Time
 }
 
 // recordAge is how much older than a revocation the record of an earlier one of the same user may be: the record ends that much too early.

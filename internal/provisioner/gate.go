@@ -144,7 +144,7 @@ func (g *gate) count(ctx context.Context) error {
 	limits, _ := guard.InForce(app.Object.Spec.Guard, app.Object.Status.Guard, now)
 	census.Count.LeaversPassed = leaversPassed(app, census, revocations, known)
 	verdict := guard.Decide(limits, census.Count, plain(revocations))
-	g.apply(app, verdict, revocations, known, now)
+	g.apply(verdict, revocations, known, now)
 	return nil
 }
 
@@ -205,7 +205,7 @@ func plain(revocations []desired.Revocation) []guard.Revocation {
 }
 
 // apply puts the verdicts into the ledger, and wakes what passes and what is newly held.
-func (g *gate) apply(app *desired.App, verdict guard.Verdict, revocations []desired.Revocation, known map[ledger.ID]ledger.Verdict, now time.Time) {
+func (g *gate) apply(verdict guard.Verdict, revocations []desired.Revocation, known map[ledger.ID]ledger.Verdict, now time.Time) {
 	w := g.worker
 	bySubject := make(map[string]*desired.Revocation, len(revocations))
 	for i := range revocations {

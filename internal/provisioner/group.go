@@ -356,7 +356,7 @@ func (c *groupCall) succeed(remoteID string, created bool, event string) {
 // hold hands in that everything but held removals was written.
 func (c *groupCall) hold(remoteID string, created bool, held int) {
 	entry := c.entry(remoteID, created)
-	entry.HeldBatch, entry.Held = c.verdict().Batch, int32(min(held, v1alpha1.MaxMembers)) //nolint:gosec // bounded
+	entry.HeldBatch, entry.Held = c.verdict().Batch, int32(min(held, v1alpha1.MaxMembers))
 	entry.Reason = v1alpha1.ReasonHeld
 	entry.Message = "the mass-change guard holds the removal of members; the status of the ScimApp says how many changes the batch " + entry.HeldBatch + " has and how to approve it"
 	next := metav1.NewTime(c.worker.clock.Now().Add(kube.Jitter(personRetry)).Truncate(time.Second))
@@ -370,7 +370,7 @@ func (c *groupCall) entry(remoteID string, created bool) v1alpha1.PushedGroupSta
 	now := metav1.NewTime(c.worker.clock.Now())
 	entry := v1alpha1.PushedGroupStatus{
 		App: c.AppName, State: v1alpha1.GroupPushed, RemoteID: remoteID, Created: created,
-		Members:         int32(min(len(c.Desired.Members), v1alpha1.MaxMembers)), //nolint:gosec // bounded
+		Members:         int32(min(len(c.Desired.Members), v1alpha1.MaxMembers)),
 		ProvisionedTime: c.Entry.ProvisionedTime, UpdatedTime: &now,
 	}
 	if entry.ProvisionedTime == nil {

@@ -198,7 +198,7 @@ func (c *checks) userOf(a *app, r *resource) string {
 func (w *world) effect(a *app, c *call, collection string, r *resource, before, after map[string]any) {
 	w.trace("  app %s: call %d makes %s %s", a.name, c.id, r.id, w.brief(difference(before, after)))
 	if collection == "Users" {
-		w.onlyOurs(a, c, r, before, after)
+		w.onlyOurs(a, c, r, before)
 		w.onlyOnce(a, r, after)
 		// What the app's admin has changed is not what the guard could know.
 		if losesAccess(before, after) && r.interfered.IsZero() {
@@ -234,7 +234,7 @@ func losesAccess(before, after map[string]any) bool {
 }
 
 // onlyOurs is property 2.
-func (w *world) onlyOurs(a *app, c *call, r *resource, before, after map[string]any) {
+func (w *world) onlyOurs(a *app, c *call, r *resource, before map[string]any) {
 	if before == nil {
 		return
 	}

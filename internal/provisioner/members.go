@@ -5,6 +5,7 @@ package provisioner
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/scim-operator/scim-operator/internal/connector"
 	"github.com/scim-operator/scim-operator/internal/guard"
@@ -25,8 +26,7 @@ func (c *groupCall) change(ctx context.Context, have connector.Group) (change me
 		change.DisplayName = c.Desired.DisplayName
 	}
 	if !have.MembersKnown {
-		change.Want = members(c.Desired.Members)
-		return change, false, nil
+		return c.replacement(change)
 	}
 	add, remove := plan.Difference(ids(have.Members), c.Desired.Members)
 	change.Add = members(add)
@@ -53,6 +53,27 @@ func (c *groupCall) change(ctx context.Context, have connector.Group) (change me
 	return change, false, nil
 }
 
+// replacement is the change of a group whose members the app does not show. Who loses membership is not known: as many as the list is shorter count, each as a user of its
+// own. While they are held, nothing but the name is written, for an app may only take the whole list.
+func (c *groupCall) replacement(change memberChange) (_ memberChange, wait bool, err error) {
+	want := len(c.Desired.Members)
+	var lost, users []string
+	for i := want; i < int(c.Entry.Members); i++ {
+		lost = append(lost, fmt.Sprint("member ", i))
+		users = append(users, ledger.GuardID(fmt.Sprint(c.id.UID, " ", i), ""))
+	}
+	allowed, counted := c.mayRemove(lost, users, want == 0 && c.Entry.Members >= guard.MinEmptied)
+	switch {
+	case !counted:
+		return change, true, nil
+	case allowed:
+		change.Want, change.users = members(c.Desired.Members), users
+	default:
+		change.held = lost
+	}
+	return change, false, nil
+}
+
 // losers are the users who lose access with their membership, as the guard counts them. Accounts that are not active have lost theirs before.
 func (c *groupCall) losers(ctx context.Context, remove []string) ([]string, error) {
 	var users []string
@@ -62,7 +83,7 @@ func (c *groupCall) losers(ctx context.Context, remove []string) ([]string, erro
 		if err != nil {
 			return nil, err
 		}
-		if active && !c.worker.ledger.WasApproved(id) {
+		if active && !c.worker.ledger.EndWasApproved(id) {
 			users = append(users, id)
 		}
 	}

@@ -196,7 +196,15 @@ func (r *Reconciler) complete(view *desired.UserView) bool {
 func (r *Reconciler) enqueue(view *desired.UserView, next *nextStatus, written bool) {
 	for i := range view.Accounts {
 		account := &view.Accounts[i]
-		if account.App == nil || account.Step.Action == "" {
+		if account.App == nil {
+			continue
+		}
+		if !account.Step.Revocation {
+			// What the guard decided, and a person approved, was for a revocation that is not wanted any more: the same another time is counted anew.
+			r.ledger(view, account.AppName).DropVerdict(ledger.ID{Kind: ledger.Account, UID: view.User.UID})
+		}
+		if account.Step.Action == "" || next.status.Account(account.AppName) == nil {
+			// Nothing is to be done, or the status has no room for the account.
 			continue
 		}
 		app := r.Apps.Get(types.NamespacedName{Namespace: view.User.Namespace, Name: account.AppName})

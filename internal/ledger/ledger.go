@@ -14,7 +14,8 @@
 //	            spec is newer than the status it is "any change". It is settled by an observation after the settle time, or by the success of the same call.
 //	current     The operation whose call is under way. Restart: as unsettled.
 //	intended    This process wrote the intent to create and has called nobody for it. Restart: the lookup waits for the settle time.
-//	sent        This process has looked an account up, did not find it, and has sent its create: what is found from then on is its own. Restart: externalId tells.
+//	sent        This process has looked an account up, did not find it, and has sent its create: what is found from then on is its own, unless the app refused it.
+//	            Restart: externalId tells.
 //	absent      Since when the app says that it does not have an account or group. Restart: the settle time begins anew.
 //	attempt     What failed last, so that only the same attempt waits for nextRetryTime. Restart: every entry with a nextRetryTime waits for it.
 //	verdict     What the mass-change guard decided of a revocation. Restart: the batch is in status, the rest is counted again.

@@ -127,7 +127,9 @@ func (l *Ledger) Succeeded(id ID, step plan.Step) *plan.Operation {
 		return nil
 	}
 	same := current != nil && current.digest != "" && current.digest == e.unsettled.digest
-	if e.unsettled.Repeats(step) || same || !l.clock.Now().Before(e.unsettled.since.Add(l.settle)) {
+	// A deactivation says nothing about the attributes that an earlier call may have written.
+	over := step.Action != v1alpha1.ActionDeactivate && !l.clock.Now().Before(e.unsettled.since.Add(l.settle))
+	if e.unsettled.Repeats(step) || same || over {
 		e.unsettled = nil
 		l.dropEmpty(id)
 		return nil
@@ -176,7 +178,17 @@ func (l *Ledger) Sent(id ID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entry(id)
-	e.sent, e.intended, e.looks = true, false, 0
+	e.sent, e.looks = true, 0
+}
+
+// Refused says that the create of Sent certainly made nothing: what is found from then on is not its own, unless an earlier create may have made it.
+func (l *Ledger) Refused(id ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e := l.entries[id]; e != nil && e.unknownSince.IsZero() {
+		e.sent = false
+		l.dropEmpty(id)
+	}
 }
 
 // WasSent is whether this process has sent the create.

@@ -107,7 +107,8 @@ func TestSuccessAfterAnUnknownOutcome(t *testing.T) {
 		"other values":                     {update("title"), update("title"), "e", 0, superseded(update("title"))},
 		"values that are not known":        {update("title"), update("title"), "", 0, superseded(update("title"))},
 		"another change":                   {update("title"), operation(v1alpha1.ActionDeactivate), "e", settle - 1, superseded(update("title"))},
-		"another change, no longer late":   {update("title"), operation(v1alpha1.ActionDeactivate), "e", settle, nil},
+		"another change, no longer late":   {update("title"), operation(v1alpha1.ActionReactivate), "e", settle, nil},
+		"a deactivation, no longer late":   {update("title"), operation(v1alpha1.ActionDeactivate), "e", settle, superseded(update("title"))},
 		"a deletion after a deactivation":  {operation(v1alpha1.ActionDeactivate), operation(v1alpha1.ActionDelete), "e", 0, superseded(operation(v1alpha1.ActionDeactivate))},
 		"a reactivation, perhaps too late": {operation(v1alpha1.ActionReactivate), operation(v1alpha1.ActionDeactivate), "e", 0, superseded(operation(v1alpha1.ActionReactivate))},
 	} {

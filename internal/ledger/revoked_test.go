@@ -44,9 +44,9 @@ func TestRevokedUsersCountForAnHour(t *testing.T) {
 
 func TestApprovedRevocationsDoNotCount(t *testing.T) {
 	p := newProcess(t)
-	p.AddRevoked("kim", ledger.Revoked{At: p.Now(), Approved: true})
+	p.AddRevoked("kim", ledger.Revoked{At: p.Now(), Approved: true, Ended: true})
 	p.counted("approved")
-	if !p.WasApproved("kim") || p.WasApproved("lee") {
+	if !p.EndWasApproved("kim") || p.EndWasApproved("lee") {
 		t.Error("what was approved")
 	}
 	if !p.AskRecord("kim", ledger.Revoked{At: p.Now()}, ledger.Waiting{}) {
@@ -60,9 +60,9 @@ func TestApprovedRevocationsDoNotCount(t *testing.T) {
 
 func TestApprovalEndsWithTheWindow(t *testing.T) {
 	p := newProcess(t)
-	p.AddRevoked("kim", ledger.Revoked{At: p.Now(), Approved: true})
+	p.AddRevoked("kim", ledger.Revoked{At: p.Now(), Approved: true, Ended: true})
 	p.pass(time.Hour)
-	if p.WasApproved("kim") {
+	if p.EndWasApproved("kim") {
 		t.Error("approved an hour ago")
 	}
 	p.AddRevoked("lee", ledger.Revoked{At: p.Now(), Approved: true})

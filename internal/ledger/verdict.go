@@ -173,8 +173,9 @@ type Revoked struct {
 	Leaver bool
 	// Record: the user's status will not tell of it, so that ScimApp.status.guard has to. Recorded: it does.
 	Record, Recorded bool
-	// Approved: a person released it. It does not count, and neither does the removal of the account from groups that follows from it.
-	Approved bool
+	// Approved: a person released it, and it does not count. Ended: the account was deactivated or deleted; where that was approved, the removal of the account from
+	// groups, which follows from it, does not count either.
+	Approved, Ended bool
 	// Waiting are the objects that wait for the record.
 	Waiting []Waiting
 
@@ -205,6 +206,7 @@ func (l *Ledger) AddRevoked(user string, r Revoked) {
 	r.Record, r.Recorded, r.recordedAt = r.Record || before.Record, before.recordedFor(r.At), before.recordedAt
 	r.Waiting = before.Waiting
 	r.Approved = r.Approved && (before.At.IsZero() || before.Approved)
+	r.Ended = r.Ended || before.Ended
 	l.revoked[user] = r
 }
 
@@ -230,12 +232,13 @@ func (l *Ledger) AskRecord(user string, r Revoked, who Waiting) bool {
 	return done
 }
 
-// WasApproved is whether the user lost access by an approval within the window.
-func (l *Ledger) WasApproved(user string) bool {
+// EndWasApproved is whether the user's account was deactivated or deleted by an approval within the window. An approved loss of a role, or of a group, says nothing about
+// other groups.
+func (l *Ledger) EndWasApproved(user string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.trimRevoked()
-	return l.revoked[user].Approved
+	return l.revoked[user].Approved && l.revoked[user].Ended
 }
 
 // RevokedUsers returns the users who lost access within the window without an approval, as this process knows.

@@ -138,6 +138,8 @@ func (c *accountCall) make(ctx context.Context) error {
 	switch unknown := ctx.Err() != nil || (failure != nil && failure.UnknownOutcome()); {
 	case !writes && unknown && c.Step.Action == v1alpha1.ActionCreate:
 		book.MarkUnknown(c.id)
+	case !writes && err != nil:
+		book.Refused(c.id)
 	case writes && unknown:
 		book.Unknown(c.id)
 	case writes && err != nil:
@@ -285,7 +287,9 @@ func (c *accountCall) revoked() (counts bool) {
 		return false
 	}
 	approved := c.worker.gate.approved(c.id)
-	c.worker.ledger.AddRevoked(c.guardID(), ledger.Revoked{At: c.worker.clock.Now(), Leaver: c.ByProvider, Approved: approved})
+	c.worker.ledger.AddRevoked(c.guardID(), ledger.Revoked{
+		At: c.worker.clock.Now(), Leaver: c.ByProvider, Approved: approved, Ended: c.Step.Effect != v1alpha1.ActionUpdate,
+	})
 	return !approved
 }
 

@@ -62,8 +62,11 @@ func (w *Worker) syncGroup(ctx context.Context, key Key, line *line) error {
 	}
 	err = call.perform(ctx)
 	failure := connector.AsError(err)
-	if ctx.Err() != nil || (failure != nil && failure.UnknownOutcome()) {
+	switch {
+	case ctx.Err() != nil, failure != nil && failure.UnknownOutcome():
 		w.ledger.MarkUnknown(line.id)
+	case err != nil:
+		w.ledger.Refused(line.id)
 	}
 	if failure == nil || !w.concernsOne(ctx, line.id, failure) {
 		return err
@@ -263,6 +266,26 @@ func (c *groupCall) remove(ctx context.Context) error {
 		}
 		id = found.ID
 	}
+	have, err := c.connector().GetGroup(ctx, id)
+	if connector.Is(err, connector.NotFound) {
+		return c.missing(ctx, id, connector.AsError(err))
+	}
+	if err != nil {
+		return err
+	}
+	// All of its members lose it.
+	change, wait, err := c.change(ctx, have)
+	switch {
+	case err != nil || wait:
+		return err
+	case len(change.held) > 0:
+		c.hold(id, c.Entry.Created, len(change.held))
+		return nil
+	}
+	return c.delete(ctx, id, change.users)
+}
+
+func (c *groupCall) delete(ctx context.Context, id string, losers []string) error {
 	err := c.connector().DeleteGroup(ctx, id)
 	if connector.Is(err, connector.NotFound) {
 		return c.missing(ctx, id, connector.AsError(err))
@@ -270,6 +293,7 @@ func (c *groupCall) remove(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.revoked(losers)
 	c.settled(*c.Entry.DeepCopy(), true, "Deleted")
 	return nil
 }
@@ -356,6 +380,8 @@ func (c *groupCall) succeed(remoteID string, created bool, event string) {
 // hold hands in that everything but held removals was written.
 func (c *groupCall) hold(remoteID string, created bool, held int) {
 	entry := c.entry(remoteID, created)
+	// Those that are held are members still.
+	entry.Members = max(entry.Members, c.Entry.Members)
 	entry.HeldBatch, entry.Held = c.verdict().Batch, int32(min(held, v1alpha1.MaxMembers))
 	entry.Reason = v1alpha1.ReasonHeld
 	entry.Message = "the mass-change guard holds the removal of members; the status of the ScimApp says how many changes the batch " + entry.HeldBatch + " has and how to approve it"

@@ -87,7 +87,8 @@ func (c *accountCall) createNew(ctx context.Context) error {
 	c.worker.ledger.Sent(c.id)
 	created, err := c.connector().CreateUser(ctx, values)
 	if connector.Is(err, connector.Conflict) {
-		// Somebody was faster, or a lookup is behind: what is in the way is linked at the next attempt.
+		// Somebody was faster, or a lookup is behind: what is in the way is linked at the next attempt, and is not ours.
+		c.worker.ledger.Refused(c.id)
 		c.fail(v1alpha1.ReasonAccountConflict, "the app says that the account exists, but a lookup did not show it; it will be looked up again. If this stays, the app may "+
 			"compare letter case: look there for the same name in another spelling", true)
 		return nil

@@ -53,18 +53,21 @@ func (c *groupCall) change(ctx context.Context, have connector.Group) (change me
 	return change, false, nil
 }
 
-// replacement is the change of a group whose members the app does not show: the whole membership is written. How many members it loses is known from the last write.
-func (c *groupCall) replacement(change memberChange) (memberChange, bool, error) {
-	var lost []string
-	for i := len(c.Desired.Members); i < int(c.Entry.Members); i++ {
-		lost = append(lost, ledger.GuardID(fmt.Sprintf("%s member %d", c.Entry.RemoteID, i), ""))
+// replacement is the change of a group whose members the app does not show. Who loses membership is not known: as many as the list is shorter count, each as a user of its
+// own. While they are held, nothing but the name is written, for an app may only take the whole list.
+func (c *groupCall) replacement(change memberChange) (_ memberChange, wait bool, err error) {
+	want := len(c.Desired.Members)
+	var lost, users []string
+	for i := want; i < int(c.Entry.Members); i++ {
+		lost = append(lost, fmt.Sprint("member ", i))
+		users = append(users, ledger.GuardID(fmt.Sprint(c.id.UID, " ", i), ""))
 	}
-	empties := len(c.Desired.Members) == 0 && int(c.Entry.Members) >= guard.MinEmptied
-	switch allowed, counted := c.mayRemove(lost, lost, empties); {
+	allowed, counted := c.mayRemove(lost, users, want == 0 && c.Entry.Members >= guard.MinEmptied)
+	switch {
 	case !counted:
 		return change, true, nil
 	case allowed:
-		change.Want, change.users = members(c.Desired.Members), lost
+		change.Want, change.users = members(c.Desired.Members), users
 	default:
 		change.held = lost
 	}
@@ -80,7 +83,7 @@ func (c *groupCall) losers(ctx context.Context, remove []string) ([]string, erro
 		if err != nil {
 			return nil, err
 		}
-		if active && !c.worker.ledger.WasApproved(id) {
+		if active && !c.worker.ledger.EndWasApproved(id) {
 			users = append(users, id)
 		}
 	}

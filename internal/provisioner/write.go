@@ -152,7 +152,7 @@ func (c *accountCall) confirmed(ctx context.Context, user connector.User, check 
 	if !shown {
 		read, err := c.connector().GetUser(ctx, firstOf(user.ID, c.Recorded.RemoteID))
 		switch {
-		case connector.Is(err, connector.NotFound) && c.Step.Revocation:
+		case connector.Is(err, connector.NotFound) && c.Step.Action == v1alpha1.ActionDeactivate:
 			// Some apps hide an inactive account.
 			return true, nil
 		case err != nil:

@@ -49,6 +49,8 @@ type connection struct {
 	counted time.Time
 	// closing: the guard held changes then that did not stand in the users' statuses.
 	closing bool
+	// mismatches counts in a row that the guard held other batches than the status showed.
+	mismatches int32
 }
 
 // connect has the credentials tested where they are new, or failed before, and runs the app once they are good. Nothing is written to an app

@@ -93,8 +93,11 @@ func (r *Reconciler) count(ctx context.Context, s *scope) error {
 	now := r.Clock.Now()
 	every := countEvery
 	if r.newBatches(s) {
-		every = countBatchesEvery
+		s.connection.mismatches++
+		every = kube.Backoff(s.connection.mismatches, countBatchesEvery, countBatchesMax)
 		s.soon(every)
+	} else {
+		s.connection.mismatches = 0
 	}
 	if wait := s.connection.counted.Add(every).Sub(now); wait > 0 {
 		s.soon(wait)

@@ -32,6 +32,9 @@ const countEvery = 10 * time.Second
 // countBatchesEvery is the same while what the guard holds is not what the status shows.
 const countBatchesEvery = time.Second
 
+// countBatchesMax is the longest wait while they differ: what is held may wait for an app that is away.
+const countBatchesMax = 10 * time.Minute
+
 // Reconciler reconciles ScimApps.
 type Reconciler struct {
 	// Client writes, and reads from the cache.

@@ -93,7 +93,7 @@ func (r *Reconciler) ledger(view *desired.GroupView, app string) *ledger.Ledger 
 func nextRetry(apps []v1alpha1.PushedGroupStatus, now time.Time) time.Duration {
 	var soonest time.Duration
 	for i := range apps {
-		if at := apps[i].NextRetryTime; at != nil {
+		if at := apps[i].NextRetryTime; at != nil && at.After(now) {
 			if wait := min(max(at.Sub(now), time.Second), ledger.MaxWait); soonest == 0 || wait < soonest {
 				soonest = wait
 			}

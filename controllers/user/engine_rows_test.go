@@ -221,6 +221,13 @@ func TestNewTokenEndsTheWaitOfRefusedWrites(t *testing.T) {
 }
 
 func TestJoinerIsToldThatTheAccountBelongsToAHeldUserAndDoesNotPoll(t *testing.T) {
+	for name, failover := range map[string]bool{"under one leader": false, "with a failover": true} {
+		t.Run(name, func(t *testing.T) { joinerWaits(t, failover) })
+	}
+}
+
+func joinerWaits(t *testing.T, failover bool) {
+	t.Helper()
 	e := newEngine(t, pt.App("crm"))
 	var names []string
 	for i := range 30 {
@@ -245,6 +252,13 @@ func TestJoinerIsToldThatTheAccountBelongsToAHeldUserAndDoesNotPoll(t *testing.T
 		t.Errorf("the joiner has %+v, the calls were %q", got, calls)
 	}
 
+	if failover {
+		// Whom the joiner waits for is found out again.
+		e.lead()
+		if calls = e.counted(5*time.Minute, "crm", 150, 1); len(calls) != 1 {
+			t.Errorf("after a failover the calls were %q", calls)
+		}
+	}
 	e.change("crm", func(app *v1alpha1.ScimApp) {
 		app.Annotations = map[string]string{v1alpha1.AnnotationApproveBatch: owner.HeldBatch}
 	})
@@ -300,5 +314,52 @@ func TestRolesOfAnAppAreBoundedInTheStatus(t *testing.T) {
 				t.Errorf("the account is %+v, Ready %s", got, e.ready("kim"))
 			}
 		})
+	}
+}
+
+// A batch stays closed whatever an earlier process may have left: the observations of a new one make no further batches of it.
+func TestHeldBatchSurvivesAFailoverWithObservations(t *testing.T) {
+	e := newEngine(t, pt.App("crm"))
+	var names []string
+	for i := range 20 {
+		names = append(names, e.user(fmt.Sprintf("user-%02d", i)).Spec.UserName)
+	}
+	e.give("crm", names, "admin")
+	e.run(time.Minute)
+	e.give("crm", names, "viewer")
+	e.run(time.Minute)
+	batch := e.entry("user-00", "crm").HeldBatch
+	if batch == "" {
+		t.Fatalf("nothing is held: %+v", e.entry("user-00", "crm"))
+	}
+	for i := range 20 {
+		user := e.stored(fmt.Sprintf("user-%02d", i))
+		user.Generation++
+		e.client.Put(user)
+	}
+	e.apps["crm"].TakeCalls()
+	e.lead()
+	before := e.looks
+	e.run(time.Hour)
+	if n := e.looks - before; n > 20*10 {
+		t.Errorf("%d looks at 20 users", n)
+	}
+	for i := range 20 {
+		if got := e.entry(fmt.Sprintf("user-%02d", i), "crm"); got.HeldBatch != batch || got.Reason != v1alpha1.ReasonHeld || got.Operation != nil {
+			t.Errorf("user-%02d has %+v, the batch was %s", i, got, batch)
+			break
+		}
+	}
+	calls := e.apps["crm"].TakeCalls()
+	if len(calls) != 20 || slices.ContainsFunc(calls, func(call string) bool { return call != connector.OpGetUser }) {
+		t.Errorf("the calls are %q", calls)
+	}
+	e.change("crm", func(app *v1alpha1.ScimApp) {
+		app.Annotations = map[string]string{v1alpha1.AnnotationApproveBatch: batch}
+	})
+	e.registry.Get(pt.Key("crm")).Recheck()
+	e.run(time.Minute)
+	if calls := e.apps["crm"].TakeCalls(); len(calls) != 20 || e.ready("user-19") != v1alpha1.ReasonSucceeded {
+		t.Errorf("once it is approved the calls are %q, Ready of the last user is %s", calls, e.ready("user-19"))
 	}
 }

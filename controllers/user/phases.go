@@ -113,9 +113,8 @@ func (r *Reconciler) askRecord(view *desired.UserView, app string, entry *v1alph
 		return true
 	}
 	leaver := !view.User.IsActive() || !view.User.DeletionTimestamp.IsZero()
-	return r.Apps.AskRecord(r.appKey(view, app), ledger.GuardID(entry.RemoteID, view.User.UID), ledger.Revoked{
-		At: at, Leaver: leaver, Kind: ledger.Account, Name: view.User.Name,
-	})
+	return r.Apps.AskRecord(r.appKey(view, app), ledger.GuardID(entry.RemoteID, view.User.UID), ledger.Revoked{At: at, Leaver: leaver},
+		ledger.Waiting{Kind: ledger.Account, Name: view.User.Name})
 }
 
 func (r *Reconciler) appKey(view *desired.UserView, app string) types.NamespacedName {
@@ -126,12 +125,12 @@ func (r *Reconciler) ledger(view *desired.UserView, app string) *ledger.Ledger {
 	return r.View.Book.Ledger(r.appKey(view, app))
 }
 
-// nextRetry is how long it takes until an account is tried again, 0 if none is to be. The queues hold only what is due: what waits for an hour
+// nextRetry is how long it takes until an account is tried again, 0 if none is to be, or all are due and in the queues. The queues hold only what is due: what waits for an hour
 // would keep others out.
 func nextRetry(accounts []v1alpha1.Account, now time.Time) time.Duration {
 	var soonest time.Duration
 	for i := range accounts {
-		if at := accounts[i].NextRetryTime; at != nil {
+		if at := accounts[i].NextRetryTime; at != nil && at.After(now) {
 			if wait := min(max(at.Sub(now), time.Second), ledger.MaxWait); soonest == 0 || wait < soonest {
 				soonest = wait
 			}

@@ -162,9 +162,12 @@ func (n *nextStatus) operation(account *desired.AccountView, callable bool) *v1a
 	if account.Unsettled != nil {
 		op = account.Unsettled.Operation
 	}
-	if writes(account) && (callable || plan.Announced(account.Step, account.Stored, false)) {
-		op = plan.Merge(op, plan.OperationOf(account.Step, account.Desired, account.App.Policy(account.Desired)))
-		n.announced[account.AppName] = true
+	if writes(account) {
+		policy := account.App.Policy(account.Desired)
+		if callable || plan.Announced(account.Step, account.Desired, policy, account.Stored, false) {
+			op = plan.Merge(op, plan.OperationOf(account.Step, account.Desired, policy))
+			n.announced[account.AppName] = true
+		}
 	}
 	if op == nil {
 		return nil

@@ -296,9 +296,9 @@ func TestNextRetryIsTheSoonest(t *testing.T) {
 		return v1alpha1.Account{NextRetryTime: &metav1.Time{Time: now.Add(d)}}
 	}
 	for want, accounts := range map[time.Duration][]v1alpha1.Account{
-		0:           {{}},
+		0:           {{}, at(-time.Minute)}, // what is due is in the queues
 		time.Minute: {at(time.Hour), {}, at(time.Minute)},
-		time.Second: {at(-time.Minute)},
+		time.Second: {at(time.Millisecond)},
 		// It comes from a clock that was ahead.
 		ledger.MaxWait: {at(1000 * time.Hour)},
 	} {

@@ -117,10 +117,10 @@ func checkNames(paths []string) error {
 // checkAttributes refuses a mapping of active, in any letter case: who has access is decided by role mappings, features and the mass-change guard, and an attribute would
 // bypass all of them. So would the role attribute under another spelling, or a part of it.
 func checkAttributes(attributes []v1alpha1.AttributeMapping, roleAttribute string) error {
-	_, roles := splitURN(roleAttribute)
+	roles := withoutURN(roleAttribute)
 	for i := range attributes {
 		path := attributes[i].Name
-		_, name := splitURN(path)
+		name := withoutURN(path)
 		switch {
 		case strings.EqualFold(name, "active"):
 			return fmt.Errorf("spec.attributes: %q cannot be mapped; remove it: role mappings decide whether an account is active", path)
@@ -140,12 +140,12 @@ func within(path, attribute string) bool {
 	return rest == "" || rest[0] == '.' || rest[0] == '['
 }
 
-// splitURN splits a path into the URN of its schema, empty for none, and the rest. Only the core schema's active switches an account.
-func splitURN(path string) (urn, name string) {
+// withoutURN returns a path without the URN of the core schema: only that one's active switches an account.
+func withoutURN(path string) string {
 	if rest, ok := strings.CutPrefix(strings.ToLower(path), strings.ToLower(scim.UserSchemaID)+":"); ok {
-		return scim.UserSchemaID, rest
+		return rest
 	}
-	return "", path
+	return path
 }
 
 func profileAttributes(profile profiles.Profile) []mapping.Attribute {

@@ -226,11 +226,12 @@ func (v *View) decide(view *UserView, name string, app *compiledApp, given *assi
 	if account.Unsettled = book.Unsettled(id); account.Unsettled != nil {
 		op = account.Unsettled.Operation
 	}
-	account.Step = plan.Decide(account.Desired, account.Recorded, op, app.app.Policy(account.Desired))
+	policy := app.app.Policy(account.Desired)
+	account.Step = plan.Decide(account.Desired, account.Recorded, op, policy)
 	if view.Refused {
 		account.refuse()
 	}
-	account.Announced = plan.Announced(account.Step, account.Stored, view.Stored.ObservedGeneration != user.Generation)
+	account.Announced = plan.Announced(account.Step, account.Desired, policy, account.Stored, view.Stored.ObservedGeneration != user.Generation)
 	return account
 }
 

@@ -50,6 +50,8 @@ type Revocation struct {
 	// Batch in which the revocation is held, empty for none. Approved: a person has released that batch.
 	Batch    string
 	Approved bool
+	// Allowed: it has passed an earlier count, and its call may be under way.
+	Allowed bool
 }
 
 // MinEmptied is the size from which a pushed group is not emptied without an approval.
@@ -78,11 +80,13 @@ type Verdict struct {
 // provider then makes inactive changes cause and leaves the batch.
 func Decide(limits Limits, count Count, revocations []Revocation) Verdict {
 	var v Verdict
-	var free []Revocation
+	var free, allowed []Revocation
 	for _, r := range revocations {
 		switch {
 		case r.Batch != "" && r.Approved:
 			v.Pass = append(v.Pass, r)
+		case r.Batch == "" && r.Allowed:
+			allowed = append(allowed, r)
 		case r.Batch == "", r.ByProvider && !OfLeavers(r.Batch):
 			free = append(free, r)
 		default:
@@ -90,9 +94,21 @@ func Decide(limits Limits, count Count, revocations []Revocation) Verdict {
 		}
 	}
 	slices.SortFunc(free, func(a, b Revocation) int { return cmp.Compare(a.Subject, b.Subject) })
+	count = count.with(allowed)
 	pass, hold := divide(limits, count, v.Held, free)
-	v.Pass, v.Hold = append(v.Pass, pass...), hold
+	v.Pass, v.Hold = append(append(v.Pass, allowed...), pass...), hold
 	return v
+}
+
+// with counts revocations that have passed as if they were made.
+func (c Count) with(allowed []Revocation) Count {
+	for _, r := range allowed {
+		if r.ByProvider {
+			c.LeaversPassed++
+		}
+	}
+	c.Done = users(c.Done, allowed)
+	return c
 }
 
 func divide(limits Limits, count Count, held, free []Revocation) (pass, hold []Revocation) {
@@ -119,13 +135,14 @@ func divide(limits Limits, count Count, held, free []Revocation) (pass, hold []R
 	return pass, hold
 }
 
-// leaversRoom is how many leavers may pass although something is held. Leavers who are a mass by themselves are held like any other.
+// leaversRoom is how many leavers may pass although something is held. Leavers who are a mass by themselves are held like any other. Whatever batches came and went within
+// the window, no more than the threshold and the leavers' number pass altogether.
 func leaversRoom(limits Limits, count Count, threshold int, free []Revocation) int {
 	leavers := users(nil, slices.DeleteFunc(slices.Clone(free), func(r Revocation) bool { return !r.ByProvider }))
 	if len(leavers) > threshold || all(count.Active, leavers) {
 		return 0
 	}
-	return max(0, limits.Leavers-count.LeaversPassed)
+	return max(0, min(limits.Leavers-count.LeaversPassed, threshold+limits.Leavers-len(count.Done)-count.Unnamed))
 }
 
 // all is whether every account of a small app is concerned.
@@ -193,6 +210,6 @@ func InForce(spec *v1alpha1.Guard, status *v1alpha1.GuardStatus, now time.Time) 
 	case !now.Before(after.LooserFrom.Time):
 		strict, after.LooserFrom = wanted, nil
 	}
-	after.Minimum, after.Percent, after.LeaversPerHour = int32(strict.Minimum), int32(strict.Percent), int32(strict.Leavers) //nolint:gosec // the CRD bounds them
+	after.Minimum, after.Percent, after.LeaversPerHour = int32(strict.Minimum), int32(strict.Percent), int32(strict.Leavers)
 	return strict, after
 }

@@ -19,7 +19,7 @@ type Attempt [sha256.Size]byte
 // AttemptOf returns the digest of the parts.
 func AttemptOf(parts ...any) Attempt { return sha256.Sum256(fmt.Appendf(nil, "%q", parts)) }
 
-// MaxWait bounds a nextRetryTime: it may come from a clock that was ahead.
+// MaxWait bounds a nextRetryTime, from when this process first saw it: it may come from a clock that was ahead.
 const MaxWait = 70 * time.Minute
 
 // Wait is how long an attempt has to wait for the nextRetryTime of its status, if at all. The wait is for the same attempt alone: a revocation does not wait because an
@@ -33,7 +33,7 @@ func (l *Ledger) Wait(id ID, what Attempt, changed bool, next *metav1.Time) time
 	}
 	e := l.entry(id)
 	if !e.tried {
-		e.tried = true
+		e.tried, e.triedAt = true, l.clock.Now()
 		if !changed {
 			e.attempt = what
 		}
@@ -41,7 +41,11 @@ func (l *Ledger) Wait(id ID, what Attempt, changed bool, next *metav1.Time) time
 	if e.attempt != what {
 		return 0
 	}
-	return min(next.Sub(l.clock.Now()), MaxWait)
+	until := next.Time
+	if latest := e.triedAt.Add(MaxWait); until.After(latest) {
+		until = latest
+	}
+	return until.Sub(l.clock.Now())
 }
 
 // Tried says which attempt has just failed.
@@ -49,7 +53,7 @@ func (l *Ledger) Tried(id ID, what Attempt) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entry(id)
-	e.attempt, e.tried = what, true
+	e.attempt, e.tried, e.triedAt = what, true, l.clock.Now()
 }
 
 // CountFailure counts a failure that is the app's, and returns how many there were in a row.
@@ -58,7 +62,7 @@ func (l *Ledger) CountFailure(id ID) int32 {
 	defer l.mu.Unlock()
 	e := l.entry(id)
 	e.failures = min(e.failures+1, 1000)
-	return int32(e.failures) //nolint:gosec // at most 1000
+	return int32(e.failures)
 }
 
 // Failures is how many failures in a row were the app's.

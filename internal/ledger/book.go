@@ -91,6 +91,9 @@ func (b *Book) Begin(users func() ([]v1alpha1.ScimUser, error)) error {
 		return err
 	}
 	b.behind, b.started = map[types.UID]bool{}, b.clock.Now()
+	for _, l := range b.ledgers {
+		l.begin(b.started)
+	}
 	for i := range list {
 		if user := &list[i]; len(user.Status.Accounts) > 0 && user.Status.ObservedGeneration != user.Generation {
 			b.behind[user.UID] = true
@@ -170,7 +173,7 @@ func (w *Written[S]) Newer(cached client.Object) *S {
 	return have.status
 }
 
-// Forget drops the status of an object that does not exist any more. It returns its UID, empty where none was kept.
+// Forget drops the status of an object that does not exist any more.
 func (w *Written[S]) Forget(key types.NamespacedName) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

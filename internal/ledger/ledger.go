@@ -87,6 +87,7 @@ type entry struct {
 	absentSince time.Time
 	attempt     Attempt
 	tried       bool
+	triedAt     time.Time
 	failures    int
 	woken       int
 	verdict     Verdict
@@ -107,6 +108,13 @@ func newLedger(clk clock.PassiveClock, started time.Time) *Ledger {
 		accounts: map[types.UID]Outcome[v1alpha1.Account]{}, groups: map[types.UID]Outcome[v1alpha1.PushedGroupStatus]{},
 		owners: newOwners(), revoked: map[string]Revoked{},
 	}
+}
+
+// begin says when this process took over.
+func (l *Ledger) begin(started time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.started = started
 }
 
 // SetSettle says how long the app may not show a write.

@@ -147,6 +147,23 @@ func (l *Ledger) Observed(id ID) {
 	}
 }
 
+// Doubt says that an account was found as an earlier call of ours may have left it unseen: it is observed once the settle time is over. remoteID was last called by
+// whom it belonged to before, or this process has just started and an earlier one may have called it.
+func (l *Ledger) Doubt(id ID, remoteID string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	since := l.started
+	if left := l.owners.left[remoteID]; left.After(since) {
+		since = left
+	}
+	if !l.clock.Now().Before(since.Add(l.settle)) {
+		return
+	}
+	e := l.entry(id)
+	e.adopted = true
+	e.unsettled = &operation{Operation: plan.Operation{All: true, Superseded: true}, since: since}
+}
+
 // Intended says that this process has written the intent to create: nothing was called before.
 func (l *Ledger) Intended(id ID) {
 	l.mu.Lock()
@@ -205,7 +222,7 @@ func (l *Ledger) SettleWait(id ID, announced bool) time.Duration {
 	switch {
 	case e != nil && !e.unknownSince.IsZero():
 		since = e.unknownSince
-	case !announced, e != nil && (e.intended || e.adopted):
+	case !announced, e != nil && (e.intended || e.sent || e.adopted):
 		return 0
 	default:
 		since = l.started

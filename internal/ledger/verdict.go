@@ -145,6 +145,14 @@ type closedRemovals struct {
 	members []string
 }
 
+// HasRemovals is whether it is known which members the group is to lose.
+func (l *Ledger) HasRemovals(id ID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entries[id]
+	return e != nil && e.removals != nil
+}
+
 // AllRemovals returns the removals of all groups.
 func (l *Ledger) AllRemovals() map[ID]Removals {
 	l.mu.Lock()
@@ -167,9 +175,28 @@ type Revoked struct {
 	Record, Recorded bool
 	// Approved: a person released it. It does not count, and neither does the removal of the account from groups that follows from it.
 	Approved bool
-	// Kind and Name of the object that waits for the record.
+	// Waiting are the objects that wait for the record.
+	Waiting []Waiting
+
+	// recordedAt is the time of the revocation that the record tells of.
+	recordedAt time.Time
+}
+
+// Waiting is an object that waits.
+type Waiting struct {
 	Kind Kind
 	Name string
+
+	// recordedAt is which revocation of the user the record tells of.
+	recordedAt time.Time
+}
+
+// recordAge is how much older than a revocation the record of an earlier one of the same user may be: the record ends that much too early.
+const recordAge = 5 * time.Minute
+
+// recordedFor is whether the record tells of a revocation at that time.
+func (r Revoked) recordedFor(at time.Time) bool {
+	return r.Recorded && at.Sub(r.recordedAt) < recordAge
 }
 
 // AddRevoked says that a user lost access, or is about to. What was recorded before stays so.
@@ -178,29 +205,39 @@ func (l *Ledger) AddRevoked(user string, r Revoked) {
 	defer l.mu.Unlock()
 	l.trimRevoked()
 	before := l.revoked[user]
-	r.Record, r.Recorded, r.Kind, r.Name = r.Record || before.Record, before.Recorded, before.Kind, before.Name
+	r.Record, r.Recorded, r.recordedAt = r.Record || before.Record, before.recordedFor(r.At), before.recordedAt
+	r.Waiting = before.Waiting
 	r.Approved = r.Approved && (before.At.IsZero() || before.Approved)
 	l.revoked[user] = r
 }
 
 // AskRecord asks for a revocation, which may be one of an earlier process, to be recorded in ScimApp.status.guard, and returns whether it is. One that was approved
-// needs no record.
-func (l *Ledger) AskRecord(user string, r Revoked) bool {
+// needs no record. who is told when it is recorded.
+func (l *Ledger) AskRecord(user string, r Revoked, who Waiting) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.trimRevoked()
 	have, ok := l.revoked[user]
-	if !ok {
+	switch {
+	case !ok:
 		have = r
+	case have.Recorded && !have.Approved && !have.recordedFor(r.At):
+		have.At, have.Recorded = r.At, false
 	}
-	have.Record, have.Kind, have.Name = true, r.Kind, r.Name
+	have.Record = true
+	done := have.Recorded || have.Approved
+	if !done && !slices.Contains(have.Waiting, who) {
+		have.Waiting = append(have.Waiting, who)
+	}
 	l.revoked[user] = have
-	return have.Recorded || have.Approved
+	return done
 }
 
 // WasApproved is whether the user lost access by an approval within the window.
 func (l *Ledger) WasApproved(user string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.trimRevoked()
 	return l.revoked[user].Approved
 }
 
@@ -215,15 +252,15 @@ func (l *Ledger) RevokedUsers() map[string]Revoked {
 }
 
 // MarkRecorded says that ScimApp.status.guard tells of the users. It returns what waited for that.
-func (l *Ledger) MarkRecorded(users []string) []Revoked {
+func (l *Ledger) MarkRecorded(users []string) []Waiting {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var waiting []Revoked
+	var waiting []Waiting
 	for _, user := range users {
 		if have, ok := l.revoked[user]; ok {
-			have.Recorded = true
+			waiting = append(waiting, have.Waiting...)
+			have.Recorded, have.recordedAt, have.Waiting = true, have.At, nil
 			l.revoked[user] = have
-			waiting = append(waiting, have)
 		}
 	}
 	return waiting

@@ -4,7 +4,6 @@
 package plan
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"unicode/utf8"
@@ -27,13 +26,16 @@ type Operation struct {
 	Superseded bool
 }
 
-// Limits of what an account status shows of an operation or of planned changes (AccountOperation.attributes, Account.plannedAttributes), and of roles, which may come
-// from the app.
+// Limits of what an account status shows of an operation or of planned changes (AccountOperation.attributes, Account.plannedAttributes).
 const (
 	MaxAttributes      = 32
 	MaxAttributeLength = 128
-	MaxRoles           = 64
-	MaxRoleLength      = 256
+)
+
+// Limits of the roles in a status (Account.roles, AccountOperation.roles): an app may show more.
+const (
+	maxRoles      = 64
+	maxRoleLength = 256
 )
 
 // unknownHash stands in Applied for an attribute whose value in the app is not known: it differs from every value.
@@ -60,6 +62,9 @@ func (o *Operation) names(d decision) []string {
 		return o.Attributes
 	}
 	names := slices.Concat(slices.Collect(maps.Keys(d.Values)), slices.Collect(maps.Keys(ParseApplied(d.have.Applied))), d.Mapped, o.Attributes)
+	if len(o.Roles) > 0 && d.RoleAttribute != "" {
+		names = append(names, d.RoleAttribute)
+	}
 	slices.Sort(names)
 	return slices.Compact(names)
 }
@@ -101,22 +106,21 @@ func (o *Operation) Status(start metav1.Time) *v1alpha1.AccountOperation {
 	if o.All {
 		more = max(more, 1)
 	}
-	return &v1alpha1.AccountOperation{Types: o.Types, Attributes: shown, MoreAttributes: more, Roles: BoundRoles(o.Roles), StartTime: start}
+	return &v1alpha1.AccountOperation{Types: o.Types, Attributes: shown, MoreAttributes: more, Roles: BoundedRoles(o.Roles, nil), StartTime: start}
 }
 
-// BoundRoles returns the roles as far as a status has room for them. What stands for those that are left out, or cut, is no role that anybody desires: the account counts
-// as having more than desired.
-func BoundRoles(roles []string) []string {
-	bound := slices.Clone(roles)
-	if more := len(roles) - MaxRoles; more > 0 {
-		bound = append(bound[:MaxRoles-1], fmt.Sprintf("and %d more", more+1))
+// BoundedRoles returns the roles that a status has room for, in their order. Roles that are not desired go first: they are to be revoked.
+func BoundedRoles(roles, desired []string) []string {
+	if len(roles) > maxRoles {
+		roles = slices.Concat(without(roles, desired), without(roles, without(roles, desired)))[:maxRoles]
 	}
-	for i, role := range bound {
-		if utf8.RuneCountInString(role) > MaxRoleLength {
-			bound[i] = string([]rune(role)[:MaxRoleLength-3]) + "..."
+	bounded := slices.Clone(roles)
+	for i, role := range bounded {
+		if utf8.RuneCountInString(role) > maxRoleLength {
+			bounded[i] = string([]rune(role)[:maxRoleLength])
 		}
 	}
-	return bound
+	return bounded
 }
 
 // Shown returns the names that a status has room for, and how many are left out.
@@ -141,7 +145,7 @@ func ParseOperation(stored *v1alpha1.AccountOperation) *Operation {
 
 // Announced is whether the step may be taken: after a crash, the next process sees that it may have been. stored is the account status as etcd has it. behind: the
 // user's spec has changed since the status was written, which announces every change of an account that exists.
-func Announced(step Step, stored *v1alpha1.Account, behind bool) bool {
+func Announced(step Step, w Desired, p Policy, stored *v1alpha1.Account, behind bool) bool {
 	switch step.Action {
 	case "", v1alpha1.ActionRelease, v1alpha1.ActionObserve:
 		return true
@@ -155,8 +159,10 @@ func Announced(step Step, stored *v1alpha1.Account, behind bool) bool {
 		// The account of a create is looked up again in any case.
 		return stored != nil && stored.State == v1alpha1.AccountCreating
 	}
-	op := ParseOperation(stored.Operation)
-	return op.may(step.Action) && (op.All || len(without(slices.Concat(step.Set, step.Clear), op.Attributes)) == 0)
+	op, call := ParseOperation(stored.Operation), OperationOf(step, w, p)
+	// A role that the status does not tell of would be given, and taken again without the guard.
+	roles := len(op.Roles) == maxRoles || len(without(BoundedRoles(call.Roles, nil), op.Roles)) == 0
+	return op.may(step.Action) && roles && (op.All || len(without(call.Attributes, op.Attributes)) == 0)
 }
 
 // Observed is what the app shows of an account.
@@ -181,14 +187,19 @@ func Settle(w Desired, recorded *v1alpha1.Account, op *Operation, seen Observed,
 	}
 	d := decision{Desired: w, Policy: p, have: recorded, op: op}
 	names := op.names(d)
-	after.Applied = observedHashes(ParseApplied(recorded.Applied), names, w, seen).String()
+	applied := ParseApplied(recorded.Applied)
+	hashes := observedHashes(applied, names, w, seen)
 	if slices.Contains(names, p.RoleAttribute) || len(op.Roles) > 0 {
 		after.Roles = union(recorded.Roles, op.Roles)
-		if seen.RolesShown {
+		switch written := len(op.Roles) > 0 || applied[p.RoleAttribute] != ""; {
+		case seen.RolesShown:
 			after.Roles = seen.Roles
+		case written && p.RoleAttribute != "" && len(after.Roles) > 0:
+			// The account may have them all the same, so they are written or cleared once more.
+			hashes[p.RoleAttribute] = unknownHash
 		}
-		after.Roles = BoundRoles(after.Roles)
 	}
+	after.Applied, after.Roles = hashes.String(), BoundedRoles(after.Roles, w.Roles)
 	return after
 }
 
@@ -215,5 +226,5 @@ func Linked(w Desired, seen Observed) (state v1alpha1.AccountState, roles []stri
 	if seen.Active {
 		state = v1alpha1.AccountActive
 	}
-	return state, BoundRoles(seen.Roles), observedHashes(nil, slices.Collect(maps.Keys(w.Values)), w, seen)
+	return state, BoundedRoles(seen.Roles, w.Roles), observedHashes(nil, slices.Collect(maps.Keys(w.Values)), w, seen)
 }

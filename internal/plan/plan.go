@@ -178,7 +178,7 @@ func (d decision) deprovision() Step {
 	case why.Reason == "":
 	case d.Deleted:
 		return Step{Action: v1alpha1.ActionRelease}
-	case d.op != nil && !d.op.only(v1alpha1.ActionUpdate):
+	case d.op != nil && (d.have.State == v1alpha1.AccountInactive || !d.op.only(v1alpha1.ActionUpdate)):
 		// Nothing may be written, but which of the possible states holds can be said.
 		return Step{Action: v1alpha1.ActionObserve}
 	default:
@@ -237,18 +237,13 @@ func (d decision) reactivate() Step {
 		// The profile is left alone, but nobody gets access with the roles of former days.
 		set, clear = only(set, d.RoleAttribute), only(clear, d.RoleAttribute)
 	}
-	step := Step{Action: v1alpha1.ActionReactivate, Set: set, Clear: clear}
-	if d.mayBeActive() && d.takesRole(set, clear) {
-		// An earlier reactivation may have taken effect, with a role that is not desired any more.
-		step.Revocation, step.Effect = true, v1alpha1.ActionUpdate
-	}
-	return step
+	return d.writeStep(v1alpha1.ActionReactivate, set, clear)
 }
 
-// updateStep writes attributes. It is a revocation where it takes a role.
-func (d decision) updateStep(set, clear []string) Step {
-	step := Step{Action: v1alpha1.ActionUpdate, Set: set, Clear: clear}
-	if d.takesRole(set, clear) {
+// writeStep writes attributes. It is a revocation where it takes a role from an account that may be active.
+func (d decision) writeStep(action v1alpha1.AccountAction, set, clear []string) Step {
+	step := Step{Action: action, Set: set, Clear: clear}
+	if d.mayBeActive() && d.takesRole(set, clear) {
 		step.Revocation, step.Effect = true, v1alpha1.ActionUpdate
 	}
 	return step
@@ -280,7 +275,7 @@ func (d decision) update() Step {
 	}
 	switch {
 	case differs:
-		return d.updateStep(set, clear)
+		return d.writeStep(v1alpha1.ActionUpdate, set, clear)
 	case len(d.Problems) > 0 && !d.Protected:
 		return d.problems()
 	}

@@ -110,12 +110,18 @@ var (
 	drop       = plan.Step{InSync: true, Drop: true}
 	create     = plan.Step{Action: v1alpha1.ActionCreate}
 	release    = plan.Step{Action: v1alpha1.ActionRelease}
-	deactivate = plan.Step{Action: v1alpha1.ActionDeactivate, Revocation: true}
-	remove     = plan.Step{Action: v1alpha1.ActionDelete, Revocation: true}
+	deactivate = plan.Step{Action: v1alpha1.ActionDeactivate, Revocation: true, Effect: v1alpha1.ActionDeactivate}
+	remove     = plan.Step{Action: v1alpha1.ActionDelete, Revocation: true, Effect: v1alpha1.ActionDelete}
 	reactivate = plan.Step{Action: v1alpha1.ActionReactivate}
 )
 
 func because(reason string) plan.Step { return plan.Step{Reason: reason} }
+
+// revokes is the step when it takes a role.
+func revokes(s plan.Step) plan.Step {
+	s.Revocation, s.Effect = true, v1alpha1.ActionUpdate
+	return s
+}
 
 func update(set ...string) plan.Step { return plan.Step{Action: v1alpha1.ActionUpdate, Set: set} }
 
@@ -132,8 +138,6 @@ func TestDecide(t *testing.T) {
 		deactivation   = v1alpha1.FeaturePushUserDeactivation
 		reactivation   = v1alpha1.FeatureReactivateUsers
 	)
-	revokes := func(s plan.Step) plan.Step { s.Revocation = true; return s }
-
 	for name, tc := range map[string]struct {
 		w    plan.Desired
 		have *v1alpha1.Account
@@ -207,7 +211,7 @@ func TestDecide(t *testing.T) {
 		"active, role taken away":              {wanted(), account(active, hadRole("editor")), policy(), revokes(update("roles"))},
 		"active, first role":                   {wanted(), account(active, hadRole("editor"), func(a *v1alpha1.Account) { a.Roles = nil }), policy(), update("roles")},
 		"active, further role":                 {wanted(func(w *plan.Desired) { w.Roles = []string{"editor", "viewer"} }), account(active, hadRole("editor")), policy(), update("roles")},
-		"active, last role taken away":         {wanted(func(w *plan.Desired) { delete(w.Values, "roles"); w.Roles = nil }), account(active), policy(), plan.Step{Action: v1alpha1.ActionUpdate, Clear: []string{"roles"}, Revocation: true}},
+		"active, last role taken away":         {wanted(func(w *plan.Desired) { delete(w.Values, "roles"); w.Roles = nil }), account(active), policy(), revokes(plan.Step{Action: v1alpha1.ActionUpdate, Clear: []string{"roles"}})},
 		"active, app without roles":            {wanted(func(w *plan.Desired) { w.Roles = nil }, value("title", "CTO")), account(active), policy(noRoles), update("title")},
 		"active, roles differ, protected":      {wanted(), account(active, hadRole("editor")), policy(protected), because(v1alpha1.ReasonAccountProtected)},
 		"active, roles differ, updates off":    {wanted(), account(active, hadRole("editor")), policy(off(profileUpdates)), inSync},
@@ -248,7 +252,7 @@ func TestDecide(t *testing.T) {
 		"orphaned, wanted, protected":     {wanted(), account(orphaned), policy(protected), because(v1alpha1.ReasonAccountProtected)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := plan.Decide(tc.w, tc.have, tc.p)
+			got := plan.Decide(tc.w, tc.have, nil, tc.p)
 			if diff := cmp.Diff(tc.want, got, cmpopts.IgnoreFields(plan.Step{}, "Message"), cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("step (-want +got):\n%s", diff)
 			}
@@ -277,7 +281,7 @@ func TestMessagesSayWhatToDo(t *testing.T) {
 		}), account(v1alpha1.AccountActive), policy(func(p *plan.Policy) { p.RoleAttribute = long }), []string{"1 more"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := plan.Decide(tc.w, tc.have, tc.p).Message
+			got := plan.Decide(tc.w, tc.have, nil, tc.p).Message
 			for _, want := range tc.want {
 				if !strings.Contains(got, want) {
 					t.Errorf("message %q does not say %q", got, want)

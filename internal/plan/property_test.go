@@ -4,6 +4,7 @@
 package plan_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -12,7 +13,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/plan"
 )
 
-// FuzzDecide decides random cases and holds the steps to what is true of every one of them.
+// FuzzDecide decides random cases and holds the steps to what is true of every one of them. Then it takes the steps in a simulated app.
 func FuzzDecide(f *testing.F) {
 	for seed := range uint64(64) {
 		f.Add(seed)
@@ -21,29 +22,27 @@ func FuzzDecide(f *testing.F) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		for range 200 {
 			w, have, p := randomWanted(r), randomAccount(r), randomPolicy(r)
-			step := plan.Decide(w, have, p)
-			if problem := broken(w, have, p, step); problem != "" {
-				t.Fatalf("%s\nwanted %+v\nhave %+v\npolicy %+v\nstep %+v", problem, w, have, p, step)
-			}
-			if problem := settles(w, have, p); problem != "" {
-				t.Fatalf("%s\nwanted %+v\nhave %+v\npolicy %+v", problem, w, have, p)
+			earlier := randomWanted(r)
+			op := randomOperation(r, earlier, have, p)
+			s := newSimulation(r, w, earlier, have, op, p)
+			if problem := s.run(); problem != "" {
+				t.Fatalf("%s\ndesired %+v\nearlier %+v\nrecorded %+v\noperation %+v\npolicy %+v\n%s", problem, w, earlier, have, op, p, s.log)
 			}
 		}
 	})
 }
 
 // broken says which of the rules a step breaks.
-func broken(w plan.Desired, have *v1alpha1.Account, p plan.Policy, s plan.Step) string {
-	use := w.Assigned && w.Active && !w.Deleted
+func broken(w plan.Desired, have *v1alpha1.Account, op *plan.Operation, p plan.Policy, s plan.Step) string {
+	use := usable(w)
 	outcomes := 0
 	for _, is := range []bool{s.Action != "", s.InSync, s.Reason != ""} {
 		if is {
 			outcomes++
 		}
 	}
-	writes := slices.Contains([]v1alpha1.AccountAction{v1alpha1.ActionUpdate, v1alpha1.ActionReactivate}, s.Action)
-	ends := slices.Contains([]v1alpha1.AccountAction{v1alpha1.ActionDeactivate, v1alpha1.ActionDelete, v1alpha1.ActionRelease}, s.Action)
-	takesRole := s.Action == v1alpha1.ActionUpdate && !slices.Equal(have.Roles, w.Roles) && slices.Contains(slices.Concat(s.Set, s.Clear), p.RoleAttribute)
+	ends := isAction(s, v1alpha1.ActionDeactivate, v1alpha1.ActionDelete, v1alpha1.ActionRelease)
+	reads := s.Action == v1alpha1.ActionObserve
 	switch {
 	case outcomes != 1:
 		return "not exactly one of action, in sync, reason"
@@ -55,14 +54,25 @@ func broken(w plan.Desired, have *v1alpha1.Account, p plan.Policy, s plan.Step) 
 		return "dropped, but not in sync"
 	case ends && use:
 		return "the account of a user who should have it ends"
-	case s.Revocation && !ends && !takesRole:
-		return "a revocation without cause"
-	case s.Revocation != (s.Action == v1alpha1.ActionDeactivate || s.Action == v1alpha1.ActionDelete) && !takesRole:
-		return "a revocation that is not called one"
-	case !use && s.Action != "" && !ends:
+	case !use && s.Action != "" && !ends && !reads:
 		return "an account is made or written for a user who should not have it"
-	case p.Protected && s.Action != "" && s.Action != v1alpha1.ActionRelease:
+	case reads && op == nil:
+		return "an observation without an operation to settle"
+	case p.Protected && s.Action != "" && s.Action != v1alpha1.ActionRelease && !reads:
 		return "a protected account is changed"
+	}
+	if problem := attributesBroken(w, have, p, s); problem != "" {
+		return problem
+	}
+	if problem := revocationBroken(w, have, op, p, s); problem != "" {
+		return problem
+	}
+	return featureBroken(p, s)
+}
+
+func attributesBroken(w plan.Desired, have *v1alpha1.Account, p plan.Policy, s plan.Step) string {
+	writes := isAction(s, v1alpha1.ActionUpdate, v1alpha1.ActionReactivate)
+	switch {
 	case !writes && len(s.Set)+len(s.Clear) > 0:
 		return "attributes without a write"
 	case s.Action == v1alpha1.ActionUpdate && len(s.Set)+len(s.Clear) == 0:
@@ -71,7 +81,8 @@ func broken(w plan.Desired, have *v1alpha1.Account, p plan.Policy, s plan.Step) 
 		return "attributes are not sorted"
 	case s.Action == v1alpha1.ActionCreate && len(w.Missing) > 0:
 		return "created without a required attribute (S115)"
-	case p.BlockIdentifierChange && have != nil && slices.Contains(s.Set, p.MatchAttribute) && plan.ParseApplied(have.Applied)[p.MatchAttribute] != "":
+	case p.BlockIdentifierChange && have != nil && slices.Contains(s.Set, p.MatchAttribute) &&
+		!slices.Contains([]string{"", "?"}, plan.ParseApplied(have.Applied)[p.MatchAttribute]):
 		return "the identifier is changed (S34)"
 	}
 	for _, name := range slices.Concat(s.Set, s.Clear) {
@@ -84,7 +95,49 @@ func broken(w plan.Desired, have *v1alpha1.Account, p plan.Policy, s plan.Step) 
 			return "a required attribute is cleared"
 		}
 	}
-	return featureBroken(p, s)
+	return ""
+}
+
+// revocationBroken holds the steps to the possible states: the recorded one, and the one after the operation.
+func revocationBroken(w plan.Desired, have *v1alpha1.Account, op *plan.Operation, p plan.Policy, s plan.Step) string {
+	writesRole := isAction(s, v1alpha1.ActionUpdate, v1alpha1.ActionReactivate) && slices.Contains(slices.Concat(s.Set, s.Clear), p.RoleAttribute)
+	less := isAction(s, v1alpha1.ActionDeactivate, v1alpha1.ActionDelete) || (writesRole && mayHaveMoreRoles(w, have, op, p))
+	switch {
+	case less && !s.Revocation:
+		return "a revocation that is not called one"
+	case s.Revocation && !less && (s.Action != v1alpha1.ActionObserve || !mayHaveMoreRoles(w, have, op, p)):
+		return "a revocation without cause"
+	case s.Revocation != (s.Effect != ""):
+		return "a revocation without effect, or the reverse"
+	case op == nil || s.Action == "" || !isAction(s, v1alpha1.ActionUpdate, v1alpha1.ActionReactivate):
+		return ""
+	case op.Superseded || !slices.Equal(op.Types, []v1alpha1.AccountAction{s.Action}):
+		return "a write while an operation of another type is not settled"
+	}
+	return ""
+}
+
+// mayHaveMoreRoles is whether the account is usable and has more roles than desired in one of its possible states.
+func mayHaveMoreRoles(w plan.Desired, have *v1alpha1.Account, op *plan.Operation, p plan.Policy) bool {
+	if p.RoleAttribute == "" || have == nil {
+		return false
+	}
+	active, roles := have.State == v1alpha1.AccountActive, have.Roles
+	if op != nil {
+		active = active || may(op, v1alpha1.ActionReactivate) || (p.UpdateWritesActive && may(op, v1alpha1.ActionUpdate))
+		roles = slices.Concat(roles, op.Roles)
+	}
+	return active && slices.ContainsFunc(roles, func(role string) bool { return !slices.Contains(w.Roles, role) })
+}
+
+func may(op *plan.Operation, action v1alpha1.AccountAction) bool {
+	return len(op.Types) == 0 || slices.Contains(op.Types, action)
+}
+
+func usable(w plan.Desired) bool { return w.Assigned && w.Active && !w.Deleted }
+
+func isAction(s plan.Step, actions ...v1alpha1.AccountAction) bool {
+	return slices.Contains(actions, s.Action)
 }
 
 func featureBroken(p plan.Policy, s plan.Step) string {
@@ -99,133 +152,44 @@ func featureBroken(p plan.Policy, s plan.Step) string {
 	return ""
 }
 
-// settles makes every step succeed in a simulated app until none is left, and says when that does not end, or ends wrong.
-func settles(w plan.Desired, have *v1alpha1.Account, p plan.Policy) string {
-	for range 3 {
-		step := plan.Decide(w, have, p)
-		if step.Action == "" {
-			return endsWrong(w, have, step)
+// maxSteps bounds the steps of an account: one that revokes, an observation, and what it shows; and a late effect that is observed.
+const maxSteps = 6
+
+// run takes every step in the simulated app until none is left, and says when that does not end, or ends wrong.
+func (s *simulation) run() string {
+	for range maxSteps {
+		step := plan.Decide(s.w, s.have, s.op, s.p)
+		s.log += fmt.Sprintf("step %+v; recorded %+v; operation %+v; app %+v\n", step, s.have, s.op, s.app)
+		if problem := broken(s.w, s.have, s.op, s.p, step); problem != "" {
+			return problem
 		}
-		have = simulate(w, have, p, step)
+		if step.Action == "" {
+			return s.endsWrong(step)
+		}
+		s.take(step)
 	}
-	return "after three steps there is still something to do"
+	return fmt.Sprintf("after %d steps there is still something to do", maxSteps)
 }
 
-// endsWrong says when an account is called in sync that is not.
-func endsWrong(w plan.Desired, have *v1alpha1.Account, s plan.Step) string {
-	use := w.Assigned && w.Active && !w.Deleted
-	usable := have != nil && (have.State == v1alpha1.AccountActive || have.State == v1alpha1.AccountCreating)
-	switch {
-	case s.InSync && use && (have == nil || have.State != v1alpha1.AccountActive):
-		return "in sync without an account"
-	case s.InSync && !use && usable:
+// endsWrong says when an account is called in sync that is not, or when a reason is given before what can be observed was.
+func (s *simulation) endsWrong(step plan.Step) string {
+	// One that was active before an update is so after it.
+	active := s.have != nil && s.have.State == v1alpha1.AccountActive && s.op != nil && slices.Equal(s.op.Types, []v1alpha1.AccountAction{v1alpha1.ActionUpdate})
+	switch use := usable(s.w); {
+	case step.Reason != "" && s.op != nil && (use || !active):
+		return "a reason, but which of the possible states holds was not observed"
+	case step.Reason != "":
+		return ""
+	case !use && s.have != nil && s.have.State == v1alpha1.AccountCreating:
+		return "in sync though an account may have been created"
+	case !use && s.app != nil && s.app.active && s.have != nil && s.have.State != v1alpha1.AccountOrphaned:
 		return "in sync with an account that is too many"
+	case s.op != nil:
+		return "in sync with an operation that is not settled"
+	case use && (s.app == nil || !s.app.active):
+		return "in sync without an account that can be used"
+	case use && s.p.Features[v1alpha1.FeaturePushProfileUpdates] && !s.p.Protected:
+		return s.differs()
 	}
 	return ""
-}
-
-// simulate is the entry after a step that succeeded.
-func simulate(w plan.Desired, have *v1alpha1.Account, p plan.Policy, s plan.Step) *v1alpha1.Account {
-	after := v1alpha1.Account{App: "crm"}
-	if have != nil {
-		have.DeepCopyInto(&after)
-	}
-	switch s.Action {
-	case v1alpha1.ActionDelete:
-		return nil
-	case v1alpha1.ActionRelease:
-		after.State = v1alpha1.AccountOrphaned
-	case v1alpha1.ActionDeactivate:
-		after.State = v1alpha1.AccountInactive
-	case v1alpha1.ActionCreate:
-		after.State, after.Roles = v1alpha1.AccountActive, w.Roles
-		after.RemoteID, _ = w.Values["userName"].(string)
-		after.Applied = plan.HashValues(w.Values).String()
-	case v1alpha1.ActionUpdate, v1alpha1.ActionReactivate:
-		after.State = v1alpha1.AccountActive
-		applied := plan.ParseApplied(after.Applied)
-		if applied == nil {
-			applied = plan.Applied{}
-		}
-		for _, name := range s.Set {
-			applied[name] = plan.HashValues(w.Values)[name]
-		}
-		for _, name := range s.Clear {
-			delete(applied, name)
-		}
-		after.Applied = applied.String()
-		if slices.Contains(slices.Concat(s.Set, s.Clear), p.RoleAttribute) {
-			after.Roles = w.Roles
-		}
-	}
-	return &after
-}
-
-var attributes = []string{"userName", "title", "emails", "name.familyName", "urn:example:1.0:User:badge"}
-
-func randomWanted(r *rand.Rand) plan.Desired {
-	w := plan.Desired{
-		Assigned: r.IntN(3) > 0, Active: r.IntN(3) > 0, Deleted: r.IntN(8) == 0, Values: map[string]any{}, Problems: map[string]string{},
-	}
-	for _, name := range attributes {
-		switch r.IntN(12) {
-		case 0:
-			w.Missing = append(w.Missing, name)
-		case 1:
-			w.Problems[name] = "it failed"
-		case 2: // no value
-		default:
-			w.Values[name] = string(rune('a' + r.IntN(2)))
-		}
-	}
-	for _, role := range []string{"editor", "viewer"} {
-		if r.IntN(2) == 0 {
-			w.Roles = append(w.Roles, role)
-		}
-	}
-	switch {
-	case r.IntN(10) == 0:
-		w.Problems["roles"] = "it is unknown"
-	case len(w.Roles) > 0:
-		w.Values["roles"] = w.Roles
-	}
-	return w
-}
-
-func randomAccount(r *rand.Rand) *v1alpha1.Account {
-	states := []v1alpha1.AccountState{
-		v1alpha1.AccountPending, v1alpha1.AccountCreating, v1alpha1.AccountActive, v1alpha1.AccountInactive, v1alpha1.AccountOrphaned,
-	}
-	if r.IntN(6) == 0 {
-		return nil
-	}
-	a := &v1alpha1.Account{App: "crm", State: states[r.IntN(len(states))]}
-	if a.State == v1alpha1.AccountPending || a.State == v1alpha1.AccountCreating && r.IntN(2) == 0 {
-		return a
-	}
-	before := randomWanted(r)
-	a.RemoteID = []string{"a", "b", "7"}[r.IntN(3)]
-	a.Roles = before.Roles
-	a.Applied = plan.HashValues(before.Values).String()
-	if r.IntN(8) == 0 {
-		a.Applied = []string{"", "v3 x", "v2 x"}[r.IntN(3)]
-	}
-	return a
-}
-
-func randomPolicy(r *rand.Rand) plan.Policy {
-	p := plan.Policy{
-		Features: map[v1alpha1.Feature]bool{}, MatchAttribute: "userName", RoleAttribute: "roles",
-		BlockIdentifierChange: r.IntN(2) == 0, Protected: r.IntN(8) == 0,
-		Deprovisioning: []v1alpha1.Deprovisioning{"", v1alpha1.DeprovisionDeactivate, v1alpha1.DeprovisionDelete, v1alpha1.DeprovisionOrphan}[r.IntN(4)],
-	}
-	for _, f := range []v1alpha1.Feature{
-		v1alpha1.FeaturePushNewUsers, v1alpha1.FeaturePushProfileUpdates, v1alpha1.FeaturePushUserDeactivation, v1alpha1.FeatureReactivateUsers,
-	} {
-		p.Features[f] = r.IntN(4) > 0
-	}
-	if r.IntN(6) == 0 {
-		p.RoleAttribute = ""
-	}
-	return p
 }

@@ -15,12 +15,14 @@ import (
 
 const (
 	eventVanished = ledger.EventVanished
+	// absenceRetry is the least wait while it is not shown that an account or group is absent; it grows with the attempts.
+	absenceRetry = time.Minute
 
 	messageAbsence = "the app answered that it does not have it, which is not proven yet; retrying. If it was deleted in the app, nothing is to be done"
 )
 
-// absent is whether it is shown that the app does not have an account or group: it says so, still does after the settle time, a lookup finds nothing, and it answers
-// for another account of ours, or in the protocol's own error form where there is none. A 404 alone may come from a proxy, or from an app that is away as a whole.
+// absent is whether it is shown that the app does not have an account or group: it says so, still does after the settle time, a lookup finds nothing, and it says so in
+// the error form of its protocol, or answers for another account of ours. A 404 alone may come from a proxy, or from an app that is away as a whole.
 //
 // wait is when to look again while it is not shown. An error is about the app as a whole, or the lookup's.
 func (w *Worker) absent(ctx context.Context, line *line, failure *connector.Error, except string, find func(context.Context) (bool, error)) (absent bool, wait time.Duration, err error) {
@@ -38,18 +40,18 @@ func (w *Worker) absent(ctx context.Context, line *line, failure *connector.Erro
 	}
 	if found {
 		w.ledger.Present(line.id)
-		return false, kube.Jitter(time.Minute), nil
+		return false, absenceRetry, nil
+	}
+	if failure.InProtocol {
+		return true, 0, nil
 	}
 	other, err := w.view.OtherAccount(ctx, w.config.Key, except)
-	if err != nil {
-		return false, 0, err
-	}
-	if other == "" {
-		return failure.InProtocol, kube.Jitter(time.Minute), nil
+	if err != nil || other == "" {
+		return false, absenceRetry, err
 	}
 	_, err = w.config.Connector.GetUser(ctx, other)
 	if connector.Is(err, connector.NotFound) {
-		return false, kube.Jitter(time.Minute), nil
+		return false, absenceRetry, nil
 	}
 	return err == nil, 0, err
 }
@@ -66,7 +68,7 @@ func (c *accountCall) missing(ctx context.Context, failure *connector.Error) err
 		return err
 	case !absent:
 		c.alone = true
-		c.failFor(v1alpha1.ReasonAbsenceUnproven, "the account: "+messageAbsence, wait)
+		c.failFor(v1alpha1.ReasonAbsenceUnproven, "the account: "+messageAbsence, kube.Jitter(max(wait, kube.Backoff(c.attempts(), time.Second, accountRetryMax))))
 	case c.Desired.Assigned && c.Desired.Active && !c.Desired.Deleted:
 		c.vanished()
 	default:

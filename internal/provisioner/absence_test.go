@@ -29,7 +29,7 @@ func (w *world) deleteIn(id string) {
 	w.script.Users = slices.DeleteFunc(w.script.Users, func(u connector.User) bool { return u.ID == id })
 }
 
-// A promise that changed: one 404 is not believed. The account is looked up once the settle time is over, and made anew when another account of ours is there.
+// A promise that changed: one 404 is not believed. The account is looked up once the settle time is over, and made anew when the app still says so in the form of its protocol.
 func TestVanishedAccountIsMadeAnewOnceItsAbsenceIsShown(t *testing.T) {
 	w := newWorld(t, nil)
 	w.member("lee")
@@ -44,7 +44,7 @@ func TestVanishedAccountIsMadeAnewOnceItsAbsenceIsShown(t *testing.T) {
 	w.announce(user, v1alpha1.ActionUpdate, "title")
 	w.clock.Step(settleTime + time.Minute)
 	got = w.work("kim")
-	w.wantCalls(connector.OpUpdateUser, connector.OpTest, find, connector.OpGetUser)
+	w.wantCalls(connector.OpUpdateUser, connector.OpTest, find)
 	if got == nil || got.Event != ledger.EventVanished || got.Entry.State != v1alpha1.AccountCreating || got.Entry.RemoteID != "" {
 		t.Fatalf("the outcome is %+v", got)
 	}
@@ -68,9 +68,12 @@ func TestAbsenceIsNotShown(t *testing.T) {
 			calls: []string{connector.OpUpdateUser, connector.OpTest, find},
 		},
 		"the app does not have another account of ours either": {
-			others:  []string{"lee"},
-			arrange: func(w *world) { w.script.Users = nil },
-			calls:   []string{connector.OpUpdateUser, connector.OpTest, find, connector.OpGetUser},
+			others: []string{"lee"},
+			arrange: func(w *world) {
+				w.script.Users = nil
+				w.script.Always[connector.OpUpdateUser] = failure(connector.OpUpdateUser, connector.NotFound, 404)
+			},
+			calls: []string{connector.OpUpdateUser, connector.OpTest, find, connector.OpGetUser},
 		},
 		"there is no other account, and the answer is not in the form of the protocol": {
 			arrange: func(w *world) {
@@ -100,16 +103,20 @@ func TestAbsenceIsNotShown(t *testing.T) {
 	}
 }
 
-func TestOnlyAccountOfAnAppIsMissingInTheFormOfTheProtocol(t *testing.T) {
+func TestAnotherAccountOfOursShowsTheAbsenceWhereTheAnswerIsNotInTheFormOfTheProtocol(t *testing.T) {
 	w := newWorld(t, nil)
+	w.member("lee")
 	user := w.promoted("kim")
-	w.script.Users = nil
+	w.deleteIn("r-kim")
+	w.script.Always[connector.OpUpdateUser] = failure(connector.OpUpdateUser, connector.NotFound, 404)
 	w.write(user, w.work("kim"))
 	w.announce(user, v1alpha1.ActionUpdate, "title")
 	w.clock.Step(settleTime + 2*time.Minute)
+	w.script.TakeCalls()
 	if got := w.work("kim"); got == nil || got.Event != ledger.EventVanished {
 		t.Errorf("the outcome is %+v", got)
 	}
+	w.wantCalls(connector.OpUpdateUser, connector.OpTest, find, connector.OpGetUser)
 }
 
 // A proxy answers 404 while the account exists: the leaver is not believed to be gone.

@@ -89,7 +89,9 @@ func (c *accountCall) due(ctx context.Context) (bool, error) {
 	if !c.Announced {
 		return false, c.announce(ctx)
 	}
-	if c.worker.ledger.Wait(c.id, c.attempt(), c.Stored.Planned != c.Step.Action, c.Recorded.NextRetryTime) > 0 {
+	// Whom an account in conflict waits for was known to the earlier process alone, and is found out once more.
+	changed := c.Stored.Planned != c.Step.Action || c.Recorded.Reason == v1alpha1.ReasonAccountConflict
+	if c.worker.ledger.Wait(c.id, c.attempt(), changed, c.Recorded.NextRetryTime) > 0 {
 		return false, c.worker.idle(ctx, c.line)
 	}
 	if c.Step.Action == v1alpha1.ActionObserve {
@@ -231,8 +233,16 @@ func (c *accountCall) observe(ctx context.Context) error {
 	}
 	after := plan.Settle(c.Desired, c.Recorded, op, c.App.Observed(user), c.App.Policy(c.Desired))
 	c.worker.ledger.Observed(c.id)
+	batch := after.HeldBatch
 	c.clear(&after)
-	c.settled(after, false, "")
+	if !c.Step.Revocation {
+		c.settled(after, false, "")
+		return nil
+	}
+	// The revocation that may follow stays in its batch, with its verdict.
+	after.Planned, after.HeldBatch = c.Step.Effect, batch
+	c.worker.ledger.Settled(c.id)
+	c.put(after, false, "")
 	return nil
 }
 
@@ -287,7 +297,7 @@ func (c *accountCall) succeed(state v1alpha1.AccountState, remoteID, event strin
 	entry := v1alpha1.Account{
 		App: c.AppName, State: state, RemoteID: remoteID,
 		ProvisionedTime: c.Recorded.ProvisionedTime, UpdatedTime: &now, RevokedTime: c.Recorded.RevokedTime,
-		Roles: plan.BoundRoles(roles), Applied: written.String(),
+		Roles: plan.BoundedRoles(roles, c.Desired.Roles), Applied: written.String(),
 	}
 	if entry.ProvisionedTime == nil {
 		entry.ProvisionedTime = &now
@@ -369,5 +379,5 @@ func (c *accountCall) rolesAfter(names ...string) []string {
 	return c.Recorded.Roles
 }
 
-// applied is what was last written to the account, as far as it is known.
-func (c *accountCall) applied() plan.Applied { return plan.ParseApplied(c.Recorded.Applied) }
+// hashes are of what was last written to the account, as far as it is known.
+func (c *accountCall) hashes() plan.Applied { return plan.ParseApplied(c.Recorded.Applied) }

@@ -159,6 +159,7 @@ func (g *gate) withBatches(app *desired.App, revocations []desired.Revocation, k
 			r.Batch = ""
 		}
 		r.Approved = r.Batch != "" && r.Batch == app.ApprovedBatch()
+		r.Allowed = known[r.ID].Allowed && known[r.ID].Effect == r.Change.Effect
 	}
 	return revocations
 }
@@ -247,20 +248,20 @@ func (g *gate) apply(app *desired.App, verdict guard.Verdict, revocations []desi
 // of the call.
 func (g *gate) release(r *desired.Revocation) {
 	w := g.worker
-	if r.ID.Kind == ledger.Group && !w.recordRemovals(r) {
-		w.notify.App(w.config.Key)
+	if r.ID.Kind == ledger.Group && !w.askRecord(r.Users, r.Approved, ledger.Waiting{Kind: r.ID.Kind, Name: r.Name}) {
 		return
 	}
 	w.queue.add(Key{Kind: r.ID.Kind, Name: r.Name}, ClassRevocation, r.Exclusive, 0)
 }
 
-// recordRemovals asks for the members that lose access to be recorded in the status of the app, and returns whether they are.
-func (w *Worker) recordRemovals(r *desired.Revocation) bool {
+// askRecord asks for users who lose access to be recorded in the status of the app, and returns whether they are.
+func (w *Worker) askRecord(users []string, approved bool, who ledger.Waiting) bool {
 	recorded := true
-	for _, user := range r.Users {
-		recorded = w.ledger.AskRecord(user, ledger.Revoked{
-			At: w.clock.Now(), Approved: r.Approved, Kind: r.ID.Kind, Name: r.Name,
-		}) && recorded
+	for _, user := range users {
+		recorded = w.ledger.AskRecord(user, ledger.Revoked{At: w.clock.Now(), Approved: approved}, who) && recorded
+	}
+	if !recorded {
+		w.notify.App(w.config.Key)
 	}
 	return recorded
 }

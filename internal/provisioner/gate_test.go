@@ -113,13 +113,15 @@ func TestGateHoldsUsersWhoLoseARoleWhileNobodyLeads(t *testing.T) {
 		w.cache.Put(user)
 	}
 	w.lead()
-	w.clock.Step(settleTime)
 	w.count()
+	w.clock.Step(settleTime)
 	batch := w.batches(1)[0]
 	if held := w.worker.HeldChanges(); len(held) != 40 || held[idOf(users[0])].Effect != "Update" {
 		t.Fatalf("%d changes are held: %+v", len(held), held[idOf(users[0])])
 	}
 	for _, user := range users {
+		user.Status.Accounts[0].Planned, user.Status.Accounts[0].HeldBatch = v1alpha1.ActionObserve, batch
+		w.cache.Put(user)
 		observed := w.work(user.Name)
 		w.wantCalls(connector.OpGetUser)
 		w.write(user, observed)
@@ -215,7 +217,7 @@ func TestGateCountsRevocationsOfAnEarlierProcessWhoseUsersAreDeleted(t *testing.
 	users := w.staff(40)
 	for i := range 10 {
 		id := ledger.GuardID(fmt.Sprintf("deleted-%d", i), "")
-		if w.registry.AskRecord(pt.Key("crm"), id, ledger.Revoked{At: w.clock.Now(), Leaver: true, Kind: ledger.Account, Name: "deleted"}) {
+		if w.registry.AskRecord(pt.Key("crm"), id, ledger.Revoked{At: w.clock.Now(), Leaver: true}, ledger.Waiting{Kind: ledger.Account, Name: "deleted"}) {
 			t.Fatal("it counts as recorded before it is")
 		}
 	}

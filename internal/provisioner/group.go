@@ -78,6 +78,10 @@ func (c *groupCall) due() bool {
 		// What came of the last look is written first, above all the name to look the group up by.
 		return false
 	}
+	if c.Entry.HeldBatch != "" && !c.worker.ledger.HasRemovals(c.id) {
+		// An earlier process held them: what they are is read again.
+		return true
+	}
 	changed := c.view.Group.Generation != c.view.Group.Status.ObservedGeneration
 	return c.worker.ledger.Wait(c.id, c.attempt(), changed, c.Entry.NextRetryTime) <= 0
 }

@@ -129,6 +129,7 @@ func (c *accountCall) created(ctx context.Context, created connector.User) error
 func (c *accountCall) link(found *connector.User) {
 	state, roles, applied := plan.Linked(c.Desired, c.App.Observed(*found))
 	c.worker.ledger.KnownAgain(c.id)
+	c.worker.ledger.Doubt(c.id, found.ID)
 	c.succeed(state, found.ID, "Linked", roles, applied)
 }
 

@@ -92,16 +92,7 @@ func (c *groupCall) mayRemove(remove, users []string, empties bool) (allowed, co
 
 // recorded is whether the status of the app tells of the revocations, so that a crash does not make the guard forget them.
 func (c *groupCall) recorded(users []string, approved bool) bool {
-	recorded := true
-	for _, user := range users {
-		recorded = c.worker.ledger.AskRecord(user, ledger.Revoked{
-			At: c.worker.clock.Now(), Approved: approved, Kind: ledger.Group, Name: c.group.Name,
-		}) && recorded
-	}
-	if !recorded {
-		c.worker.notify.App(c.worker.config.Key)
-	}
-	return recorded
+	return c.worker.askRecord(users, approved, ledger.Waiting{Kind: ledger.Group, Name: c.group.Name})
 }
 
 // revoked counts the members that were removed.

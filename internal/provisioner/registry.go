@@ -182,9 +182,9 @@ func (r *Registry) ForgetUser(namespace string, uid types.UID) {
 	}
 }
 
-// AskRecord asks for ScimApp.status.guard to tell of a revocation, and returns whether it does. The object of the revocation is notified when it does.
-func (r *Registry) AskRecord(app types.NamespacedName, user string, revoked ledger.Revoked) bool {
-	if r.view.Book.Ledger(app).AskRecord(user, revoked) {
+// AskRecord asks for ScimApp.status.guard to tell of a revocation, and returns whether it does. who is notified when it does.
+func (r *Registry) AskRecord(app types.NamespacedName, user string, revoked ledger.Revoked, who ledger.Waiting) bool {
+	if r.view.Book.Ledger(app).AskRecord(user, revoked, who) {
 		return true
 	}
 	r.notify.App(app)
@@ -193,13 +193,11 @@ func (r *Registry) AskRecord(app types.NamespacedName, user string, revoked ledg
 
 // Recorded says that ScimApp.status.guard tells of the revocations of these users: what waited for that goes on.
 func (r *Registry) Recorded(app types.NamespacedName, users []string) {
-	for _, revoked := range r.view.Book.Ledger(app).MarkRecorded(users) {
-		object := types.NamespacedName{Namespace: app.Namespace, Name: revoked.Name}
-		switch {
-		case revoked.Name == "":
-		case revoked.Kind == ledger.Account:
+	for _, waiting := range r.view.Book.Ledger(app).MarkRecorded(users) {
+		object := types.NamespacedName{Namespace: app.Namespace, Name: waiting.Name}
+		if waiting.Kind == ledger.Account {
 			r.notify.User(object)
-		default:
+		} else {
 			r.notify.Group(object)
 		}
 	}

@@ -49,6 +49,7 @@ func newWorld(t *testing.T, change func(*v1alpha1.ScimApp)) *world {
 	}
 	w.cache.Put(app)
 	w.lead()
+	w.count() // the term begins with the first decision
 	w.clock.Step(settleTime)
 	return w
 }

@@ -26,14 +26,13 @@ func (c *accountCall) update(ctx context.Context) error {
 		return err
 	}
 	if c.Step.Revocation {
-		confirmed, err := c.confirmed(ctx, updated, false)
-		if err != nil || !confirmed {
+		if confirmed, err := c.confirmed(ctx, updated, c.rolesApplied); err != nil || !confirmed {
 			return err
 		}
 	}
 	names := slices.Concat(c.Step.Set, c.Step.Clear)
 	c.succeed(c.stateAfterUpdate(), firstOf(updated.ID, c.Recorded.RemoteID), "Updated", c.rolesAfter(names...),
-		c.applied().With(c.Desired.Values, c.Step.Set, c.Step.Clear))
+		c.hashes().With(c.Desired.Values, c.Step.Set, c.Step.Clear))
 	return nil
 }
 
@@ -57,12 +56,11 @@ func (c *accountCall) reactivate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if user.ActiveShown && !user.Active {
-		c.notApplied("the account as inactive")
-		return nil
+	if confirmed, err := c.confirmed(ctx, user, activeApplied(true)); err != nil || !confirmed {
+		return err
 	}
 	c.succeed(v1alpha1.AccountActive, firstOf(user.ID, c.Recorded.RemoteID), "Reactivated", c.rolesAfter(slices.Concat(set, clear)...),
-		c.applied().With(c.Desired.Values, set, clear))
+		c.hashes().With(c.Desired.Values, set, clear))
 	return nil
 }
 
@@ -103,10 +101,10 @@ func (c *accountCall) revoke(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if confirmed, err := c.confirmed(ctx, user, true); err != nil || !confirmed {
+	if confirmed, err := c.confirmed(ctx, user, activeApplied(false)); err != nil || !confirmed {
 		return err
 	}
-	c.succeed(v1alpha1.AccountInactive, id, "Deactivated", c.Recorded.Roles, c.applied())
+	c.succeed(v1alpha1.AccountInactive, id, "Deactivated", c.Recorded.Roles, c.hashes())
 	return nil
 }
 
@@ -118,22 +116,46 @@ func (c *accountCall) delete(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	c.gone("Deleted")
-	return nil
+	_, err = c.connector().GetUser(ctx, id)
+	switch {
+	case connector.Is(err, connector.NotFound):
+		c.gone("Deleted")
+		return nil
+	case err != nil:
+		c.worker.ledger.Unknown(c.id)
+		return err
+	default:
+		c.notApplied("the account")
+		return nil
+	}
 }
 
-// confirmed is whether the app shows that the user has lost what the step revokes. An answer that does not show it is followed by one read.
-func (c *accountCall) confirmed(ctx context.Context, user connector.User, inactive bool) (bool, error) {
-	shown := func(u connector.User) bool {
-		if inactive {
-			return u.ActiveShown
+// applied says whether an answer shows what was asked, whether it contradicts it, and what it shows then.
+type applied func(connector.User) (shown, contradicts bool, what string)
+
+// activeApplied is for a change of active.
+func activeApplied(active bool) applied {
+	return func(u connector.User) (bool, bool, string) {
+		if u.Active {
+			return u.ActiveShown, !active, "the account as active"
 		}
-		return c.App.Observed(u).RolesShown
+		return u.ActiveShown, active, "the account as inactive"
 	}
-	if !shown(user) {
+}
+
+// rolesApplied is for a revocation of roles.
+func (c *accountCall) rolesApplied(u connector.User) (bool, bool, string) {
+	seen := c.App.Observed(u)
+	return seen.RolesShown, c.keepsRole(seen.Roles), "a role that was revoked"
+}
+
+// confirmed is whether the app shows what was asked, where access depends on it. An answer that does not show it is followed by one read.
+func (c *accountCall) confirmed(ctx context.Context, user connector.User, check applied) (bool, error) {
+	shown, contradicts, what := check(user)
+	if !shown {
 		read, err := c.connector().GetUser(ctx, firstOf(user.ID, c.Recorded.RemoteID))
 		switch {
-		case connector.Is(err, connector.NotFound):
+		case connector.Is(err, connector.NotFound) && c.Step.Revocation:
 			// Some apps hide an inactive account.
 			return true, nil
 		case err != nil:
@@ -141,14 +163,10 @@ func (c *accountCall) confirmed(ctx context.Context, user connector.User, inacti
 			c.worker.ledger.Unknown(c.id)
 			return false, err
 		}
-		user = read
+		shown, contradicts, what = check(read)
 	}
-	switch {
-	case inactive && user.ActiveShown && user.Active:
-		c.notApplied("the account as active")
-		return false, nil
-	case !inactive && c.App.Observed(user).RolesShown && c.keepsRole(c.App.Observed(user).Roles):
-		c.notApplied("a role that was revoked")
+	if shown && contradicts {
+		c.notApplied(what)
 		return false, nil
 	}
 	return true, nil

@@ -150,6 +150,9 @@ func (c *checks) userChanged(w *world, before, after *v1alpha1.ScimUser) {
 		for i := range before.Status.Accounts {
 			if account := &before.Status.Accounts[i]; account.State == v1alpha1.AccountOrphaned {
 				c.released[account.App+"/"+account.RemoteID], c.released[account.App+"/"+before.SCIMID()] = true, true
+			} else if account.State == v1alpha1.AccountCreating && !w.deprovisions(account.App) {
+				// What may not be revoked is released, also where its id was never known.
+				c.released[account.App+"/"+before.SCIMID()] = true
 			}
 		}
 		return
@@ -161,8 +164,25 @@ func (c *checks) userChanged(w *world, before, after *v1alpha1.ScimUser) {
 		}
 	}
 	if before != nil {
+		c.releasedUnseen(w, before, after)
 		w.operationsKept(before, after)
 	}
+}
+
+// releasedUnseen notes accounts that are released although their id was never known: what may not be revoked is released when its user is deleted.
+func (c *checks) releasedUnseen(w *world, before, after *v1alpha1.ScimUser) {
+	for i := range before.Status.Accounts {
+		account := &before.Status.Accounts[i]
+		if account.State == v1alpha1.AccountCreating && after.Status.Account(account.App) == nil && !w.deprovisions(account.App) {
+			c.released[account.App+"/"+before.SCIMID()] = true
+		}
+	}
+}
+
+// deprovisions is whether the app ends accounts at all.
+func (w *world) deprovisions(app string) bool {
+	object := w.scimApp(app)
+	return object.HasFeature(v1alpha1.FeaturePushUserDeactivation) && object.Spec.Deprovisioning != v1alpha1.DeprovisionOrphan
 }
 
 // userOf is the object name of the user whose account it is, "" if it is nobody's.
@@ -225,23 +245,7 @@ func (w *world) onlyOurs(a *app, c *call, r *resource, before, after map[string]
 	if r.owner != "" || w.checks.linked[a.name+"/"+r.id] != "" {
 		return
 	}
-	switch {
-	case after == nil || (isActive(before) && !isActive(after)):
-		w.fail("2 foreign", "call %d takes access from account %s of %s, which is neither ours nor linked", c.id, r.id, a.name)
-	case !w.announced(a.name, text(before, "userName")):
-		w.fail("2 foreign", "call %d changes account %s of %s, which is neither ours nor linked, nor about to be", c.id, r.id, a.name)
-	}
-}
-
-// announced is whether a user's status says that an account of this name is about to be linked.
-func (w *world) announced(app, userName string) bool {
-	for _, object := range w.api.stores["ScimUser"].objects {
-		account := object.(*v1alpha1.ScimUser).Status.Account(app)
-		if account != nil && account.State == v1alpha1.AccountCreating && scim.Fold(account.MatchValue) == scim.Fold(userName) {
-			return true
-		}
-	}
-	return false
+	w.fail("2 foreign", "call %d changes account %s of %s, which is neither ours nor linked", c.id, r.id, a.name)
 }
 
 // onlyOnce is the first half of property 5.
@@ -284,7 +288,8 @@ func (w *world) revoked(a *app, account, user string) {
 	}
 }
 
-// threshold is the loosest one that was in force in the last hour.
+// threshold is how many users may lose access within an hour. A stricter guard counts at once and a looser one after an hour; what was decided a moment ago was
+// decided by the guard of then.
 func (w *world) threshold(a *app, now time.Time, done int) int {
 	active := done
 	for _, r := range a.users {
@@ -292,15 +297,24 @@ func (w *world) threshold(a *app, now time.Time, done int) int {
 			active++
 		}
 	}
-	most := 0
+	return max(w.strictest(a, now, active), w.strictest(a, now.Add(-decided), active))
+}
+
+// decided is how long before a revocation the guard may have let it pass.
+const decided = 10 * time.Minute
+
+// strictest is the threshold of the strictest guard of the hour before a time.
+func (w *world) strictest(a *app, at time.Time, active int) int {
+	minimum, percent := 1<<30, 100
 	history := w.checks.guards[a.name]
 	for i, g := range history {
-		if i+1 < len(history) && now.Sub(history[i+1].at) > time.Hour {
+		ended := i+1 < len(history) && at.Sub(history[i+1].at) > time.Hour
+		if ended || (g.at.After(at) && i > 0) {
 			continue
 		}
-		most = max(most, int(*g.guard.Minimum), active*int(*g.guard.Percent)/100)
+		minimum, percent = min(minimum, int(*g.guard.Minimum)), min(percent, int(*g.guard.Percent))
 	}
-	return most
+	return max(minimum, active*percent/100)
 }
 
 func (w *world) isApproved(a *app, user string) bool {

@@ -19,7 +19,7 @@ import (
 // personReasons are the reasons for which an account may differ from what it should be for ever: a person, or the app's admin, has to act.
 var personReasons = []string{
 	v1alpha1.ReasonHeld, v1alpha1.ReasonFeatureOff, v1alpha1.ReasonAccountConflict, v1alpha1.ReasonAccountProtected, v1alpha1.ReasonSuspended,
-	v1alpha1.ReasonIdentifierChange, v1alpha1.ReasonMissingRequiredAttribute,
+	v1alpha1.ReasonIdentifierChange, v1alpha1.ReasonMissingRequiredAttribute, v1alpha1.ReasonOwnershipUnknown,
 }
 
 // department is the one attribute of an extension that the events change.
@@ -186,6 +186,7 @@ func (w *world) groupsAsDesired(a *app) {
 		}
 		entry := group.Status.App(a.name)
 		switch {
+		case entry != nil && slices.Contains(personReasons, entry.Reason):
 		case entry == nil:
 			if resolved(object, group) {
 				w.fail("1 group", "%s should be in %s, and its status has no entry", group.Name, a.name)
@@ -248,7 +249,7 @@ func (c *checks) truthful(w *world) {
 
 // inSync is whether the status says so.
 func inSync(user *v1alpha1.ScimUser, entry *v1alpha1.Account) bool {
-	return user.Status.ObservedGeneration == user.Generation && entry.Planned == "" && entry.Reason == "" && entry.HeldBatch == "" &&
+	return user.Status.ObservedGeneration == user.Generation && entry.Planned == "" && entry.Operation == nil && entry.Reason == "" && entry.HeldBatch == "" &&
 		apimeta.IsStatusConditionTrue(user.Status.Conditions, v1alpha1.ConditionReady)
 }
 
@@ -275,6 +276,9 @@ func describeEntry(entry *v1alpha1.Account) string {
 	text := fmt.Sprintf("%s %s", entry.State, entry.RemoteID)
 	if entry.Planned != "" {
 		text += fmt.Sprintf(" planned %s %v", entry.Planned, entry.PlannedAttributes)
+	}
+	if op := entry.Operation; op != nil {
+		text += fmt.Sprintf(" operation %v %v+%d", op.Types, op.Attributes, op.MoreAttributes)
 	}
 	if entry.HeldBatch != "" {
 		text += " batch " + entry.HeldBatch
@@ -309,7 +313,7 @@ func describe(object any) string {
 	case *v1alpha1.ScimGroup:
 		var parts []string
 		for _, app := range o.Status.Apps {
-			parts = append(parts, fmt.Sprintf("%s: %s %s %s", app.App, app.State, app.RemoteID, app.Reason))
+			parts = append(parts, strings.TrimSpace(fmt.Sprintf("%s: %s %s %s %s", app.App, app.State, app.RemoteID, app.Reason, app.HeldBatch)))
 		}
 		return fmt.Sprintf(" %v", parts)
 	}

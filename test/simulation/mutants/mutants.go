@@ -14,12 +14,99 @@ type Mutant struct {
 	Old, New string
 }
 
-// All are the mutants.
+// All are the mutants. The comment of each names the case of decision 0020 or 0021 that it takes out.
 var All = []Mutant{
 	{
 		Name: "creates again before the settle time is over",
-		File: "internal/provisioner/app.go",
-		Old:  "	return max(0, since.Add(a.config.Settle).Sub(a.clock.Now()))\n",
+		File: "internal/ledger/operation.go",
+		Old:  "	return max(0, since.Add(l.settle).Sub(l.clock.Now()))\n",
 		New:  "	_ = since\n	return 0\n",
+	},
+	{
+		// A role update or a deactivation that lost its answer, and whose cause is then taken back.
+		Name: "forgets a change without an answer",
+		File: "internal/ledger/operation.go",
+		Old:  "	e.unsettled, e.current = &merged, nil\n",
+		New:  "	e.current = nil\n",
+	},
+	{
+		// A deactivation that was announced and perhaps made before a crash.
+		Name: "does not take over the operation of an earlier process",
+		File: "internal/ledger/operation.go",
+		Old:  "	if e := l.entries[id]; (stored == nil && !behind) || (e != nil && e.adopted) {\n",
+		New:  "	if e := l.entries[id]; !behind || (e != nil && e.adopted) {\n",
+	},
+	{
+		// A change of the spec while nobody led.
+		Name: "trusts a status that is behind the spec",
+		File: "internal/ledger/book.go",
+		Old:  "	return b.behind[uid]\n",
+		New:  "	return false\n",
+	},
+	{
+		// The late call of a former leader, or of our own.
+		Name: "settles by an observation before the settle time",
+		File: "internal/ledger/operation.go",
+		Old:  "SettledFrom: e.unsettled.since.Add(l.settle)}",
+		New:  "SettledFrom: e.unsettled.since}",
+	},
+	{
+		// A mapping made by mistake, for users who have accounts of their own.
+		Name: "revokes an account that it did not create",
+		File: "internal/provisioner/link.go",
+		Old:  "	case c.mine(found):\n		return found.ID, false",
+		New:  "	case found != nil:\n		return found.ID, false",
+	},
+	{
+		// Many users lose a role.
+		Name: "counts revocations by the name of the action",
+		File: "internal/plan/differ.go",
+		Old:  "	if d.RoleAttribute == \"\" || d.problem(d.RoleAttribute) {\n",
+		New:  "	if d.RoleAttribute != \"-\" || d.problem(d.RoleAttribute) {\n",
+	},
+	{
+		// A pushed group that the provider empties.
+		Name: "removes members without the guard",
+		File: "internal/provisioner/members.go",
+		Old:  "	if len(users) == 0 && !empties {\n",
+		New:  "	if len(users) >= 0 {\n",
+	},
+	{
+		// Revocations before a failover, of users who are deleted since.
+		Name: "forgets the revocations of deleted users",
+		File: "internal/ledger/verdict.go",
+		Old:  "		if !r.Record || r.Recorded || r.Approved || !inWindow(r.At, now) {\n			continue\n		}\n		after = addRecord(after, user, r)\n",
+		New:  "		if !r.Record || r.Recorded || r.Approved || !inWindow(r.At, now) {\n			continue\n		}\n",
+	},
+	{
+		Name: "applies a looser guard at once",
+		File: "internal/guard/guard.go",
+		Old:  "	strict := Limits{Minimum: min(wanted.Minimum, before.Minimum), Percent: min(wanted.Percent, before.Percent), Leavers: min(wanted.Leavers, before.Leavers)}\n",
+		New:  "	strict := wanted\n	_ = before\n",
+	},
+	{
+		Name: "believes that an account is absent",
+		File: "internal/provisioner/absence.go",
+		Old:  "	if !w.testedLately() {\n",
+		New:  "	if failure != nil {\n		return true, 0, nil\n	}\n	if !w.testedLately() {\n",
+	},
+	{
+		Name: "believes a success that the app does not show",
+		File: "internal/provisioner/write.go",
+		Old:  "	shown, contradicts, what := check(user)\n",
+		New:  "	if c != nil {\n		return true, nil\n	}\n	shown, contradicts, what := check(user)\n",
+	},
+	{
+		// A user waits for the account of another one.
+		Name: "does not wake who waits for an account",
+		File: "internal/ledger/backoff.go",
+		Old:  "		if e.waitsFor == owner && owner != \"\" {\n",
+		New:  "		if e.waitsFor == owner && owner == \"\" {\n",
+	},
+	{
+		Name: "links an account of a moment ago without a second look",
+		File: "internal/provisioner/link.go",
+		Old:  "	c.worker.ledger.Doubt(c.id, found.ID)\n",
+		New:  "",
 	},
 }

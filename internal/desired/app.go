@@ -14,7 +14,6 @@ import (
 	"github.com/scim-operator/scim-operator/internal/catalogue"
 	"github.com/scim-operator/scim-operator/internal/connector"
 	"github.com/scim-operator/scim-operator/internal/connector/profiles"
-	scimconn "github.com/scim-operator/scim-operator/internal/connector/scim"
 	"github.com/scim-operator/scim-operator/internal/mapping"
 	"github.com/scim-operator/scim-operator/internal/plan"
 	"github.com/scim-operator/scim-operator/internal/resource"
@@ -194,7 +193,7 @@ func (a *App) RoleAttribute() string { return a.roles.Attribute }
 
 // Observed returns what an answer of the app shows of an account.
 func (a *App) Observed(user connector.User) plan.Observed {
-	seen := plan.Observed{Active: user.Active, Value: func(path string) (any, bool) { return scimconn.Value(user.Attributes, path) }}
+	seen := plan.Observed{Active: user.Active, Value: func(path string) (any, bool) { return connector.Value(user.Attributes, path) }}
 	if a.roles.Attribute != "" {
 		value, shown := seen.Value(a.roles.Attribute)
 		seen.Roles, seen.RolesShown = RolesIn(value), shown

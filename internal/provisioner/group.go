@@ -6,6 +6,7 @@ package provisioner
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -201,7 +202,11 @@ func (c *groupCall) update(ctx context.Context, id string, created bool, event s
 	}
 	held := len(change.held)
 	if change.DisplayName != "" || len(change.Add)+len(change.Remove) > 0 || change.Want != nil {
-		if _, err := c.connector().UpdateGroup(ctx, id, change.GroupChange); err != nil {
+		after, err := c.connector().UpdateGroup(ctx, id, change.GroupChange)
+		if err != nil {
+			return err
+		}
+		if confirmed, err := c.confirmed(ctx, id, after, change.Remove); err != nil || !confirmed {
 			return err
 		}
 	}
@@ -212,6 +217,29 @@ func (c *groupCall) update(ctx context.Context, id string, created bool, event s
 	}
 	c.succeed(id, created, event)
 	return nil
+}
+
+// confirmed is whether the app shows that members were removed. An answer that does not show the members is followed by one read.
+func (c *groupCall) confirmed(ctx context.Context, id string, after connector.Group, removed []connector.Member) (bool, error) {
+	if len(removed) == 0 {
+		return true, nil
+	}
+	if !after.MembersKnown {
+		read, err := c.connector().GetGroup(ctx, id)
+		if err != nil {
+			c.worker.ledger.MarkUnknown(c.id)
+			return false, err
+		}
+		after = read
+	}
+	left := ids(after.Members)
+	if !slices.ContainsFunc(removed, func(m connector.Member) bool { return slices.Contains(left, m.ID) }) {
+		return true, nil
+	}
+	c.worker.ledger.MarkUnknown(c.id)
+	c.alone = true
+	c.fail(v1alpha1.ReasonNotApplied, "the app answered with success, but still shows members that were removed; retrying. If this stays, ask the vendor why the app does not apply the change", 0)
+	return false, nil
 }
 
 // remove deletes a group that the operator created. One whose create may not have taken effect is looked up first.

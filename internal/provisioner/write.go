@@ -31,13 +31,10 @@ func (c *accountCall) update(ctx context.Context) error {
 		}
 	}
 	names := slices.Concat(c.Step.Set, c.Step.Clear)
-	c.succeed(c.stateAfterUpdate(), firstOf(updated.ID, c.Recorded.RemoteID), "Updated", c.rolesAfter(names...),
+	c.succeed(c.Recorded.State, firstOf(updated.ID, c.Recorded.RemoteID), "Updated", c.rolesAfter(names...),
 		c.hashes().With(c.Desired.Values, c.Step.Set, c.Step.Clear))
 	return nil
 }
-
-// stateAfterUpdate: an update does not switch an account on or off.
-func (c *accountCall) stateAfterUpdate() v1alpha1.AccountState { return c.Recorded.State }
 
 // reactivate switches an account on. What changed while it was off goes along in the same call.
 func (c *accountCall) reactivate(ctx context.Context) error {

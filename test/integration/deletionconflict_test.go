@@ -28,6 +28,8 @@ func TestDeletedAppDeprovisionsTheAccountOfAUserWhoseNameIsTaken(t *testing.T) {
 	awaitCondition(t, d, &v1alpha1.ScimUser{}, d.User(t, kim).Name, v1alpha1.ConditionReady, "False", v1alpha1.ReasonUserNameConflict)
 
 	d.Delete(t, getApp(t, d, "crm"))
+	// Both accounts of the app at once are held.
+	approveHeld(t, d, "crm")
 	harness.Eventually(t, "the ScimApp is gone", func() error {
 		if err := d.Admin.Get(t.Context(), d.Key("crm"), &v1alpha1.ScimApp{}); !apierrors.IsNotFound(err) {
 			return fmt.Errorf("reading the ScimApp: %w", err)

@@ -17,30 +17,9 @@ const (
 	schemaPatchOp = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 )
 
-// splitPath splits a path into the URN of the extension, "" for the core schema, and the names below it. The URN ends at the last colon: the dots before it are
-// part of it.
-func splitPath(path string) (urn string, names []string) {
-	if colon := strings.LastIndexByte(path, ':'); colon >= 0 {
-		urn, path = path[:colon], path[colon+1:]
-		if strings.EqualFold(urn, schemaUser) {
-			urn = ""
-		}
-	}
-	return urn, strings.Split(path, ".")
-}
-
-// keys splits a path into the keys that lead to its value.
-func keys(path string) []string {
-	urn, names := splitPath(path)
-	if urn == "" {
-		return names
-	}
-	return append([]string{urn}, names...)
-}
-
 // put writes a value into a resource at a path. Where the attribute was written with other letter case by the app, that name is kept.
 func put(resource map[string]any, path string, value any) {
-	names := keys(path)
+	names := connector.Keys(path)
 	node := resource
 	for _, name := range names[:len(names)-1] {
 		key := existingKey(node, name)
@@ -56,7 +35,7 @@ func put(resource map[string]any, path string, value any) {
 
 // drop removes the attribute at a path, and the object around it where that is left empty.
 func drop(resource map[string]any, path string) {
-	dropNames(resource, keys(path))
+	dropNames(resource, connector.Keys(path))
 }
 
 func dropNames(node map[string]any, names []string) {
@@ -102,7 +81,7 @@ func wanted(change connector.Change, full bool) connector.Attributes {
 
 // neverSent are attributes that no request carries: the app owns them, or they are secret (S79, S114).
 func neverSent(path string) bool {
-	_, names := splitPath(path)
+	_, names := connector.SplitPath(path)
 	switch strings.ToLower(names[0]) {
 	case "id", "meta", "groups", "password", "schemas":
 		return true
@@ -149,7 +128,7 @@ var multiValued = map[string]bool{
 
 // emptyValue is the value by which an app that leaves alone what is missing is told to clear an attribute.
 func emptyValue(path string) any {
-	urn, names := splitPath(path)
+	urn, names := connector.SplitPath(path)
 	if urn == "" && len(names) == 1 {
 		switch name := strings.ToLower(names[0]); {
 		case multiValued[name]:

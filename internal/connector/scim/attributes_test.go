@@ -67,7 +67,7 @@ func TestValueReadsPaths(t *testing.T) {
 		"urn:ietf:params:scim:schemas:core:2.0:User:active": false,
 	}
 	for path, want := range tests {
-		got, ok := Value(account, path)
+		got, ok := connector.Value(account, path)
 		if diff := cmp.Diff(want, got); diff != "" || ok != (want != nil) {
 			t.Errorf("Value(%s) = %v, %t, want %v", path, got, ok, want)
 		}

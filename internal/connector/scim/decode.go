@@ -11,22 +11,9 @@ import (
 	"github.com/scim-operator/scim-operator/internal/connector"
 )
 
-// field returns an attribute by its name, whose letter case does not matter (RFC 7643 2.1).
-func field(object map[string]any, name string) any {
-	if value, ok := object[name]; ok {
-		return value
-	}
-	for key, value := range object {
-		if strings.EqualFold(key, name) {
-			return value
-		}
-	}
-	return nil
-}
-
 // text returns a string, or a number as it is written: there are apps whose ids are numbers.
 func text(object map[string]any, name string) string {
-	switch value := field(object, name).(type) {
+	switch value := connector.Field(object, name).(type) {
 	case string:
 		return value
 	case json.Number:
@@ -78,7 +65,7 @@ func decodeUser(op string, object map[string]any, id string) (connector.User, er
 	if user.ID == "" {
 		user.ID = id
 	}
-	switch active := field(object, "active").(type) {
+	switch active := connector.Field(object, "active").(type) {
 	case bool:
 		user.Active, user.ActiveShown = active, true
 	case string:
@@ -113,7 +100,7 @@ func withFloats(node any) any {
 
 // holds reports whether the attribute at a path, or one of its values, equals value without regard to letter case.
 func holds(object map[string]any, path, value string) bool {
-	return anyHolds(object, keys(path), value)
+	return anyHolds(object, connector.Keys(path), value)
 }
 
 func anyHolds(node any, names []string, value string) bool {
@@ -130,7 +117,7 @@ func anyHolds(node any, names []string, value string) bool {
 			// A complex value without a sub-attribute in the path means its "value".
 			return strings.EqualFold(text(v, "value"), value)
 		}
-		return anyHolds(field(v, names[0]), names[1:], value)
+		return anyHolds(connector.Field(v, names[0]), names[1:], value)
 	case string:
 		return len(names) == 0 && strings.EqualFold(v, value)
 	case json.Number:

@@ -136,10 +136,11 @@ func TestGroupLifeCycle(t *testing.T) {
 				t.Fatal(err)
 			}
 			wantMembers(t, app, "Sales")
-			for range 2 { // deleting twice succeeds
-				if err := c.DeleteGroup(ctx, created.ID); err != nil {
-					t.Errorf("DeleteGroup: %v", err)
-				}
+			if err := c.DeleteGroup(ctx, created.ID); err != nil {
+				t.Errorf("DeleteGroup: %v", err)
+			}
+			if err := c.DeleteGroup(ctx, created.ID); err != nil && !connector.Is(err, connector.NotFound) {
+				t.Errorf("deleting it again: %v", err)
 			}
 		})
 	}

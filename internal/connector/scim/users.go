@@ -105,26 +105,11 @@ func (c *Connector) missing(attributes connector.Attributes) []string {
 	}
 	var missing []string
 	for _, path := range required {
-		if isEmpty(attributes[path]) {
+		if connector.IsEmpty(attributes[path]) {
 			missing = append(missing, path)
 		}
 	}
 	return missing
-}
-
-func isEmpty(value any) bool {
-	switch v := value.(type) {
-	case nil:
-		return true
-	case string:
-		return v == ""
-	case []any:
-		return len(v) == 0
-	case map[string]any:
-		return len(v) == 0
-	default:
-		return false
-	}
 }
 
 // UpdateUser implements connector.Connector.

@@ -45,7 +45,7 @@ func TestAppliedIsPinned(t *testing.T) {
 		"userName": "ada@corp.test", "a b=%": 1, "urn:example:1.0:User:badge": map[string]any{"y": []any{1.5, nil, true}, "x": "ü<"},
 		"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department": 1, "@department": 1,
 	}).String()
-	const want = "v2 %40department=a4ayc_80 a+b%3D%25=a4ayc_80 urn:example:1.0:User:badge=PUmG-TAB @department=a4ayc_80 userName=l9rOOZd2"
+	const want = "v3 %40department=a4ayc_80 a+b%3D%25=a4ayc_80 @department=a4ayc_80 userName=l9rOOZd2 +urn:example:1.0:User badge=PUmG-TAB"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -54,7 +54,9 @@ func TestAppliedIsPinned(t *testing.T) {
 func TestParseApplied(t *testing.T) {
 	for in, want := range map[string]plan.Applied{
 		"":                nil,
-		"v3 a=b":          nil,
+		"v4 a=b":          nil,
+		"v3 +a":           {},
+		"v3 b":            nil,
 		"a=b":             nil,
 		"v1 a":            nil,
 		"v1 a=":           nil,
@@ -67,6 +69,10 @@ func TestParseApplied(t *testing.T) {
 		"v2 @title=a %40title=b": {
 			"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:title": "a", "@title": "b",
 		},
+		"v3 a=b +c=d +urn:x @title=e %40title=f + g=h": {
+			"a": "b", " c": "d", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:urn:x:title": "e", "urn:x:@title": "f", ":g": "h",
+		},
+		"v2 urn:x:a=b": {"urn:x:a": "b"},
 		"v1 urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:title=a": {
 			"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:title": "a",
 		},
@@ -82,6 +88,8 @@ func FuzzAppliedSurvives(f *testing.F) {
 	f.Add("", "a b")
 	f.Add("@department", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department")
 	f.Add("@", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:@")
+	f.Add("urn:example:1.0:User:badge", "urn:example:1.0:User:")
+	f.Add(":", "+:+")
 	f.Add("a=b", "%3A:é\x00\xff\n")
 	f.Fuzz(func(t *testing.T, a, b string) {
 		want := plan.HashValues(map[string]any{a: 1, b: 2})

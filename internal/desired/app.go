@@ -117,16 +117,16 @@ func checkNames(paths []string) error {
 	return nil
 }
 
-// maxSpec is the largest spec in bytes of JSON. etcd bounds the bytes of an object, the schema only the number of characters, and the status repeats the names of groups.
-const maxSpec = 384 << 10
+// MaxSpec is the largest spec in bytes of JSON. etcd bounds the bytes of an object, the schema only the number of characters, and the status repeats the names of groups.
+const MaxSpec = 384 << 10
 
 func checkSize(spec *v1alpha1.ScimAppSpec) error {
 	data, err := json.Marshal(spec)
 	if err != nil {
 		return fmt.Errorf("spec: %w", err)
 	}
-	if len(data) > maxSpec {
-		return fmt.Errorf("spec has %d bytes, and at most %d are supported; list fewer groups, protected accounts or attributes", len(data), maxSpec)
+	if len(data) > MaxSpec {
+		return fmt.Errorf("spec has %d bytes, and at most %d are supported; list fewer groups, protected accounts or attributes", len(data), MaxSpec)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@
 package plan_test
 
 import (
+	"fmt"
 	"math"
 	"regexp"
 	"testing"
@@ -69,8 +70,8 @@ func TestParseApplied(t *testing.T) {
 		"v2 @title=a %40title=b": {
 			"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:title": "a", "@title": "b",
 		},
-		"v3 a=b +c=d +urn:x @title=e %40title=f + g=h": {
-			"a": "b", " c": "d", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:urn:x:title": "e", "urn:x:@title": "f", ":g": "h",
+		"v3 a=b +c=d +urn:x title=e %40title=f + g=h": {
+			"a": "b", " c": "d", "urn:x:title": "e", "urn:x:@title": "f", ":g": "h",
 		},
 		"v2 urn:x:a=b": {"urn:x:a": "b"},
 		"v1 urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:title=a": {
@@ -93,6 +94,9 @@ func FuzzAppliedSurvives(f *testing.F) {
 	f.Add("a=b", "%3A:é\x00\xff\n")
 	f.Fuzz(func(t *testing.T, a, b string) {
 		want := plan.HashValues(map[string]any{a: 1, b: 2})
+		if want.String() == "" {
+			t.Skip("names that are longer than any that can be mapped")
+		}
 		if diff := cmp.Diff(want, plan.ParseApplied(want.String())); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
@@ -112,5 +116,26 @@ func TestAppliedWithKeepsWhatWasNotWritten(t *testing.T) {
 	}
 	if diff := cmp.Diff(plan.HashValues(wanted), plan.Applied(nil).With(wanted, []string{"userName", "title", "locale", "timezone"}, nil)); diff != "" {
 		t.Errorf("applied to nothing (-want +got):\n%s", diff)
+	}
+}
+
+// A status that is too large would be refused. What is not known to be written is written again.
+func TestAppliedIsEmptyWhereItDoesNotFit(t *testing.T) {
+	applied := plan.Applied{}
+	for i := range 100 {
+		applied[fmt.Sprintf("urn:example:1.0:User:attribute%03d", i)] = "12345678"
+	}
+	text := applied.String()
+	if text == "" || len(text) > plan.MaxApplied {
+		t.Fatalf("100 names of one extension take %d bytes", len(text))
+	}
+	if diff := cmp.Diff(applied, plan.ParseApplied(text)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for i := range 100 {
+		applied[fmt.Sprintf("urn:example:%d:User:attribute", i)] = "12345678"
+	}
+	if text := applied.String(); text != "" {
+		t.Errorf("200 names take %d bytes", len(text))
 	}
 }

@@ -110,7 +110,7 @@ type ScimAppSpec struct {
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=256
 	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=1024
+	// +kubebuilder:validation:items:MaxLength=320
 	ProtectedAccounts []string `json:"protectedAccounts,omitempty"`
 
 	// guard holds mass changes for a person to approve.
@@ -151,12 +151,12 @@ type AttributeMapping struct {
 	// name is the SCIM path in the app, such as displayName, name.givenName or urn:example:1.0:User:badge.
 	// +required
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:MaxLength=256
 	Name string `json:"name"`
 
 	// expression in CEL over the variable user, the SCIM user, such as user.name.givenName. Empty: the attribute is not written.
 	// +optional
-	// +kubebuilder:validation:MaxLength=4096
+	// +kubebuilder:validation:MaxLength=2048
 	Expression string `json:"expression,omitempty"`
 }
 
@@ -175,7 +175,7 @@ const (
 type AppRoles struct {
 	// attribute that holds the roles, "roles" when absent and the profile names none.
 	// +optional
-	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:MaxLength=256
 	Attribute string `json:"attribute,omitempty"`
 
 	// form of the attribute.
@@ -185,15 +185,15 @@ type AppRoles struct {
 	// allowed role names. A role mapping that names another one is refused. Absent: the profile's.
 	// +optional
 	// +listType=set
-	// +kubebuilder:validation:MaxItems=256
-	// +kubebuilder:validation:items:MaxLength=256
+	// +kubebuilder:validation:MaxItems=128
+	// +kubebuilder:validation:items:MaxLength=128
 	Allowed []string `json:"allowed,omitempty"`
 
 	// default roles for users whose role mappings name none.
 	// +optional
 	// +listType=set
-	// +kubebuilder:validation:MaxItems=64
-	// +kubebuilder:validation:items:MaxLength=256
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=128
 	Default []string `json:"default,omitempty"`
 }
 
@@ -213,7 +213,7 @@ type PushedGroup struct {
 	// displayName of the ScimGroup.
 	// +required
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:MaxLength=256
 	DisplayName string `json:"displayName"`
 
 	// creation says what happens when the app has no group of this name; the profile's default when absent.
@@ -313,7 +313,7 @@ type ScimAppStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=type
-	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// observedGeneration is the generation of the spec that the status describes.
@@ -362,8 +362,7 @@ type ScimAppStatus struct {
 
 	// groups are the pushed groups as they were resolved.
 	// +optional
-	// +listType=map
-	// +listMapKey=displayName
+	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=256
 	Groups []ResolvedGroup `json:"groups,omitempty"`
 }
@@ -431,7 +430,7 @@ type RevokedUsers struct {
 
 	// users as short hashes of their ids, separated by spaces; those whom the identity provider deleted or made inactive are followed by "!".
 	// +optional
-	// +kubebuilder:validation:MaxLength=4096
+	// +kubebuilder:validation:MaxLength=2048
 	Users string `json:"users,omitempty"`
 
 	// more is how many users there are beside these.

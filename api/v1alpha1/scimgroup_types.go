@@ -31,9 +31,9 @@ type ScimGroup struct {
 	Status ScimGroupStatus `json:"status,omitempty"`
 }
 
-// MaxInlineMembers is how many members a ScimGroup holds itself: some 60 bytes each, well below what etcd takes for one object. SCIM puts the members of a group
-// into slices long before; a person need not.
-const MaxInlineMembers = 10000
+// MaxInlineMembers is how many members a ScimGroup holds itself: with ids of the largest size it stays well below what etcd takes for one object. SCIM puts the members
+// of a group into slices long before. A person who needs more nests groups.
+const MaxInlineMembers = 2000
 
 // ScimGroupSpec is the wanted state of a ScimGroup.
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.id) || (has(self.id) && self.id == oldSelf.id)",message="id is set once and never changes"
@@ -73,7 +73,7 @@ type ScimGroupSpec struct {
 	// members of the group, users and groups. A member whose object does not exist (yet) is kept and counts from the moment it exists.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=10000
+	// +kubebuilder:validation:MaxItems=2000
 	Members []GroupMember `json:"members,omitempty"`
 
 	// slices have the members of a group that has many, instead of members. Written by the SCIM endpoint alone.
@@ -112,7 +112,7 @@ type GroupMember struct {
 	// value is the SCIM id of the member.
 	// +required
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:MaxLength=320
 	Value string `json:"value"`
 
 	// type of the member. User when absent.
@@ -150,7 +150,7 @@ type ScimGroupStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=type
-	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// observedGeneration is the generation of the spec that the status describes.
@@ -170,7 +170,7 @@ type ScimGroupStatus struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=10
-	// +kubebuilder:validation:items:MaxLength=512
+	// +kubebuilder:validation:items:MaxLength=320
 	Unresolved []string `json:"unresolved,omitempty"`
 
 	// summary is in how many of the apps the group is as it should be, such as "1/1".
@@ -213,7 +213,7 @@ type PushedGroupStatus struct {
 
 	// remoteID is the app's identifier of the group.
 	// +optional
-	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:MaxLength=512
 	RemoteID string `json:"remoteID,omitempty"`
 
 	// created is whether the operator made the group in the app; a group that was there before is never deleted.
@@ -228,7 +228,7 @@ type PushedGroupStatus struct {
 	// matchValue is the displayName in the app, as long as its create is not known to have happened: it is looked up by it, even if the group has
 	// another name by now.
 	// +optional
-	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:MaxLength=512
 	MatchValue string `json:"matchValue,omitempty"`
 
 	// provisionedTime is when the group was first created or linked.
@@ -241,12 +241,12 @@ type PushedGroupStatus struct {
 
 	// reason why the group is not as it should be, or waits.
 	// +optional
-	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:MaxLength=64
 	Reason string `json:"reason,omitempty"`
 
 	// message says it in a sentence, with what to do next.
 	// +optional
-	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:MaxLength=512
 	Message string `json:"message,omitempty"`
 
 	// attempts that failed since the last success.

@@ -48,9 +48,9 @@ type ScimRoleMappingSpec struct {
 	// roles in the app. Absent: those of a mapping of lower precedence, or the app's default.
 	// +optional
 	// +listType=set
-	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=256
+	// +kubebuilder:validation:items:MaxLength=128
 	Roles []string `json:"roles,omitempty"`
 
 	// attributes are values for users who have none of their own, such as a time zone for everybody of a group (S66).
@@ -79,7 +79,7 @@ type Subjects struct {
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=256
 	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=1024
+	// +kubebuilder:validation:items:MaxLength=256
 	Groups []string `json:"groups,omitempty"`
 
 	// users by userName.
@@ -103,7 +103,7 @@ type AttributeValue struct {
 	// name is the SCIM path in the app, as in the app's attribute mapping.
 	// +required
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:MaxLength=256
 	Name string `json:"name"`
 
 	// value to write.
@@ -118,7 +118,7 @@ type ScimRoleMappingStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=type
-	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// observedGeneration is the generation of the spec that the status describes.

@@ -323,7 +323,7 @@ type ScimUserStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=type
-	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// observedGeneration is the generation of the spec that the status describes.
@@ -393,23 +393,23 @@ type AccountOperation struct {
 	// +kubebuilder:validation:MaxItems=8
 	Types []AccountAction `json:"types,omitempty"`
 
-	// attributes are the names of the attributes that may have been written, the first 32.
+	// attributes are the names of the attributes that may have been written, the first 32 of at most 48 bytes. @ stands for the enterprise extension.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32
-	// +kubebuilder:validation:items:MaxLength=128
+	// +kubebuilder:validation:items:MaxLength=48
 	Attributes []string `json:"attributes,omitempty"`
 
-	// moreAttributes is how many names attributes leaves out.
+	// moreAttributes is how many names attributes leaves out. Any attribute may have been written then.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	MoreAttributes int32 `json:"moreAttributes,omitempty"`
 
-	// roles that may have been given.
+	// roles that may have been given, as in roles of the account.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=64
-	// +kubebuilder:validation:items:MaxLength=256
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=48
 	Roles []string `json:"roles,omitempty"`
 
 	// startTime is when the operation was announced.
@@ -428,16 +428,17 @@ type Account struct {
 	// +required
 	State AccountState `json:"state"`
 
-	// roles that the account has in the app.
+	// roles that the account has in the app. A name of more than 48 bytes is shortened and ends with "~" and a hash of it. Of more than 32 roles, those that are to be
+	// revoked come first, and "..." stands for the others; then each change of the roles counts as a revocation for the mass-change guard.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=64
-	// +kubebuilder:validation:items:MaxLength=256
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=48
 	Roles []string `json:"roles,omitempty"`
 
 	// remoteID is the app's identifier of the account.
 	// +optional
-	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:MaxLength=512
 	RemoteID string `json:"remoteID,omitempty"`
 
 	// provisionedTime is when the account was first created or linked.
@@ -456,18 +457,18 @@ type Account struct {
 	// matchValue is what identifies the account in the app, as long as its create is not known to have happened: it is looked up by it, even
 	// if the user has another name by now.
 	// +optional
-	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:MaxLength=512
 	MatchValue string `json:"matchValue,omitempty"`
 
 	// planned is the change that is to come.
 	// +optional
 	Planned AccountAction `json:"planned,omitempty"`
 
-	// plannedAttributes are the names of the attributes that the planned change is about, the first 32.
+	// plannedAttributes are the names of the attributes that the planned change is about, the first 16 of at most 48 bytes. @ stands for the enterprise extension.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=32
-	// +kubebuilder:validation:items:MaxLength=128
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=48
 	PlannedAttributes []string `json:"plannedAttributes,omitempty"`
 
 	// operation is the change that may have taken effect in the app and is not settled: present from the moment before its first call until an
@@ -482,12 +483,12 @@ type Account struct {
 
 	// reason why the account is not as it should be, or waits.
 	// +optional
-	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:MaxLength=64
 	Reason string `json:"reason,omitempty"`
 
 	// message says it in a sentence, with what to do next. It holds no personal value.
 	// +optional
-	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:MaxLength=512
 	Message string `json:"message,omitempty"`
 
 	// attempts that failed since the last success.
@@ -499,11 +500,11 @@ type Account struct {
 	// +optional
 	NextRetryTime *metav1.Time `json:"nextRetryTime,omitempty"`
 
-	// applied are short hashes of what the operator last wrote to the app, one for each attribute: "v2 @department=k3Jd9aXq userName=...",
-	// where @ stands for the enterprise extension.
+	// applied are short hashes of what the operator last wrote to the app, one for each attribute: "v3 @department=k3Jd9aXq userName=... +urn:example:1.0:User badge=...",
+	// where @ stands for the enterprise extension, and the names after + are of that extension. Empty: not known.
 	// What differs from it is what has to be written.
 	// +optional
-	// +kubebuilder:validation:MaxLength=16384
+	// +kubebuilder:validation:MaxLength=3072
 	Applied string `json:"applied,omitempty"`
 }
 

@@ -82,12 +82,12 @@ type Extension struct {
 type ResolvedGroup struct {
 	// displayName as the spec has it.
 	// +required
-	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:MaxLength=256
 	DisplayName string `json:"displayName"`
 
 	// id is the SCIM id of the group.
 	// +required
-	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:MaxLength=320
 	ID string `json:"id"`
 
 	// generation of the spec in which the name was resolved.

@@ -78,9 +78,12 @@ func (r *Reconciler) push(ctx context.Context, view *desired.GroupView) (result 
 }
 
 // callable is whether an app may be called now: no intent is written while it may not.
-func (r *Reconciler) callable(view *desired.GroupView) func(app string) bool {
-	return func(app string) bool {
-		worker := r.Apps.Get(types.NamespacedName{Namespace: view.Group.Namespace, Name: app})
+func (r *Reconciler) callable(view *desired.GroupView) func(*desired.PushedGroupView) bool {
+	return func(pushed *desired.PushedGroupView) bool {
+		if pushed.App != nil && pushed.App.Object.Spec.Suspend {
+			return false
+		}
+		worker := r.Apps.Get(types.NamespacedName{Namespace: view.Group.Namespace, Name: pushed.AppName})
 		return worker != nil && worker.Health().Reason == ""
 	}
 }

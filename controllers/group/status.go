@@ -12,6 +12,7 @@ import (
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/plan"
 )
 
 // maxUnresolved is how many ids of unresolved members a status shows.
@@ -19,7 +20,7 @@ const maxUnresolved = 10
 
 // computeStatus fills in the status that follows from what is known of a group, and tells in which apps the group is to be created and
 // whose entry says so only now. It is pure.
-func computeStatus(after *v1alpha1.ScimGroup, view *desired.GroupView, unresolved []string, callable func(app string) bool) (intents map[string]bool) {
+func computeStatus(after *v1alpha1.ScimGroup, view *desired.GroupView, unresolved []string, callable func(*desired.PushedGroupView) bool) (intents map[string]bool) {
 	intents = map[string]bool{}
 	status := &after.Status
 	status.Members = int32(after.Spec.MemberCount())
@@ -35,7 +36,7 @@ func computeStatus(after *v1alpha1.ScimGroup, view *desired.GroupView, unresolve
 		if pushed.Step.Drop {
 			continue
 		}
-		entry := entryOf(pushed, intents, callable(pushed.AppName))
+		entry := entryOf(pushed, intents, callable(pushed))
 		status.Apps = append(status.Apps, entry)
 		if pushed.Step.InSync {
 			inSync++
@@ -58,7 +59,7 @@ func entryOf(pushed *desired.PushedGroupView, intents map[string]bool, callable 
 	}
 	switch {
 	case pushed.Step.Action == "":
-		entry.Reason, entry.Message = pushed.Step.Reason, pushed.Step.Message
+		entry.Reason, entry.Message = pushed.Step.Reason, kube.EntryMessage(pushed.Step.Message)
 		entry.Attempts, entry.NextRetryTime, entry.HeldBatch, entry.Held = 0, nil, "", 0
 		if pushed.WithoutAccount > 0 && entry.Reason == "" {
 			entry.Reason = v1alpha1.ReasonMembersPending
@@ -67,7 +68,7 @@ func entryOf(pushed *desired.PushedGroupView, intents map[string]bool, callable 
 	case !callable:
 		// No intent is written while the app cannot be called.
 	case pushed.Step.Action == v1alpha1.ActionCreate && entry.State != v1alpha1.GroupCreating:
-		entry.State, entry.MatchValue = v1alpha1.GroupCreating, pushed.Desired.DisplayName
+		entry.State, entry.MatchValue = v1alpha1.GroupCreating, plan.StorableMatchValue(pushed.Desired.DisplayName)
 		intents[pushed.AppName] = true
 	case pushed.Step.Action == v1alpha1.ActionUpdate && entry.Applied != "":
 		// After a crash it is not known what the app has; the next process reads it.

@@ -113,16 +113,16 @@ func (n *nextStatus) entry(account *desired.AccountView, state appState) v1alpha
 	entry.Operation = n.operation(account, callable)
 	switch {
 	case step.Action == "":
-		entry.Reason, entry.Message = step.Reason, step.Message
+		entry.Reason, entry.Message = step.Reason, kube.EntryMessage(step.Message)
 		return entry
 	case step.Action == v1alpha1.ActionUpdate, step.Action == v1alpha1.ActionReactivate:
 		names := append(slices.Clone(step.Set), step.Clear...)
 		slices.Sort(names)
-		entry.PlannedAttributes, _ = plan.Shown(names)
+		entry.PlannedAttributes, _ = plan.Shown(names, plan.MaxPlanned)
 	case step.Action == v1alpha1.ActionCreate && entry.State != v1alpha1.AccountCreating && callable:
 		// No intent is written while the app cannot be called: nothing may be revoked later that was never tried.
 		entry.State, entry.RemoteID, entry.Applied, entry.Roles = v1alpha1.AccountCreating, "", "", nil
-		entry.MatchValue = account.App.MatchValue(account.Desired)
+		entry.MatchValue = plan.StorableMatchValue(account.App.MatchValue(account.Desired))
 		n.intents[account.AppName] = true
 		n.urgent = true
 	}

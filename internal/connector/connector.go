@@ -7,7 +7,6 @@ package connector
 
 import (
 	"context"
-	"strings"
 	"time"
 )
 
@@ -18,23 +17,34 @@ import (
 // "emails": []any{map[string]any{"value": "a@corp.test", "type": "work", "primary": true}}. A nil value means that the account shall not have the attribute.
 type Attributes map[string]any
 
-// MaxIDLength is the largest length in bytes of an id. An account or group whose id is longer, or has control characters, is an error of kind UnusableAnswer.
-// Names and external ids of an answer are cut to it, see BoundText, so that nothing unbounded reaches a status.
-const MaxIDLength = 1024
+// MaxIDLength is the largest size of an id, in bytes of JSON. An account or group whose id is longer, or has control characters, is an error of kind UnusableAnswer:
+// it would not fit into a status.
+const MaxIDLength = 512
 
-// BoundText cuts a text of the app to MaxIDLength.
+// MaxTextLength is the largest length in characters of the names and external ids that are kept of an answer, see BoundText. A userName or displayName of the directory
+// has as many at most.
+const MaxTextLength = 1024
+
+// BoundText cuts a text of the app to MaxTextLength. Compare it with a text that is cut as well.
 func BoundText(text string) string {
-	if len(text) <= MaxIDLength {
+	if len(text) <= MaxTextLength {
 		return text
 	}
-	return strings.ToValidUTF8(text[:MaxIDLength], "")
+	n := 0
+	for i := range text {
+		if n == MaxTextLength {
+			return text[:i]
+		}
+		n++
+	}
+	return text
 }
 
 // User is an account as the app shows it.
 type User struct {
 	// ID is the app's own identifier, the one to address the account by; a number is given as its decimal text.
 	ID string
-	// UserName and ExternalID are cut to MaxIDLength; Attributes has them in full.
+	// UserName and ExternalID are cut to MaxTextLength; Attributes has them in full.
 	UserName   string
 	ExternalID string
 	// Active is true for an app that does not show the attribute: RFC 7643 leaves the meaning to the service provider.
@@ -48,7 +58,7 @@ type User struct {
 // Group is a group as the app shows it.
 type Group struct {
 	ID string
-	// DisplayName and ExternalID are cut to MaxIDLength.
+	// DisplayName and ExternalID are cut to MaxTextLength.
 	DisplayName string
 	ExternalID  string
 	Members     []Member

@@ -4,6 +4,7 @@
 package desired
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -54,6 +55,9 @@ func CompileApp(app *v1alpha1.ScimApp) (*App, error) {
 }
 
 func compileApp(app *v1alpha1.ScimApp) (*App, error) {
+	if err := checkSize(&app.Spec); err != nil {
+		return nil, err
+	}
 	profile, ok := profiles.Get(app.Spec.Profile)
 	if !ok {
 		return nil, fmt.Errorf("spec.profile: %q is not known; there are %s", app.Spec.Profile, strings.Join(profiles.Names(), ", "))
@@ -98,17 +102,31 @@ func compileApp(app *v1alpha1.ScimApp) (*App, error) {
 	return a, checkNames(a.paths)
 }
 
-// maxNames is how much of an account status the names of the mapped attributes may take, with their hashes. It is half of Account.applied: names that are not mapped any more
-// are in it until they are cleared.
-const maxNames = 8192
+// maxNames is how much of an account status the names of the mapped attributes may take, with their hashes. The rest of plan.MaxApplied is for names that are not mapped any
+// more: they are in it until they are cleared.
+const maxNames = 2048
 
 func checkNames(paths []string) error {
 	hashes := plan.Applied{}
 	for _, path := range paths {
 		hashes[path] = "12345678"
 	}
-	if n := len(hashes.String()); n > maxNames {
-		return fmt.Errorf("spec.attributes: the names take %d bytes in each account status, and at most %d fit; map fewer attributes, or shorter names", n, maxNames)
+	if n := len(hashes.String()); n > maxNames || n == 0 {
+		return fmt.Errorf("spec.attributes: the names take more than the %d bytes that each account status has for them; map fewer attributes, or use shorter names in fewer extensions", maxNames)
+	}
+	return nil
+}
+
+// MaxSpec is the largest spec in bytes of JSON. etcd bounds the bytes of an object, the schema only the number of characters, and the status repeats the names of groups.
+const MaxSpec = 384 << 10
+
+func checkSize(spec *v1alpha1.ScimAppSpec) error {
+	data, err := json.Marshal(spec)
+	if err != nil {
+		return fmt.Errorf("spec: %w", err)
+	}
+	if len(data) > MaxSpec {
+		return fmt.Errorf("spec has %d bytes, and at most %d are supported; list fewer groups, protected accounts or attributes", len(data), MaxSpec)
 	}
 	return nil
 }

@@ -36,14 +36,42 @@ func TestAttributeMappingOfActiveIsRefused(t *testing.T) {
 
 // The status of each account keeps the names of what was written.
 func TestAttributeNamesHaveToFitIntoAStatus(t *testing.T) {
-	for length, refused := range map[int]bool{40: false, 400: true} {
+	for length, refused := range map[int]bool{8: false, 40: true, 200: true} {
 		app := pt.App("crm")
 		for i := range 64 {
-			name := fmt.Sprintf("urn:example:%s%02d:badge", strings.Repeat("x", length), i)
+			name := fmt.Sprintf("%s%02d", strings.Repeat("x", length), i)
 			app.Spec.Attributes = append(app.Spec.Attributes, v1alpha1.AttributeMapping{Name: name, Expression: `user.userName`})
 		}
 		if _, err := desired.CompileApp(app); (err != nil) != refused {
 			t.Errorf("names of %d characters: %v", length, err)
+		}
+	}
+}
+
+// Names of one extension share its URN.
+func TestManyAttributesOfAnExtensionFitIntoAStatus(t *testing.T) {
+	app := pt.App("crm")
+	for i := range 64 {
+		app.Spec.Attributes = append(app.Spec.Attributes, v1alpha1.AttributeMapping{
+			Name: fmt.Sprintf("urn:ietf:params:scim:schemas:extension:hr:2.0:User:badge%02d", i), Expression: `user.userName`,
+		})
+	}
+	if _, err := desired.CompileApp(app); err != nil {
+		t.Error(err)
+	}
+}
+
+// etcd bounds bytes, and the schema counts characters.
+func TestSpecOfAnAppIsBoundedInBytes(t *testing.T) {
+	for letter, refused := range map[string]bool{"x": false, "😀": true} {
+		app := pt.App("crm")
+		for i := range 256 {
+			app.Spec.Groups = append(app.Spec.Groups, v1alpha1.PushedGroup{DisplayName: fmt.Sprintf("%03d", i) + strings.Repeat(letter, 253)})
+			app.Spec.ProtectedAccounts = append(app.Spec.ProtectedAccounts, fmt.Sprintf("%03d", i)+strings.Repeat(letter, 317))
+		}
+		_, err := desired.CompileApp(app)
+		if got := err != nil && strings.Contains(err.Error(), "bytes"); got != refused {
+			t.Errorf("%s: %v", letter, err)
 		}
 	}
 }

@@ -6,7 +6,6 @@ package desired
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -16,6 +15,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/assignment"
 	"github.com/scim-operator/scim-operator/internal/guard"
 	"github.com/scim-operator/scim-operator/internal/ledger"
+	"github.com/scim-operator/scim-operator/internal/plan"
 )
 
 // AppCensus counts the accounts and pushed groups of an app by what the statuses say.
@@ -277,8 +277,7 @@ func (a *App) mayRevoke(user *v1alpha1.ScimUser, entry *v1alpha1.Account, given 
 		return len(entry.Roles) > 0 || unsettled != nil
 	}
 	roles, _ := a.rolesFor(given.Roles)
-	undesired := func(role string) bool { return !slices.Contains(roles, role) }
-	return slices.ContainsFunc(entry.Roles, undesired) || (unsettled != nil && slices.ContainsFunc(unsettled.Operation.Roles, undesired))
+	return len(plan.Undesired(entry.Roles, roles)) > 0 || (unsettled != nil && len(plan.Undesired(unsettled.Operation.Roles, roles)) > 0)
 }
 
 // eachUser calls a function for each user with an account of the app, as this process knows the status. Users are only to be read.

@@ -94,11 +94,14 @@ func (d *Directory) write(ctx context.Context, t resourceType, current client.Ob
 	return nil
 }
 
-// sign makes the writing client the owner, and leaves the mark of origin.
+// sign makes the writing client the owner, and leaves the mark of origin. What is too large is refused.
 func (d *Directory) sign(t resourceType, obj client.Object) error {
 	owner, _ := t.owner(obj)
 	*owner = d.scope.Client
-	return d.stamp(obj)
+	if err := d.stamp(obj); err != nil {
+		return err
+	}
+	return checkSize(obj)
 }
 
 // remove does a DELETE.

@@ -228,8 +228,13 @@ func (s *Store) place(g *v1alpha1.ScimGroup, l *layout, d scim.MemberDigest) ([]
 	}
 	if l.count() <= limit {
 		members, err := l.all()
-		g.Spec.Members, g.Spec.Slices, g.Spec.MembersDigest = members, nil, ""
-		return nil, err
+		if err != nil {
+			return nil, err
+		}
+		if fitsInline(members) {
+			g.Spec.Members, g.Spec.Slices, g.Spec.MembersDigest = members, nil, ""
+			return nil, nil
+		}
 	}
 	refs := make([]v1alpha1.GroupSlice, len(l.pieces))
 	var written []*v1alpha1.ScimGroupSlice

@@ -52,10 +52,10 @@ func TestASimulationDecidesTheJitter(t *testing.T) {
 
 func TestTruncateCutsBetweenCharacters(t *testing.T) {
 	long := strings.Repeat("é", kube.MaxMessage)
-	if got := kube.Truncate(long); len(got) > kube.MaxMessage || !utf8.ValidString(got) || !strings.HasSuffix(got, "...") {
+	if got := kube.EntryMessage(long); len(got) > kube.MaxEntryMessage || !utf8.ValidString(got) || !strings.HasSuffix(got, "...") {
 		t.Errorf("%d bytes, ending in %q", len(got), got[len(got)-6:])
 	}
-	if got := kube.Truncate("short"); got != "short" {
+	if got := kube.EntryMessage("short"); got != "short" {
 		t.Errorf("got %q", got)
 	}
 }

@@ -15,13 +15,19 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/bounded"
 )
 
 // FieldOwner names the operator in managedFields. One name and one style of writing (merge patch) keep that list short.
 const FieldOwner = "scim-operator"
 
-// MaxMessage is how long a condition's or an entry's message gets; what is longer is cut.
-const MaxMessage = 1024
+// Limits of messages, in bytes of JSON; what is longer is cut.
+const (
+	// MaxMessage is for a condition.
+	MaxMessage = 1024
+	// MaxEntryMessage is for the status of an account or a pushed group: an object has up to 64 of them.
+	MaxEntryMessage = 512
+)
 
 // PatchStatus writes the difference between the status of before and after, bound to before's resourceVersion, and nothing when there is
 // none. It tells whether it wrote; after then has the new resourceVersion. A conflict comes back as it is: read again and decide again.
@@ -57,7 +63,7 @@ func statusOf(obj client.Object) any {
 // SetCondition sets a condition for the generation that the object has now. A message that is too long is cut.
 func SetCondition(obj v1alpha1.Conditioned, conditionType string, status metav1.ConditionStatus, reason, message string) {
 	meta.SetStatusCondition(obj.ConditionList(), metav1.Condition{
-		Type: conditionType, Status: status, Reason: reason, Message: Truncate(message), ObservedGeneration: obj.GetGeneration(),
+		Type: conditionType, Status: status, Reason: reason, Message: bounded.Cut(message, MaxMessage), ObservedGeneration: obj.GetGeneration(),
 	})
 }
 
@@ -75,17 +81,8 @@ func SetWhile(obj v1alpha1.Conditioned, holds bool, conditionType, reason, messa
 	RemoveCondition(obj, conditionType)
 }
 
-// Truncate cuts a message to MaxMessage bytes at a rune's boundary.
-func Truncate(message string) string {
-	if len(message) <= MaxMessage {
-		return message
-	}
-	cut := MaxMessage - len("...")
-	for cut > 0 && message[cut]&0xC0 == 0x80 {
-		cut--
-	}
-	return message[:cut] + "..."
-}
+// EntryMessage cuts the message of an account status or a pushed group's.
+func EntryMessage(message string) string { return bounded.Cut(message, MaxEntryMessage) }
 
 // OlderThan is whether the object that a cache shows is older than a resourceVersion that was written. resourceVersions of one kind are
 // ordered (KEP-5504). One that cannot be compared counts as not older, so that nothing waits for ever.

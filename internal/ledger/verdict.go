@@ -272,7 +272,7 @@ func (l *Ledger) trimRevoked() {
 }
 
 // maxRecorded bounds the users whose ids a record has (RevokedUsers.users: 9 characters each, 10 for a leaver). More are counted only.
-const maxRecorded = 400
+const maxRecorded = 200
 
 // maxRecords bounds the records (GuardStatus.revoked); a minute each, and the hour has 60.
 const maxRecords = 64

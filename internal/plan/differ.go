@@ -55,8 +55,7 @@ func (d decision) identifierChange(set []string) bool {
 	if hash := ParseApplied(d.have.Applied)[d.MatchAttribute]; hash != "" && hash != unknownHash {
 		return true
 	}
-	value, _ := d.Values[d.MatchAttribute].(string)
-	return scim.Fold(value) != scim.Fold(d.have.RemoteID)
+	return scim.Fold(d.matchValue()) != scim.Fold(d.have.RemoteID)
 }
 
 // takesRole is whether an update takes away a role that the account may have.
@@ -66,11 +65,10 @@ func (d decision) takesRole(set, clear []string) bool {
 
 // losesRole is whether the account may have a role that is not desired.
 func (d decision) losesRole() bool {
-	undesired := func(role string) bool { return !slices.Contains(d.Roles, role) }
 	if d.RoleAttribute == "" || d.problem(d.RoleAttribute) {
 		return false
 	}
-	return slices.ContainsFunc(d.have.Roles, undesired) || (d.op != nil && slices.ContainsFunc(d.op.Roles, undesired))
+	return len(Undesired(d.have.Roles, d.Roles)) > 0 || (d.op != nil && len(Undesired(d.op.Roles, d.Roles)) > 0)
 }
 
 // problem is whether an attribute could not be computed.

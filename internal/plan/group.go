@@ -51,8 +51,6 @@ func DecideGroup(w DesiredGroup, have *v1alpha1.PushedGroupStatus) GroupStep {
 	switch {
 	case have == nil && !w.Pushed:
 		return GroupStep{Drop: true, InSync: true}
-	case have == nil:
-		return GroupStep{Action: v1alpha1.ActionCreate}
 	case w.Pushed:
 		return decidePushed(w, have)
 	case have.State == v1alpha1.GroupPending:
@@ -65,7 +63,10 @@ func DecideGroup(w DesiredGroup, have *v1alpha1.PushedGroupStatus) GroupStep {
 }
 
 func decidePushed(w DesiredGroup, have *v1alpha1.PushedGroupStatus) GroupStep {
-	if have.State != v1alpha1.GroupPushed {
+	if have == nil || have.State != v1alpha1.GroupPushed {
+		if w.DisplayName != StorableMatchValue(w.DisplayName) {
+			return GroupStep{Reason: v1alpha1.ReasonInvalidAttribute, Message: messageLongGroupName}
+		}
 		return GroupStep{Action: v1alpha1.ActionCreate}
 	}
 	if have.Applied != w.Hash() {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/bounded"
 )
 
 const (
@@ -27,12 +28,23 @@ const (
 		"Add ReactivateUsers to spec.features of the ScimApp, or activate the account in the app."
 )
 
-// maxNames bounds a message: a condition and an account entry take 1024 characters.
-const maxNames = 5
+// Parts of a message are bounded, so that its advice is not cut off.
+const (
+	maxNames   = 4
+	maxName    = 64
+	maxProblem = 256
+)
 
 func identifierChangeMessage(attribute string) string {
-	return fmt.Sprintf("%s changed, and the app would make another account of it. Nothing is written: change it in the app, or set it back.", bounded(attribute))
+	return fmt.Sprintf("%s changed, and the app would make another account of it. Nothing is written: change it in the app, or set it back.", shortened(attribute))
 }
+
+func longMatchValueMessage(attribute string) string {
+	return fmt.Sprintf("%s identifies the account in the app and has more than %d bytes, which are too many to keep track of its create. Nothing is written: shorten it in the identity "+
+		"provider, or map a shorter value in spec.attributes of the ScimApp.", shortened(attribute), MaxMatchValue)
+}
+
+const messageLongGroupName = "displayName is too long to keep track of the group's creation in the app. Nothing is written: shorten it in the identity provider."
 
 func (d decision) missing() Step {
 	return blocked(v1alpha1.ReasonMissingRequiredAttribute,
@@ -46,7 +58,7 @@ func (d decision) problems() Step {
 	if d.problem(d.RoleAttribute) {
 		first = d.RoleAttribute
 	}
-	message := fmt.Sprintf("%s cannot be computed: %s.", bounded(first), strings.TrimSuffix(cut(d.Problems[first], 512), "."))
+	message := fmt.Sprintf("%s cannot be computed: %s.", shortened(first), strings.TrimSuffix(bounded.Cut(d.Problems[first], maxProblem), "."))
 	if len(names) > 1 {
 		message += fmt.Sprintf(" So it is with %d more attributes.", len(names)-1)
 	}
@@ -62,7 +74,7 @@ func listed(names []string) string {
 	}
 	short := make([]string, len(names))
 	for i, name := range names {
-		short[i] = bounded(name)
+		short[i] = shortened(name)
 	}
 	out := strings.Join(short, ", ")
 	if more > 0 {
@@ -71,12 +83,4 @@ func listed(names []string) string {
 	return out
 }
 
-func bounded(name string) string { return cut(name, 128) }
-
-// cut shortens a text to at most n bytes, at the boundary of a character.
-func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "") + "..."
-}
+func shortened(name string) string { return bounded.Cut(name, maxName) }

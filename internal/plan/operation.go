@@ -6,11 +6,12 @@ package plan
 import (
 	"maps"
 	"slices"
-	"unicode/utf8"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/bounded"
 )
 
 // Operation is a change of an account that may have taken effect and is not settled.
@@ -26,17 +27,28 @@ type Operation struct {
 	Superseded bool
 }
 
-// Limits of what an account status shows of an operation or of planned changes (AccountOperation.attributes, Account.plannedAttributes).
+// Limits of what an account status keeps, in bytes of JSON: a status that etcd refuses would stop every change of the user.
 const (
-	MaxAttributes      = 32
-	MaxAttributeLength = 128
+	// MaxAttributes and MaxPlanned are how many names AccountOperation.attributes and Account.plannedAttributes have.
+	MaxAttributes, MaxPlanned = 32, 16
+	MaxAttributeLength        = 48
+	// MaxRoles is how many roles Account.roles and AccountOperation.roles have: an app may show more.
+	MaxRoles      = 32
+	MaxRoleLength = 48
+	// MaxMatchValue is for Account.matchValue and PushedGroupStatus.matchValue.
+	MaxMatchValue = 512
 )
 
-// Limits of the roles in a status (Account.roles, AccountOperation.roles): an app may show more.
-const (
-	maxRoles      = 64
-	maxRoleLength = 256
-)
+// moreRoles stands for the roles that a status has no room for. It is never desired, so that a change of them is a revocation.
+const moreRoles = "..."
+
+// StorableMatchValue returns the match value where a status has room for it, else "". What has a longer one is not created, so that nothing has to be looked up by it.
+func StorableMatchValue(value string) string {
+	if bounded.Size(value) > MaxMatchValue {
+		return ""
+	}
+	return value
+}
 
 // unknownHash stands in Applied for an attribute whose value in the app is not known: it differs from every value.
 const unknownHash = "?"
@@ -74,7 +86,7 @@ func OperationOf(step Step, w Desired, p Policy) *Operation {
 	op := &Operation{Types: []v1alpha1.AccountAction{step.Action}, Attributes: slices.Concat(step.Set, step.Clear)}
 	slices.Sort(op.Attributes)
 	if step.Action == v1alpha1.ActionReactivate || slices.Contains(op.Attributes, p.RoleAttribute) {
-		op.Roles = slices.Clone(w.Roles)
+		op.Roles = roleNames(w.Roles)
 	}
 	return op
 }
@@ -102,37 +114,62 @@ func union[T ~string](a, b []T) []T {
 
 // Status returns the form that the account status keeps: at most MaxAttributes names.
 func (o *Operation) Status(start metav1.Time) *v1alpha1.AccountOperation {
-	shown, more := Shown(o.Attributes)
+	shown, more := Shown(o.Attributes, MaxAttributes)
 	if o.All {
 		more = max(more, 1)
 	}
 	return &v1alpha1.AccountOperation{Types: o.Types, Attributes: shown, MoreAttributes: more, Roles: BoundedRoles(o.Roles, nil), StartTime: start}
 }
 
-// BoundedRoles returns the roles that a status has room for, in their order. Roles that are not desired go first: they are to be revoked.
-func BoundedRoles(roles, desired []string) []string {
-	if len(roles) > maxRoles {
-		roles = slices.Concat(without(roles, desired), without(roles, without(roles, desired)))[:maxRoles]
+// roleNames returns the roles by the names that a status keeps: a long one is shortened, with its hash, so that it is still told from others.
+func roleNames(roles []string) []string {
+	names := slices.Clone(roles)
+	for i, role := range names {
+		names[i] = bounded.Name(role, MaxRoleLength)
 	}
-	bounded := slices.Clone(roles)
-	for i, role := range bounded {
-		if utf8.RuneCountInString(role) > maxRoleLength {
-			bounded[i] = string([]rune(role)[:maxRoleLength])
-		}
-	}
-	return bounded
+	return names
 }
 
-// Shown returns the names that a status has room for, and how many are left out.
-func Shown(names []string) (shown []string, more int32) {
+// BoundedRoles returns the roles that a status has room for, in their order. Of too many, roles that are not desired go first, since they are to be revoked, and moreRoles
+// stands for the others.
+func BoundedRoles(roles, desired []string) []string {
+	names := roleNames(roles)
+	if len(names) <= MaxRoles {
+		return names
+	}
+	undesired := without(names, append(roleNames(desired), moreRoles))
+	first := slices.Concat(undesired, without(names, append(undesired, moreRoles)))
+	return append(first[:MaxRoles-1:MaxRoles-1], moreRoles)
+}
+
+// Undesired returns the roles of a status that are not among the desired ones.
+func Undesired(recorded, desired []string) []string { return without(recorded, roleNames(desired)) }
+
+// Shown returns the names that a status has room for, with a mark instead of the enterprise extension, and how many are left out.
+func Shown(names []string, limit int) (shown []string, more int32) {
 	for _, name := range names {
-		if len(shown) == MaxAttributes || len(name) > MaxAttributeLength {
+		short, enterprise := strings.CutPrefix(name, enterprisePrefix)
+		if enterprise {
+			short = enterpriseMark + short
+		}
+		if len(shown) == limit || bounded.Size(short) > MaxAttributeLength || (!enterprise && strings.HasPrefix(name, enterpriseMark)) {
 			more++
 			continue
 		}
-		shown = append(shown, name)
+		shown = append(shown, short)
 	}
 	return shown, more
+}
+
+// fullNames returns the names that Shown has shortened.
+func fullNames(shown []string) []string {
+	names := slices.Clone(shown)
+	for i, name := range names {
+		if short, enterprise := strings.CutPrefix(name, enterpriseMark); enterprise {
+			names[i] = enterprisePrefix + short
+		}
+	}
+	return names
 }
 
 // ParseOperation reads what Status returned; nil for nil.
@@ -140,7 +177,7 @@ func ParseOperation(stored *v1alpha1.AccountOperation) *Operation {
 	if stored == nil {
 		return nil
 	}
-	return &Operation{Types: stored.Types, Attributes: stored.Attributes, All: stored.MoreAttributes > 0, Roles: stored.Roles}
+	return &Operation{Types: stored.Types, Attributes: fullNames(stored.Attributes), All: stored.MoreAttributes > 0, Roles: stored.Roles}
 }
 
 // Announced is whether the step may be taken: after a crash, the next process sees that it may have been. stored is the account status as etcd has it. behind: the
@@ -161,7 +198,7 @@ func Announced(step Step, w Desired, p Policy, stored *v1alpha1.Account, behind 
 	}
 	op, call := ParseOperation(stored.Operation), OperationOf(step, w, p)
 	// A role that the status does not tell of would be given, and taken again without the guard.
-	roles := len(op.Roles) == maxRoles || len(without(BoundedRoles(call.Roles, nil), op.Roles)) == 0
+	roles := slices.Contains(op.Roles, moreRoles) || len(without(call.Roles, op.Roles)) == 0
 	return op.may(step.Action) && roles && (op.All || len(without(call.Attributes, op.Attributes)) == 0)
 }
 

@@ -251,6 +251,7 @@ func manyNames(n int) []string {
 
 func TestOperationSurvivesTheStatus(t *testing.T) {
 	start := metav1.NewTime(time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC))
+	const department = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department"
 	long := strings.Repeat("n", plan.MaxAttributeLength+1)
 	for name, tc := range map[string]struct {
 		op, want *plan.Operation
@@ -260,10 +261,16 @@ func TestOperationSurvivesTheStatus(t *testing.T) {
 		"anything":          {op: &plan.Operation{All: true}, want: &plan.Operation{All: true}, more: 1},
 		"as many as fit":    {op: operation(v1alpha1.ActionUpdate, manyNames(32)...), want: operation(v1alpha1.ActionUpdate, manyNames(32)...)},
 		"one more than fit": {op: operation(v1alpha1.ActionUpdate, manyNames(33)...), want: all(operation(v1alpha1.ActionUpdate, manyNames(32)...)), more: 1},
-		"a name of 128 bytes": {
+		"the enterprise extension is shortened": {
+			op: operation(v1alpha1.ActionUpdate, department, "title"), want: operation(v1alpha1.ActionUpdate, department, "title"),
+		},
+		"a name that looks shortened": {
+			op: operation(v1alpha1.ActionUpdate, "@department", "title"), want: all(operation(v1alpha1.ActionUpdate, "title")), more: 1,
+		},
+		"a name of 48 bytes": {
 			op: operation(v1alpha1.ActionUpdate, long[1:]), want: operation(v1alpha1.ActionUpdate, long[1:]),
 		},
-		"a name of 129 bytes": {
+		"a name of 49 bytes": {
 			op: operation(v1alpha1.ActionUpdate, long, "title"), want: all(operation(v1alpha1.ActionUpdate, "title")), more: 1,
 		},
 		"a late effect is as any other after a restart": {

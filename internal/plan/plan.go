@@ -211,11 +211,19 @@ func (d decision) create() Step {
 		return blocked(v1alpha1.ReasonFeatureOff, messageNewUsersOff)
 	case len(d.Missing) > 0:
 		return d.missing()
+	case d.matchValue() != StorableMatchValue(d.matchValue()):
+		return blocked(v1alpha1.ReasonInvalidAttribute, longMatchValueMessage(d.MatchAttribute))
 	case d.problem(d.RoleAttribute):
 		// An app that is given no role may choose one itself, and not the least one.
 		return d.problems()
 	}
 	return Step{Action: v1alpha1.ActionCreate}
+}
+
+// matchValue identifies the account in the app.
+func (d decision) matchValue() string {
+	value, _ := d.Values[d.MatchAttribute].(string)
+	return value
 }
 
 // reactivate is the step for an account that we deactivated and that the user should have again (S49).

@@ -8,13 +8,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/bounded"
 	"github.com/scim-operator/scim-operator/internal/plan"
 )
 
@@ -148,23 +148,88 @@ func TestLinked(t *testing.T) {
 }
 
 func TestRolesOfAnAppAreBounded(t *testing.T) {
-	long := strings.Repeat("é", 300)
-	hostile := []string{"viewer", long}
+	hostile := []string{"viewer", strings.Repeat("😀", 300), strings.Repeat("<", 300), "\xff\x00"}
 	for i := range 200 {
 		hostile = append(hostile, fmt.Sprint("role", i))
-	}
-	bounded := func(roles []string) bool {
-		return len(roles) == 64 && !slices.ContainsFunc(roles, func(r string) bool { return utf8.RuneCountInString(r) > 256 })
 	}
 	w := wanted()
 	seen := shows(true, w.Values, hostile...)
 	_, linked, _ := plan.Linked(w, seen)
 	settled := plan.Settle(w, account(v1alpha1.AccountActive), giving(v1alpha1.ActionUpdate, "viewer"), seen, policy()).Roles
 	announced := giving(v1alpha1.ActionUpdate, hostile...).Status(metav1.Time{}).Roles
-	if !bounded(linked) || !bounded(settled) || !bounded(announced) {
-		t.Errorf("roles of a linked account: %d; of a settled one: %d; of an operation: %d", len(linked), len(settled), len(announced))
+	for name, roles := range map[string][]string{"linked": linked, "settled": settled, "announced": announced} {
+		long := slices.ContainsFunc(roles, func(r string) bool { return bounded.Size(r) > plan.MaxRoleLength })
+		if len(roles) != plan.MaxRoles || long {
+			t.Errorf("%s: %d roles: %q", name, len(roles), roles)
+		}
+		if roles[len(roles)-1] != "..." {
+			t.Errorf("%s: nothing says that there are more: %q", name, roles)
+		}
 	}
 	if slices.Contains(settled, "viewer") {
 		t.Error("a desired role takes the room of one that is to be revoked")
+	}
+}
+
+func names(prefix string, n int) []string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf("%s%03d", prefix, i)
+	}
+	return all
+}
+
+// The guard counts a revocation by the roles in the status. Nothing may pass beside it because a role has a long name or there are many.
+func TestRolesThatWereShortenedAreRevokedAllTheSame(t *testing.T) {
+	long := strings.Repeat("a-role-with-a-long-name.", 10)
+	for name, tc := range map[string]struct {
+		recorded, desired []string
+		revocation        bool
+	}{
+		"a long role stays":                    {[]string{long + "1"}, []string{long + "1"}, false},
+		"a long role becomes another":          {[]string{long + "1"}, []string{long + "2"}, true},
+		"a long role beside another is given":  {[]string{long + "1"}, []string{long + "1", "viewer"}, false},
+		"as many as there may be stay":         {names("role", 32), append(names("role", 32), "more"), false},
+		"one of more than there may be may be": {names("role", 40), names("role", 39), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := wanted(func(w *plan.Desired) { w.Roles, w.Values["roles"] = tc.desired, tc.desired })
+			have := account(v1alpha1.AccountActive)
+			have.Roles = plan.BoundedRoles(tc.recorded, tc.recorded)
+			step := plan.Decide(w, have, nil, policy())
+			if step.Action != v1alpha1.ActionUpdate || step.Revocation != tc.revocation {
+				t.Errorf("step %+v, want a revocation: %t", step, tc.revocation)
+			}
+		})
+	}
+}
+
+func TestAnnouncedWithLongRoles(t *testing.T) {
+	long := strings.Repeat("a-role-with-a-long-name.", 10)
+	w := wanted(func(w *plan.Desired) { w.Roles = []string{long} })
+	if have := stored(plan.OperationOf(update("roles"), w, policy())); !plan.Announced(update("roles"), w, policy(), have, false) {
+		t.Error("an operation does not announce its own long role")
+	}
+}
+
+func TestMatchValueThatDoesNotFitIsNotCreated(t *testing.T) {
+	for name, tc := range map[string]struct {
+		value   string
+		blocked bool
+	}{
+		"fits":                    {strings.Repeat("x", plan.MaxMatchValue), false},
+		"one more":                {strings.Repeat("x", plan.MaxMatchValue+1), true},
+		"fits in characters only": {strings.Repeat("é", plan.MaxMatchValue-1), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			step := plan.Decide(wanted(value("userName", tc.value)), nil, nil, policy())
+			if blocked := step.Reason == v1alpha1.ReasonInvalidAttribute && step.Action == ""; blocked != tc.blocked {
+				t.Errorf("step %+v", step)
+			}
+			group := plan.DecideGroup(plan.DesiredGroup{Pushed: true, DisplayName: tc.value}, nil)
+			if blocked := group.Reason == v1alpha1.ReasonInvalidAttribute && group.Action == ""; blocked != tc.blocked {
+				t.Errorf("step of a group %+v", group)
+			}
+		})
 	}
 }

@@ -350,7 +350,7 @@ func (c *accountCall) attempts() int32 {
 func (c *accountCall) failFor(reason, message string, wait time.Duration) {
 	entry := c.Recorded.DeepCopy()
 	entry.Attempts = c.attempts() + 1
-	entry.Planned, entry.Reason, entry.Message = c.Step.Action, reason, kube.Truncate(message)
+	entry.Planned, entry.Reason, entry.Message = c.Step.Action, reason, kube.EntryMessage(message)
 	if left := c.worker.ledger.Unsettled(c.id); left != nil && entry.Operation == nil {
 		entry.Operation = left.Operation.Status(metav1.NewTime(c.worker.clock.Now()))
 	}

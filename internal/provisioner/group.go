@@ -17,6 +17,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/ledger"
+	"github.com/scim-operator/scim-operator/internal/plan"
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
@@ -315,7 +316,7 @@ func (c *groupCall) missing(ctx context.Context, id string, failure *connector.E
 	default:
 		entry := c.Entry.DeepCopy()
 		entry.State, entry.RemoteID, entry.Applied, entry.HeldBatch, entry.Held = v1alpha1.GroupCreating, "", "", "", 0
-		entry.MatchValue = c.Desired.DisplayName
+		entry.MatchValue = plan.StorableMatchValue(c.Desired.DisplayName)
 		c.worker.ledger.Present(c.id)
 		c.settled(*entry, false, eventVanished)
 	}
@@ -348,7 +349,7 @@ func (c *groupCall) findBy(ctx context.Context, displayName string) (*connector.
 	var found *connector.Group
 	for i := range groups {
 		switch {
-		case scim.Fold(groups[i].DisplayName) != scim.Fold(displayName):
+		case scim.Fold(groups[i].DisplayName) != scim.Fold(connector.BoundText(displayName)):
 		case groups[i].ExternalID == c.view.Group.SCIMID():
 			return &groups[i], nil
 		case found == nil:
@@ -408,7 +409,7 @@ func (c *groupCall) entry(remoteID string, created bool) v1alpha1.PushedGroupSta
 func (c *groupCall) fail(reason, message string, wait time.Duration) {
 	entry := c.Entry.DeepCopy()
 	entry.Attempts++
-	entry.Reason, entry.Message = reason, kube.Truncate(message)
+	entry.Reason, entry.Message = reason, kube.EntryMessage(message)
 	if wait == 0 {
 		wait = kube.Backoff(entry.Attempts, accountRetryBase, accountRetryMax)
 	}

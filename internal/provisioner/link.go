@@ -101,7 +101,7 @@ func (c *accountCall) createNew(ctx context.Context) error {
 
 // created records the account that a create has returned, once it passes the checks of a lookup.
 func (c *accountCall) created(ctx context.Context, created connector.User) error {
-	if c.App.Profile.MatchAttribute == "userName" && created.UserName != "" && scim.Fold(created.UserName) != scim.Fold(c.App.MatchValue(c.Desired)) {
+	if c.App.Profile.MatchAttribute == "userName" && created.UserName != "" && scim.Fold(created.UserName) != scim.Fold(connector.BoundText(c.App.MatchValue(c.Desired))) {
 		c.worker.ledger.MarkUnknown(c.id)
 		c.fail(v1alpha1.ReasonServerError, "the app answered the create with an account of another userName; it will be looked up. If this stays, ask the vendor why", true)
 		return nil
@@ -192,7 +192,7 @@ func (c *accountCall) findBy(ctx context.Context, value string) (*connector.User
 	}
 	var found *connector.User
 	for i := range users {
-		if c.App.Profile.MatchAttribute == "userName" && scim.Fold(users[i].UserName) != scim.Fold(value) {
+		if c.App.Profile.MatchAttribute == "userName" && scim.Fold(users[i].UserName) != scim.Fold(connector.BoundText(value)) {
 			continue
 		}
 		if found != nil {
@@ -232,7 +232,7 @@ func (c *accountCall) vanished() {
 	entry := c.Recorded.DeepCopy()
 	c.clear(entry)
 	entry.State, entry.RemoteID, entry.Applied, entry.Operation, entry.Roles = v1alpha1.AccountCreating, "", "", nil, nil
-	entry.MatchValue = c.App.MatchValue(c.Desired)
+	entry.MatchValue = plan.StorableMatchValue(c.App.MatchValue(c.Desired))
 	c.worker.ledger.Observed(c.id)
 	c.worker.ledger.Present(c.id)
 	c.settled(*entry, false, eventVanished)

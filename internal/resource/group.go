@@ -10,7 +10,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
-const maxMemberValue = 512
+const maxMemberValue = 320
 
 type groupSpec = v1alpha1.ScimGroupSpec
 

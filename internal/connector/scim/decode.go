@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/scim-operator/scim-operator/internal/bounded"
 	"github.com/scim-operator/scim-operator/internal/connector"
 )
 
@@ -45,8 +46,8 @@ func (t *scalar) UnmarshalJSON(data []byte) error {
 // checkID refuses an id that nothing can be done with: it would not fit into a status.
 func checkID(op, id string) error {
 	switch {
-	case len(id) > connector.MaxIDLength:
-		return unusable(op, "the app's answer has an id of %d characters; at most %d are supported", len(id), connector.MaxIDLength)
+	case bounded.Size(id) > connector.MaxIDLength:
+		return unusable(op, "the app's answer has an id of %d bytes; at most %d are supported", bounded.Size(id), connector.MaxIDLength)
 	case strings.ContainsFunc(id, unicode.IsControl):
 		return unusable(op, "the app's answer has an id with control characters; they are not supported")
 	default:

@@ -5,6 +5,7 @@ package desired
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/assignment"
 	"github.com/scim-operator/scim-operator/internal/guard"
 	"github.com/scim-operator/scim-operator/internal/ledger"
+	"github.com/scim-operator/scim-operator/internal/membership"
 	"github.com/scim-operator/scim-operator/internal/plan"
 )
 
@@ -117,8 +119,15 @@ func RevokedLately(entry *v1alpha1.Account, now time.Time) bool { return revoked
 // Planned are the object names of the users whose status plans a change of their account that is not held.
 func (v *View) Planned(ctx context.Context, app types.NamespacedName) ([]string, error) {
 	var users []string
-	err := v.eachUser(ctx, app, func(view *UserView, entry *v1alpha1.Account) error {
-		if (entry.Planned != "" || entry.State == v1alpha1.AccountPending) && entry.Reason != v1alpha1.ReasonHeld {
+	compiled, err := v.App(ctx, app)
+	if err != nil {
+		return nil, err
+	}
+	held := func(entry *v1alpha1.Account) bool {
+		return entry.Reason == v1alpha1.ReasonHeld && (compiled == nil || entry.HeldBatch != compiled.ApprovedBatch())
+	}
+	err = v.eachUser(ctx, app, func(view *UserView, entry *v1alpha1.Account) error {
+		if (entry.Planned != "" || entry.State == v1alpha1.AccountPending) && !held(entry) {
 			users = append(users, view.User.Name)
 		}
 		return nil
@@ -166,6 +175,10 @@ func (v *View) Revocations(ctx context.Context, key types.NamespacedName, now ti
 		view.Refused = refused(view.User)
 		v.adopt(book, view, view.Stored.Account(key.Name))
 		given, err := v.given(ctx, mappings, view.User)
+		if errors.Is(err, membership.ErrIncomplete) {
+			// Nothing is decided for this user until its groups are known, so nothing is revoked either.
+			return nil
+		}
 		if err != nil {
 			return err
 		}

@@ -186,7 +186,8 @@ func (v *View) assignments(ctx context.Context, user *v1alpha1.ScimUser) (map[st
 }
 
 func (v *View) given(ctx context.Context, from snapshot, user *v1alpha1.ScimUser) (map[string]*assignment.Assignment, error) {
-	if !user.Admitted() {
+	if !user.Admitted() || !user.IsActive() || !user.DeletionTimestamp.IsZero() {
+		// A leaver has no app, also while it is not known which groups it is in.
 		return nil, nil
 	}
 	groups, err := v.GroupsOf(ctx, user.Namespace, user.SCIMID())

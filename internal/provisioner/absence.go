@@ -71,6 +71,9 @@ func (c *accountCall) missing(ctx context.Context, failure *connector.Error) err
 		c.failFor(v1alpha1.ReasonAbsenceUnproven, "the account: "+messageAbsence, kube.Jitter(max(wait, kube.Backoff(c.attempts(), time.Second, accountRetryMax))))
 	case c.Desired.Assigned && c.Desired.Active && !c.Desired.Deleted:
 		c.vanished()
+	case c.Step.Revocation && c.Unsettled != nil:
+		// An earlier call of ours, whose answer was lost, has deleted it.
+		c.gone("Deleted")
 	default:
 		c.gone("")
 	}

@@ -25,7 +25,7 @@
 //
 // # The scheduler
 //
-// Each run has a bubble of testing/synctest, so that every clock is simulated; only the scheduler (scheduler.go) lets time pass. A reconcile, a look of a worker, a
+// Each run has a bubble of testing/synctest, so that every clock is simulated; only the scheduler (scheduler.go) lets time pass (clock.go). A reconcile, a look of a worker, a
 // count of a guard and a credential test are goroutines that take turns with the scheduler (routine.go): one of them runs at any moment. Each request to an app waits
 // for the scheduler (transport.go), which decides when it arrives, when it is answered, and whether it is lost; in between, anything else may happen.
 //

@@ -323,7 +323,7 @@ func breakerError(line *line, err error) error {
 	return nil
 }
 
-// troubles are the kinds of failures that open the breaker: the app does not answer, or not in its protocol. NotFound of the app as a whole
+// troubles reports whether a kind of failure opens the breaker: the app does not answer, or not in its protocol. NotFound of the app as a whole
 // means that the endpoint does not exist.
 func troubles(kind connector.Kind) bool {
 	switch kind {

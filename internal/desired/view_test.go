@@ -142,7 +142,7 @@ func TestAppIsCompiledAnewForAnotherGenerationOrObject(t *testing.T) {
 	}
 }
 
-func TestPendingWritesAreLaidOverTheCache(t *testing.T) {
+func TestPendingWritesTakePrecedenceOverTheCache(t *testing.T) {
 	cache := pt.NewCache()
 	view := pt.NewView(cache)
 	kim := pt.User("kim")
@@ -186,7 +186,7 @@ func stateOf(entry *v1alpha1.Account) v1alpha1.AccountState {
 	return entry.State
 }
 
-func TestWantedAccount(t *testing.T) {
+func TestDesiredAccount(t *testing.T) {
 	roles := func(app *v1alpha1.ScimApp) {
 		app.Spec.Roles = &v1alpha1.AppRoles{Allowed: []string{"Editor", "Viewer"}, Default: []string{"Viewer"}}
 	}

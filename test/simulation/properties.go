@@ -152,7 +152,7 @@ func (w *world) released(a *app, r *resource) bool {
 	return w.checks.released[a.name+"/"+r.id] || w.checks.released[a.name+"/"+r.owner]
 }
 
-// noOrphans is the second half of property 5: an active account that was made for a user who is gone.
+// noOrphans is the second half of property 5: an active account that was made for a deleted user.
 func (w *world) noOrphans(a *app) {
 	for _, id := range a.ids("Users") {
 		r := a.users[id]
@@ -161,14 +161,14 @@ func (w *world) noOrphans(a *app) {
 		}
 		user, _ := w.api.get("ScimUser", key(w.checks.owners[r.owner])).(*v1alpha1.ScimUser)
 		if user == nil {
-			w.fail("5 orphan", "account %s of %s is active, and its user %s is gone", id, a.name, w.short(w.checks.owners[r.owner]))
+			w.fail("5 orphan", "account %s of %s is active, and its user %s is deleted", id, a.name, w.short(w.checks.owners[r.owner]))
 			continue
 		}
 		if user.SCIMID() == r.owner {
 			continue
 		}
 		if entry := user.Status.Account(a.name); entry == nil || entry.RemoteID != id {
-			w.fail("5 orphan", "account %s of %s is active, and its user is gone; a successor of the same name has another one", id, a.name)
+			w.fail("5 orphan", "account %s of %s is active, and its user is deleted; a successor of the same name has another one", id, a.name)
 		}
 	}
 }

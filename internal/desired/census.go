@@ -132,6 +132,8 @@ type GuardCensus struct {
 	Revocations []Revocation
 	// Leavers are the users whom the provider made inactive or deleted and who lost access in the window, by the guard's id, with the time.
 	Leavers map[string]time.Time
+
+	active map[string]bool
 }
 
 // Revocation is a change after which users have less access, with the key of the work that makes it.
@@ -180,13 +182,17 @@ func (v *View) Revocations(ctx context.Context, key types.NamespacedName, now ti
 
 // revoked counts a user who lost access within the guard's window.
 func (c *GuardCensus) revoked(user *v1alpha1.ScimUser, entry *v1alpha1.Account, now time.Time) {
+	id := ledger.GuardID(entry.RemoteID, user.UID)
 	if entry.State == v1alpha1.AccountActive {
 		c.Count.Active++
+		if c.active == nil {
+			c.active = map[string]bool{}
+		}
+		c.active[id] = true
 	}
 	if !revokedLately(entry, now) {
 		return
 	}
-	id := ledger.GuardID(entry.RemoteID, user.UID)
 	c.Count.Done[id] = true
 	if !user.IsActive() || !user.DeletionTimestamp.IsZero() {
 		c.Leavers[id] = entry.RevokedTime.Time
@@ -205,6 +211,11 @@ func (c *GuardCensus) merge(book *ledger.Ledger, app *App, now time.Time) {
 			if r.Leaver && r.At.After(c.Leavers[user]) {
 				c.Leavers[user] = r.At
 			}
+		}
+	}
+	for user := range c.Count.Done {
+		if c.active[user] {
+			c.Count.Both++
 		}
 	}
 }

@@ -64,6 +64,8 @@ type Count struct {
 	// Done are the users who lost access in the window without an approval, by id. Unnamed is how many more there are whose id is not known.
 	Done    map[string]bool
 	Unnamed int
+	// Both is how many of Done are active still, because they lost only a role, or because no status shows yet what was made.
+	Both int
 	// LeaversPassed is how many leavers passed beside held batches in the window.
 	LeaversPassed int
 }
@@ -94,8 +96,9 @@ func Decide(limits Limits, count Count, revocations []Revocation) Verdict {
 		}
 	}
 	slices.SortFunc(free, func(a, b Revocation) int { return cmp.Compare(a.Subject, b.Subject) })
-	count = count.with(allowed)
-	pass, hold := divide(limits, count, v.Held, free)
+	// Those that have passed are active still: they are in the base of the threshold already.
+	threshold := Threshold(count.Active-count.Both, len(count.Done)+count.Unnamed, limits)
+	pass, hold := divide(limits, count.with(allowed), threshold, v.Held, free)
 	v.Pass, v.Hold = append(append(v.Pass, allowed...), pass...), hold
 	return v
 }
@@ -111,8 +114,7 @@ func (c Count) with(allowed []Revocation) Count {
 	return c
 }
 
-func divide(limits Limits, count Count, held, free []Revocation) (pass, hold []Revocation) {
-	threshold := Threshold(count.Active, len(count.Done)+count.Unnamed, limits)
+func divide(limits Limits, count Count, threshold int, held, free []Revocation) (pass, hold []Revocation) {
 	affected := users(nil, held, free)
 	over := len(users(count.Done, held, free))+count.Unnamed > threshold || all(count.Active, affected)
 	room := 0

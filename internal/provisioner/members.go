@@ -5,6 +5,7 @@ package provisioner
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/scim-operator/scim-operator/internal/connector"
 	"github.com/scim-operator/scim-operator/internal/guard"
@@ -25,8 +26,7 @@ func (c *groupCall) change(ctx context.Context, have connector.Group) (change me
 		change.DisplayName = c.Desired.DisplayName
 	}
 	if !have.MembersKnown {
-		change.Want = members(c.Desired.Members)
-		return change, false, nil
+		return c.replacement(change)
 	}
 	add, remove := plan.Difference(ids(have.Members), c.Desired.Members)
 	change.Add = members(add)
@@ -49,6 +49,24 @@ func (c *groupCall) change(ctx context.Context, have connector.Group) (change me
 		if len(add) > 0 {
 			change.Want = append(have.Members, change.Add...)
 		}
+	}
+	return change, false, nil
+}
+
+// replacement is the change of a group whose members the app does not show: the whole membership is written. How many members it loses is known from the last write.
+func (c *groupCall) replacement(change memberChange) (memberChange, bool, error) {
+	var lost []string
+	for i := len(c.Desired.Members); i < int(c.Entry.Members); i++ {
+		lost = append(lost, ledger.GuardID(fmt.Sprintf("%s member %d", c.Entry.RemoteID, i), ""))
+	}
+	empties := len(c.Desired.Members) == 0 && int(c.Entry.Members) >= guard.MinEmptied
+	switch allowed, counted := c.mayRemove(lost, lost, empties); {
+	case !counted:
+		return change, true, nil
+	case allowed:
+		change.Want, change.users = members(c.Desired.Members), lost
+	default:
+		change.held = lost
 	}
 	return change, false, nil
 }

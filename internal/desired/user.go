@@ -246,7 +246,7 @@ func (u *UserView) Refuse(holder string) {
 // refuse drops the step of a user whose userName belongs to another one. Only the deletion of the app still ends its account.
 func (a *AccountView) refuse() {
 	if a.App != nil && a.App.Object.DeletionTimestamp.IsZero() && !a.Step.Drop {
-		a.Step = plan.Step{Reason: v1alpha1.ReasonUserNameConflict, Message: "the userName belongs to another user; nothing is changed in the app"}
+		a.Step = plan.Step{Reason: v1alpha1.ReasonUserNameConflict, Message: "the userName belongs to another user; nothing is changed in the app until this user has a userName of its own"}
 	}
 }
 

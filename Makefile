@@ -19,8 +19,8 @@ TEST_TIMEOUT ?= 30m
 # Flags for `make bench-endpoint`, and how many users its large directory has.
 BENCH ?=
 BENCH_USERS ?= 100000
-# What `make simulate` plays: how many seeds, the first of them, how many events each has, the probability that an event is lost; or the one seed, and
-# whether its trace is printed. Properties that are not checked, with commas.
+# Options of `make simulate`: the number of seeds, the first seed, the number of events of each, the probability that an event is lost; or one seed, and whether to
+# print its trace. SKIP are properties that are not checked, separated by commas.
 SEEDS ?= 2000
 FROM ?= 1
 EVENTS ?= 200
@@ -29,7 +29,7 @@ SEED ?=
 TRACE ?=
 ALL ?=
 SKIP ?=
-# The one mutant that `make simulate-mutants` plays; all when empty.
+# The one mutant that `make simulate-mutants` runs; all when empty.
 MUTANT ?=
 # What `make test` tests, and further flags for `go test`, for example TESTFLAGS="-run TestPatch -v".
 PKG ?= ./...
@@ -95,14 +95,14 @@ fuzz: ## Run every fuzz target for FUZZTIME (30s) and sum up what each has done 
 	@hack/fuzz $(FUZZTIME) '$(FUZZ)'
 
 .PHONY: simulate
-simulate: ## Play SEEDS=2000 seeds of EVENTS=200 events against the engine, until one fails (FROM=1; SEED=17 TRACE=1 for one of them; ALL=1 counts the failures).
+simulate: ## Run the simulation of the engine: SEEDS=2000 seeds of EVENTS=200 events, until one fails (FROM=1; SEED=17 TRACE=1 for one of them; ALL=1 counts the failures).
 	@mkdir -p bin && go test -c -o bin/simulation.test ./test/simulation
 	@cd test/simulation && GOGC=400 ../../bin/simulation.test -test.run '^(TestSearch|TestOneSeed)$$' -test.timeout 0 $(if $(SEED),-test.v) \
 		$(if $(SEED),-sim.seed=$(SEED) $(if $(TRACE),-sim.trace),-sim.seeds=$(SEEDS) -sim.from=$(FROM) $(if $(ALL),-sim.all)) \
 		-sim.events=$(EVENTS) -sim.drops=$(DROPS) '-sim.skip=$(SKIP)'
 
 .PHONY: simulate-mutants
-simulate-mutants: ## Take out one fix of the engine after the other, and see that the simulation finds each of them (MUTANT=name for one).
+simulate-mutants: ## Check that the simulation detects the removal of each fix of the engine (MUTANT=name for one).
 	go test ./test/simulation/mutants -count=1 -v -timeout 0 -mutants.seeds=$(SEEDS) '-mutants.only=$(MUTANT)' '-mutants.skip=$(SKIP)'
 
 .PHONY: bench-endpoint

@@ -272,7 +272,7 @@ type Guard struct {
 	// +kubebuilder:validation:Maximum=100
 	Percent *int32 `json:"percent,omitempty"`
 
-	// leaversPerHour is how many users an hour whom the identity provider made inactive or deleted are deprovisioned although changes of another
+	// leaversPerHour is the number of users an hour, made inactive or deleted by the identity provider, who are deprovisioned while changes of another
 	// cause are held. 10 when absent.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
@@ -325,7 +325,7 @@ type ScimAppStatus struct {
 	// +kubebuilder:validation:MaxLength=2048
 	BaseURL string `json:"baseURL,omitempty"`
 
-	// pausedUntil is until when the app asked not to be called; absent when it may be called.
+	// pausedUntil is the time before which the app asked for no calls; absent when it may be called.
 	// +optional
 	PausedUntil *metav1.Time `json:"pausedUntil,omitempty"`
 
@@ -356,7 +356,7 @@ type ScimAppStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Batches []HeldBatch `json:"batches,omitempty"`
 
-	// guard is what the mass-change guard goes by.
+	// guard has the limits of the mass-change guard and the revocations that it counts.
 	// +optional
 	Guard *GuardStatus `json:"guard,omitempty"`
 
@@ -400,7 +400,7 @@ type HeldBatch struct {
 	Message string `json:"message,omitempty"`
 }
 
-// GuardStatus is what the mass-change guard goes by. It survives a restart.
+// GuardStatus has the limits of the mass-change guard and the revocations that it counts. It survives a restart.
 type GuardStatus struct {
 	// minimum, percent and leaversPerHour in force.
 	// +required
@@ -414,7 +414,7 @@ type GuardStatus struct {
 	// +optional
 	LooserFrom *metav1.Time `json:"looserFrom,omitempty"`
 
-	// revoked are users who lost access within the last hour and whose own status does not say so: users who are deleted since, and members that
+	// revoked are users who lost access within the last hour and whose own status does not record it: users who were deleted since, and members that
 	// were removed from pushed groups.
 	// +optional
 	// +listType=atomic
@@ -428,12 +428,12 @@ type RevokedUsers struct {
 	// +required
 	Time metav1.Time `json:"time"`
 
-	// users as short hashes of their ids, separated by spaces; those whom the identity provider deleted or made inactive are followed by "!".
+	// users are short hashes of the users' ids, separated by spaces; "!" follows a user whom the identity provider deleted or made inactive.
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
 	Users string `json:"users,omitempty"`
 
-	// more is how many users there are beside these.
+	// more is the number of users that are not listed.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	More int32 `json:"more,omitempty"`

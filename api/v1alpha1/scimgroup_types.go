@@ -263,7 +263,7 @@ type PushedGroupStatus struct {
 	// +kubebuilder:validation:MaxLength=64
 	HeldBatch string `json:"heldBatch,omitempty"`
 
-	// held is how many members are to be removed and held.
+	// held is the number of members whose removal is held.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Held int32 `json:"held,omitempty"`

@@ -381,13 +381,13 @@ const (
 	ActionDelete AccountAction = "Delete"
 	// ActionRelease leaves the account as it is and stops managing it.
 	ActionRelease AccountAction = "Release"
-	// ActionObserve reads the account to learn what an earlier change has done.
+	// ActionObserve reads the account to learn whether an earlier change took effect.
 	ActionObserve AccountAction = "Observe"
 )
 
 // AccountOperation is a change of an account that may have taken effect. The account then has two possible states, before and after it.
 type AccountOperation struct {
-	// types of the calls that may have taken effect; several where one followed another that was not settled. Absent: any.
+	// types of the calls that may have taken effect; several if one followed another that was not settled. Any type when absent.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=8
@@ -400,7 +400,7 @@ type AccountOperation struct {
 	// +kubebuilder:validation:items:MaxLength=48
 	Attributes []string `json:"attributes,omitempty"`
 
-	// moreAttributes is how many names attributes leaves out. Any attribute may have been written then.
+	// moreAttributes is the number of names that attributes leaves out. Any attribute may have been written then.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	MoreAttributes int32 `json:"moreAttributes,omitempty"`
@@ -464,7 +464,7 @@ type Account struct {
 	// +optional
 	Planned AccountAction `json:"planned,omitempty"`
 
-	// plannedAttributes are the names of the attributes that the planned change is about, the first 16 of at most 48 bytes. @ stands for the enterprise extension.
+	// plannedAttributes are the names of the attributes that the planned change writes, the first 16 of at most 48 bytes. @ stands for the enterprise extension.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16

@@ -32,7 +32,7 @@ type connection struct {
 	// fingerprint of everything that the connection is made of; credentials is that of the part that the app checks. They hold hashes of the
 	// token, not the token.
 	fingerprint, credentials string
-	// first: this process has not known another connection of the app, so the conditions in the status may be about this one.
+	// first: this process has seen no other connection of the app, so the conditions in the status may be about this one.
 	first bool
 	// good: the app accepted the same credentials before. It runs on, and its conditions stand, while they are tested again.
 	good bool
@@ -42,18 +42,18 @@ type connection struct {
 	reason, message string
 	attempts        int32
 	retry           time.Time
-	// address is the base URL; paused is until when the app at it asked not to be called.
+	// address is the base URL; paused is the time before which the app there asked for no calls.
 	address string
 	paused  time.Time
 	// counted is when the app's accounts were counted last.
 	counted time.Time
 	// closing: the guard held changes then that did not stand in the users' statuses.
 	closing bool
-	// mismatches counts in a row that the guard held other batches than the status showed.
+	// mismatches counts how often in a row the batches of the guard differed from those in the status.
 	mismatches int32
 }
 
-// connect has the credentials tested where they are new, or failed before, and runs the app once they are good. Nothing is written to an app
+// connect submits new or failed credentials for a test, and runs the app once they are accepted. Nothing is written to an app
 // before that, nor after a failure (S94). It does not wait for the app: the prober wakes the reconciler with the result, and the registry when
 // the former app has ended.
 func (r *Reconciler) connect(ctx context.Context, s *scope) error {
@@ -79,7 +79,7 @@ func (r *Reconciler) connect(ctx context.Context, s *scope) error {
 	running := r.Apps.Get(s.key)
 	r.notePause(s, running)
 	if running != nil && !s.connection.tested && !s.connection.good {
-		// It runs with the credentials of before: an old token, another address.
+		// It still runs with the former connection: an old token, another address.
 		r.Apps.Stop(s.key)
 		running = nil
 	}

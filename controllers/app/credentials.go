@@ -14,7 +14,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
 
-// startRetry is the wait where the app cannot start yet although its credentials are good.
+// startRetry is the wait before another attempt to start an app whose credentials were accepted.
 const startRetry = time.Second
 
 // test submits a credential test when one is due. When its result is there, it starts, resumes or stops the app accordingly.
@@ -62,7 +62,7 @@ func (r *Reconciler) conclude(ctx context.Context, s *scope, result *TestResult,
 		running.Resume()
 		return nil
 	}
-	// It runs with limits of before, or is to forget its waits because a person asked for the test.
+	// It runs with former limits, or a person asked for the test, which ends its waits.
 	r.Apps.Stop(s.key)
 	if !r.Apps.Run(r.runConfig(s, result.Connector)) {
 		// The prober keeps the result until the former app has ended.

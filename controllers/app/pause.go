@@ -30,7 +30,7 @@ func address(s *scope) string {
 	return s.app.Spec.SCIM.BaseURL
 }
 
-// notePause finds out until when the app asked not to be called: from the running app, if any, from an earlier test of the credentials, and
+// notePause records the pause that the app asked for: from the running app, if any, from an earlier test of the credentials, and
 // from the status, which survives a restart and a failover. The latest time wins.
 func (r *Reconciler) notePause(s *scope, running *provisioner.Worker) {
 	if running != nil {

@@ -120,7 +120,7 @@ func (r *Reconciler) count(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// guard writes what the mass-change guard goes by: the limits in force, and the revocations that no other status tells of.
+// guard writes the guard's limits in force, and the revocations that no other status records.
 func (r *Reconciler) guard(_ context.Context, s *scope) error {
 	now := r.Clock.Now()
 	_, status := guard.InForce(s.app.Spec.Guard, s.app.Status.Guard, now)

@@ -32,7 +32,7 @@ const countEvery = 10 * time.Second
 // countBatchesEvery is the same while what the guard holds is not what the status shows.
 const countBatchesEvery = time.Second
 
-// countBatchesMax is the longest wait while they differ: what is held may wait for an app that is away.
+// countBatchesMax is the longest wait while they differ: a held change may wait for an app that cannot be reached.
 const countBatchesMax = 10 * time.Minute
 
 // Reconciler reconciles ScimApps.
@@ -72,7 +72,7 @@ type scope struct {
 	compiled   *desired.App
 	connection *connection
 	census     *desired.AppCensus
-	// recorded are the users whose revocation the status tells of only now.
+	// recorded are the users whose revocation is first recorded by this status.
 	recorded []string
 	// unresolved are the pushed groups that do not exist (yet).
 	unresolved []string
@@ -146,8 +146,8 @@ func (r *Reconciler) forget(key types.NamespacedName) {
 // staleWait is how long a reconcile waits for the cache to show what the one before wrote.
 const staleWait = 50 * time.Millisecond
 
-// stale is whether the cached object is older than the status that was written last. A status that changed there and back would not be written
-// on it: the difference to the old one is none.
+// stale reports whether the cached object is older than the last status that was written. A status that changed and changed back would not be
+// written otherwise: it equals that of the cached object.
 func (r *Reconciler) stale(app *v1alpha1.ScimApp) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

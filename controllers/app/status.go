@@ -138,7 +138,7 @@ func describeBatch(s *scope, effects map[string]int) string {
 	if g := s.app.Status.Guard; g != nil {
 		limits.Minimum, limits.Percent = int(g.Minimum), int(g.Percent)
 	}
-	return fmt.Sprintf("%s; the app has %d active accounts, %d users lost access in the last hour and %d may", strings.Join(parts, ", "),
+	return fmt.Sprintf("%s; the app has %d active accounts, %d users lost access in the last hour and the threshold is %d", strings.Join(parts, ", "),
 		s.census.Active, s.census.Done, guard.Threshold(s.census.Active, s.census.Done, limits))
 }
 

@@ -32,8 +32,8 @@ type tenant struct {
 	credential [sha256.Size]byte
 }
 
-// sameTenant is whether two ScimApps manage the same accounts. If one URL serves all tenants, only an equal credential says so. A profile that
-// knows this of its app is believed rather than one that assumes the opposite, such as the generic one.
+// sameTenant reports whether two ScimApps manage the same accounts. If one URL serves all tenants, only an equal credential says so. A profile that
+// knows this of its app takes precedence over one that assumes the opposite, such as the generic one.
 func sameTenant(a, b tenant) bool {
 	switch {
 	case a.baseURL == "" || a.baseURL != b.baseURL:
@@ -45,7 +45,7 @@ func sameTenant(a, b tenant) bool {
 	}
 }
 
-// before is whether a ScimApp is the older one, and so keeps the tenant.
+// before reports whether a ScimApp is the older one, and so keeps the tenant.
 func before(a, b *v1alpha1.ScimApp) bool {
 	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name)) < 0
 }
@@ -91,14 +91,14 @@ func withoutDefaultPort(baseURL string) string {
 	return parsed.String()
 }
 
-// tenant refuses a ScimApp whose tenant an older one manages, of whatever namespace and whether or not that one is suspended: its accounts are
-// its own until it is deleted.
+// tenant refuses a ScimApp if an older one, in any namespace and even if suspended, manages its tenant: the older one keeps the accounts until it
+// is deleted.
 func (r *Reconciler) tenant(ctx context.Context, s *scope) error {
 	own, err := r.tenantOf(ctx, s.app)
 	if err != nil {
 		return err
 	}
-	// The claim comes before the look at the others: of two that look at the same time, one sees the other's.
+	// The claim is recorded before the others are read: of two concurrent reconciles, one sees the other's claim.
 	wake, version := r.tenants.claim(s.app, own)
 	for _, key := range wake {
 		r.Wake.App(key)
@@ -115,7 +115,7 @@ func (r *Reconciler) tenant(ctx context.Context, s *scope) error {
 		return nil
 	}
 	r.tenants.block(s.key, client.ObjectKeyFromObject(holder))
-	// One that let go of the tenant before the line above has woken nobody.
+	// A ScimApp that released the tenant before the line above has enqueued no other.
 	again, err := r.holder(ctx, s.app, own)
 	if err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 )
 
-// tenants knows which tenant each ScimApp claimed when it was last reconciled, so that a change re-evaluates the ScimApps that it concerns. It
+// tenants records the tenant that each ScimApp claimed at its last reconcile, so that a change re-evaluates the ScimApps that it concerns. It
 // decides nothing: who holds a tenant is read from the cache.
 type tenants struct {
 	mu sync.Mutex
@@ -55,7 +55,7 @@ func (t *tenants) claim(app *v1alpha1.ScimApp, own tenant) (wake []types.Namespa
 	return sorted(append(wake, t.blockedBy(key)...)), t.version
 }
 
-// alone is whether nobody held the app's tenant when the claims were as they are.
+// alone reports whether no other ScimApp held the app's tenant at the present version of the claims.
 func (t *tenants) alone(key types.NamespacedName, version int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -63,7 +63,7 @@ func (t *tenants) alone(key types.NamespacedName, version int) bool {
 	return checked && at == version
 }
 
-// free records that nobody held the app's tenant at a version of the claims.
+// free records that no other ScimApp held the app's tenant at a version of the claims.
 func (t *tenants) free(key types.NamespacedName, version int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -71,7 +71,7 @@ func (t *tenants) free(key types.NamespacedName, version int) {
 	delete(t.blocked, key)
 }
 
-// block records who holds the app's tenant.
+// block records the holder of the app's tenant.
 func (t *tenants) block(key, holder types.NamespacedName) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -23,7 +23,7 @@ func setUntested(s *scope) {
 	}
 }
 
-// stands is whether a condition of the status still says what is known. A process that has just begun goes by the generation: a Secret that
+// stands reports whether a condition of the status is still valid. A process that has just started compares the generation: a Secret that
 // changed before is noticed by the test.
 func stands(s *scope, condition metav1.Condition) bool {
 	if condition.Reason == v1alpha1.ReasonNotTested || condition.Reason == v1alpha1.ReasonSuspended {
@@ -32,7 +32,7 @@ func stands(s *scope, condition metav1.Condition) bool {
 	return s.connection.good || s.connection.first && condition.ObservedGeneration == s.app.Generation
 }
 
-// untestedBecause is why the last test of the credentials found out nothing.
+// untestedBecause returns why the last credential test had no result.
 func untestedBecause(reason string) string {
 	if reason == v1alpha1.ReasonRateLimited {
 		return "the app asked to wait; the test is repeated"

@@ -87,7 +87,7 @@ func identity(group *v1alpha1.ScimGroup) string {
 	return group.SCIMID() + " " + group.Spec.DisplayName
 }
 
-// appsThat are the apps of a namespace that are concerned. There are few, so there is no index.
+// appsThat returns the apps of a namespace that an event concerns. There are few, so there is no index.
 func (r *Reconciler) appsThat(ctx context.Context, namespace string, concerned func(*v1alpha1.ScimApp) bool) ([]types.NamespacedName, error) {
 	var apps v1alpha1.ScimAppList
 	if err := r.Client.List(ctx, &apps, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {

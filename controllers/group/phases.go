@@ -77,7 +77,7 @@ func (r *Reconciler) push(ctx context.Context, view *desired.GroupView) (result 
 	return ctrl.Result{RequeueAfter: nextRetry(after.Status.Apps, r.Clock.Now())}, wrote, nil
 }
 
-// callable is whether an app may be called now: no intent is written while it may not.
+// callable reports whether an app may be called now: no intent is written while it may not.
 func (r *Reconciler) callable(view *desired.GroupView) func(*desired.PushedGroupView) bool {
 	return func(pushed *desired.PushedGroupView) bool {
 		if pushed.App != nil && pushed.App.Object.Spec.Suspend {

@@ -234,7 +234,7 @@ func (r *Reconciler) selecting(_ context.Context, user *v1alpha1.ScimUser) ([]ty
 
 // ofSlice are the mappings that follow the group of a slice that appears or vanishes while the group names it, or one in which the group is nested.
 func (r *Reconciler) ofSlice(ctx context.Context, slice *v1alpha1.ScimGroupSlice) ([]types.NamespacedName, error) {
-	// What was found out about the group must not be used any more.
+	// The cached membership of the group is out of date.
 	r.memberships.Vanished(slice)
 	group := &v1alpha1.ScimGroup{}
 	key := types.NamespacedName{Namespace: slice.Namespace, Name: slice.Spec.Group}

@@ -75,7 +75,7 @@ func (r *Reconciler) sweep(ctx context.Context, user *v1alpha1.ScimUser) (ctrl.R
 	return ctrl.Result{RequeueAfter: sweepEvery}, nil
 }
 
-// revocationsRecorded is whether the status of every app tells of what the user lost within the guard's window: the user's own status ends with the user.
+// revocationsRecorded reports whether every app's status records the user's revocations within the guard's window: the user's own status is deleted with the user.
 func (r *Reconciler) revocationsRecorded(view *desired.UserView) bool {
 	recorded := true
 	for i := range view.User.Status.Accounts {
@@ -87,7 +87,7 @@ func (r *Reconciler) revocationsRecorded(view *desired.UserView) bool {
 	return recorded
 }
 
-// deprovisioned is whether every account is in sync for a user that is being deleted.
+// deprovisioned reports whether every account is in sync for a user that is being deleted.
 func deprovisioned(view *desired.UserView) bool {
 	return !slices.ContainsFunc(view.Accounts, func(a desired.AccountView) bool { return !a.Step.Drop && !a.Step.InSync })
 }

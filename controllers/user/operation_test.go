@@ -60,7 +60,7 @@ func TestUnsettledOperationStaysInTheStatus(t *testing.T) {
 	}
 }
 
-func TestStatusChangeThatIsAnInputOfTheDecisionCausesAnotherLook(t *testing.T) {
+func TestStatusChangeThatIsAnInputOfTheDecisionRequeuesTheUser(t *testing.T) {
 	refused := v1alpha1.ScimUserStatus{ObservedGeneration: 1, Conditions: []metav1.Condition{{
 		Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonUserNameConflict,
 	}}}

@@ -89,12 +89,12 @@ func (r *Reconciler) accounts(ctx context.Context, view *desired.UserView) (resu
 	return result, wrote, nil
 }
 
-// inputsChanged is whether the status changes what the next decision is made on. The workers may have looked before the cache shows it.
+// inputsChanged reports whether the status changes an input of the next decision. The workers may decide before the cache shows it.
 func inputsChanged(before, after *v1alpha1.ScimUserStatus) bool {
 	return before.ObservedGeneration != after.ObservedGeneration || desired.RefusedBy(before) != desired.RefusedBy(after)
 }
 
-// recorded is whether the status of every app tells of the revocations whose entries are to be dropped: the guard must not forget them.
+// recorded reports whether every app's status records the revocations whose account status is to be dropped: the guard must not forget them.
 func (r *Reconciler) recorded(view *desired.UserView) bool {
 	recorded := true
 	for _, app := range slices.Sorted(maps.Keys(view.Outcomes)) {
@@ -106,10 +106,10 @@ func (r *Reconciler) recorded(view *desired.UserView) bool {
 	return recorded
 }
 
-// askRecord asks for the status of an app to tell of a revocation, and returns whether it does. An app that does not exist has no guard.
+// askRecord asks for a revocation to be recorded in the status of an app, and returns whether it is. An app that does not exist has no guard.
 func (r *Reconciler) askRecord(view *desired.UserView, app string, entry *v1alpha1.Account, at time.Time) bool {
 	i := slices.IndexFunc(view.Accounts, func(a desired.AccountView) bool { return a.AppName == app })
-	if i >= 0 && view.Accounts[i].Gone {
+	if i >= 0 && view.Accounts[i].Missing {
 		return true
 	}
 	leaver := !view.User.IsActive() || !view.User.DeletionTimestamp.IsZero()
@@ -125,8 +125,8 @@ func (r *Reconciler) ledger(view *desired.UserView, app string) *ledger.Ledger {
 	return r.View.Book.Ledger(r.appKey(view, app))
 }
 
-// nextRetry is how long it takes until an account is tried again, 0 if none is to be, or all are due and in the queues. The queues hold only what is due: what waits for an hour
-// would keep others out.
+// nextRetry returns the time until the next retry of an account, 0 if there is none, or if all are due and queued. Only due keys are queued: one that waits for an hour
+// would take the place of another one.
 func nextRetry(accounts []v1alpha1.Account, now time.Time) time.Duration {
 	var soonest time.Duration
 	for i := range accounts {
@@ -180,7 +180,7 @@ func (r *Reconciler) gather(view *desired.UserView, next *nextStatus) time.Durat
 	return 0
 }
 
-// complete is whether no other outcome has come since the user was read.
+// complete reports whether no other outcome has come since the user was read.
 func (r *Reconciler) complete(view *desired.UserView) bool {
 	for app, l := range r.View.Book.Namespace(view.User.Namespace) {
 		outcome, had := view.Outcomes[app]
@@ -191,8 +191,7 @@ func (r *Reconciler) complete(view *desired.UserView) bool {
 	return true
 }
 
-// enqueue gives the apps the keys that they have to look at. written says that the status is in etcd: an intent to create is called only then, and nothing is done for an
-// account whose last outcome is still to be written.
+// enqueue enqueues the accounts that need a call. written: the status is in etcd. Before that, neither a create nor an account with an unwritten outcome is enqueued.
 func (r *Reconciler) enqueue(view *desired.UserView, next *nextStatus, written bool) {
 	for i := range view.Accounts {
 		account := &view.Accounts[i]

@@ -34,7 +34,7 @@ const (
 	sweepEvery = time.Hour
 	// groupsTrail is how far the cache of groups may be behind the one of users: they come by watches of their own.
 	groupsTrail = 5 * time.Second
-	// recordWait is the wait for the status of an app to tell of a revocation; the app's reconciler wakes the user sooner.
+	// recordWait is the wait for the status of an app to record a revocation; the app's reconciler enqueues the user sooner.
 	recordWait = 5 * time.Second
 )
 

@@ -29,9 +29,9 @@ type appState struct {
 type nextStatus struct {
 	now    metav1.Time
 	status v1alpha1.ScimUserStatus
-	// intents are the apps in which the account is to be created and whose entry says so only with this status.
+	// intents are the apps in which the account is to be created and whose account status says so only with this write.
 	intents map[string]bool
-	// announced are the apps whose entry has an operation that this process is about to call.
+	// announced are the apps whose account status has an operation that this process is about to call.
 	announced map[string]bool
 	// urgent: it has to be written before anything else happens.
 	urgent bool
@@ -91,7 +91,7 @@ func (n *nextStatus) entryOf(account *desired.AccountView, state func(*desired.A
 	return n.entry(account, state(account))
 }
 
-// settled is whether an account was in sync when the configuration of its app became invalid.
+// settled reports whether an account was in sync when the configuration of its app became invalid.
 func settled(account *desired.AccountView) bool {
 	return account.App == nil && account.Recorded != nil && account.Recorded.Planned == "" && account.Recorded.Reason == ""
 }
@@ -149,14 +149,14 @@ func (n *nextStatus) explain(entry *v1alpha1.Account, account *desired.AccountVi
 	n.urgent = n.urgent || (!account.Announced && callable)
 }
 
-// callable is whether the next look of a worker takes the step.
+// callable reports whether a worker takes the step when it gets the key.
 func (s appState) callable(account *desired.AccountView) bool {
 	held := account.Step.Revocation && account.Step.Action != v1alpha1.ActionObserve && !s.verdict.Allowed
 	return s.running && s.healthy && !held && !account.App.Object.Spec.Suspend
 }
 
-// operation is the operation that the entry has: what is not settled, and what is about to be called. Nothing erases it but its settlement; one that was announced and
-// never called is erased when the step is another one.
+// operation returns the operation of the account status: the unsettled one, merged with the one that is about to be called. Only its settlement erases it; one that was
+// announced and never called is erased when the step changes.
 func (n *nextStatus) operation(account *desired.AccountView, callable bool) *v1alpha1.AccountOperation {
 	var op *plan.Operation
 	if account.Unsettled != nil {
@@ -179,7 +179,7 @@ func (n *nextStatus) operation(account *desired.AccountView, callable bool) *v1a
 	return next
 }
 
-// writes is whether the step changes an account that exists.
+// writes reports whether the step changes an account that exists.
 func writes(account *desired.AccountView) bool {
 	if account.Recorded == nil || (account.Recorded.State != v1alpha1.AccountActive && account.Recorded.State != v1alpha1.AccountInactive) {
 		return false

@@ -85,7 +85,7 @@ func (w *watches) names() handler.EventHandler {
 	})
 }
 
-// groups: the members that came or went; all of them when the group itself takes or loses effect.
+// groups: the members that were added or removed; all of them when the group itself takes or loses effect.
 func (w *watches) groups() handler.EventHandler {
 	return kube.Handle(w.sweeper, func(ctx context.Context, before, after *v1alpha1.ScimGroup) ([]types.NamespacedName, error) {
 		if before != nil && after != nil && !kube.MetaChanged(before, after) {
@@ -153,7 +153,7 @@ func (w *watches) slices() handler.EventHandler {
 		slice := after
 		if slice == nil {
 			slice = before
-			// The view must not use what it knows of the group any more when the members are evaluated.
+			// The view has to forget the group's membership before the members are evaluated.
 			w.view.SliceVanished(slice)
 		}
 		named, err := membership.Names(ctx, w.cache, slice)

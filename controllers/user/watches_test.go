@@ -87,7 +87,7 @@ func drive(t *testing.T, users ...string) *driven {
 	return d
 }
 
-// deliver gives an event to the handlers of its kind, as the informers do: before is nil for a new object, after for one that is gone.
+// deliver gives an event to the handlers of its kind, as the informers do: before is nil for a new object, after for a deleted one.
 func (d *driven) deliver(before, after client.Object) {
 	kind := reflect.TypeOf(after)
 	if after == nil {

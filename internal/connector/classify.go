@@ -39,7 +39,7 @@ func classify(op string, status int, header http.Header, body []byte, signals []
 	return e
 }
 
-// inProtocol is whether an error has the form of RFC 7644 3.12.
+// inProtocol reports whether an error has the form of RFC 7644 3.12.
 func inProtocol(body []byte) bool {
 	var answer struct {
 		Schemas []string `json:"schemas"`

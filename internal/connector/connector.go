@@ -49,7 +49,7 @@ type User struct {
 	ExternalID string
 	// Active is true for an app that does not show the attribute: RFC 7643 leaves the meaning to the service provider.
 	Active bool
-	// ActiveShown is true where the answer carried active, so that Active is the app's word.
+	// ActiveShown is true if the answer carried active, so that Active is what the app answered.
 	ActiveShown bool
 	// Attributes is the nested JSON object as the app gave it; nil where the app answered a write without a body, and then only ID and Active are set.
 	Attributes map[string]any

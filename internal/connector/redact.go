@@ -18,7 +18,7 @@ const (
 	maxShown = 256
 	// maxNeedles bounds the work of redacting. Where a user has more values and words than that, the app's text is not shown.
 	maxNeedles = 8192
-	// shortValue is the length up to which a value is looked for as a word of its own: "Al" must not eat "already".
+	// shortValue is the length up to which a value is looked for as a word of its own: "Al" must not match in "already".
 	shortValue = 4
 )
 

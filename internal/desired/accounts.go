@@ -13,7 +13,7 @@ import (
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 )
 
-// Living is the user if it still is the object of that UID, and not being deleted; nil otherwise.
+// Living returns the user if it has that UID and is not being deleted, nil otherwise.
 func (v *View) Living(ctx context.Context, key types.NamespacedName, uid types.UID) (*v1alpha1.ScimUser, error) {
 	user := &v1alpha1.ScimUser{}
 	err := v.cache.Get(ctx, key, user, client.UnsafeDisableDeepCopy)
@@ -23,7 +23,7 @@ func (v *View) Living(ctx context.Context, key types.NamespacedName, uid types.U
 	return user, nil
 }
 
-// OtherAccount is the id of an active account of the app that belongs to a user, other than the one given; empty for none.
+// OtherAccount returns the id of an active account of the app that belongs to a user, other than the one given; empty for none.
 func (v *View) OtherAccount(ctx context.Context, app types.NamespacedName, except string) (string, error) {
 	var list v1alpha1.ScimUserList
 	fields := client.MatchingFields{IndexUserApp: app.Name}
@@ -39,7 +39,7 @@ func (v *View) OtherAccount(ctx context.Context, app types.NamespacedName, excep
 	return "", nil
 }
 
-// HasActiveAccount is whether an account of the app is active as far as is known: it belongs to a user whose status says so, or to nobody.
+// HasActiveAccount reports whether an account of the app may be active: the status of its user says so, or it belongs to no user.
 func (v *View) HasActiveAccount(ctx context.Context, app types.NamespacedName, remoteID string) (bool, error) {
 	var list v1alpha1.ScimUserList
 	fields := client.MatchingFields{IndexUserRemote: RemoteKey(app.Name, remoteID)}
@@ -48,7 +48,7 @@ func (v *View) HasActiveAccount(ctx context.Context, app types.NamespacedName, r
 	}
 	owned := false
 	for i := range list.Items {
-		user, _, err := v.known(ctx, &list.Items[i])
+		user, _, err := v.latest(ctx, &list.Items[i])
 		if err != nil {
 			return false, err
 		}

@@ -148,7 +148,7 @@ func checkAttributes(attributes []v1alpha1.AttributeMapping, roleAttribute strin
 	return nil
 }
 
-// within is whether a path is an attribute, in any letter case, or a part of it.
+// within reports whether a path is an attribute, in any letter case, or a part of it.
 func within(path, attribute string) bool {
 	if len(path) < len(attribute) || !strings.EqualFold(path[:len(attribute)], attribute) {
 		return false
@@ -173,14 +173,14 @@ func profileAttributes(profile profiles.Profile) []mapping.Attribute {
 	return attributes
 }
 
-// MatchValue is the value by which the wanted account is found in the app, "" when there is none.
+// MatchValue returns the value by which the account is looked up in the app, "" if there is none.
 func (a *App) MatchValue(w plan.Desired) string {
 	value, _ := w.Values[a.Profile.MatchAttribute].(string)
 	return value
 }
 
-// Exclusive is the word under which work on the account never runs beside work on another one: those of a user and of a successor of the
-// same name are one account.
+// Exclusive returns the key under which calls for an account never run in parallel: a user and a successor of the same name have the same
+// account.
 func (a *App) Exclusive(w plan.Desired) string { return scim.Fold(a.MatchValue(w)) }
 
 // Protected is whether a userName of the app is one that is never linked nor changed.
@@ -219,13 +219,13 @@ func (a *App) Observed(user connector.User) plan.Observed {
 	return seen
 }
 
-// wanted is what the user's account should be. given is nil when the user does not have the app.
-func (a *App) wanted(user *v1alpha1.ScimUser, given *assignment.Assignment) plan.Desired {
+// desiredAccount returns the desired state of the user's account. given is nil if the user does not have the app.
+func (a *App) desiredAccount(user *v1alpha1.ScimUser, given *assignment.Assignment) plan.Desired {
 	appGoes := !a.Object.DeletionTimestamp.IsZero()
 	w := plan.Desired{
 		Assigned: given != nil && !appGoes,
 		Active:   user.IsActive() && user.DeletionTimestamp.IsZero(),
-		// What may not be revoked is released: otherwise neither the user nor the app would ever go.
+		// An account that may not be revoked is released: otherwise neither the user nor the app could be deleted.
 		Deleted: appGoes || !user.DeletionTimestamp.IsZero(),
 	}
 	if given == nil {

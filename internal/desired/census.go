@@ -30,7 +30,7 @@ type AppCensus struct {
 	Pending, Failed int
 	// Held are the changes that the guard holds.
 	Held []HeldChange
-	// Closing is whether some of them do not stand in the statuses yet, or otherwise.
+	// Closing: the statuses of some of them do not show their batch yet.
 	Closing bool
 }
 
@@ -47,9 +47,8 @@ type HeldChange struct {
 	Users int
 }
 
-// Census counts the accounts of an app. It costs no more than a look at each status: nothing is decided. held is what the guard holds as far as it has
-// counted since this process began; it goes before the statuses. A batch is closed at once and written user by user, and a person who approves it must have seen all
-// of it.
+// Census counts the accounts of an app from their statuses; it decides nothing. held are the changes that the guard of this process holds, which take precedence
+// over the statuses: a batch is closed at once and written user by user, and a person who approves it must have seen all of it.
 func (v *View) Census(ctx context.Context, app types.NamespacedName, now time.Time, held map[ledger.ID]HeldChange) (*AppCensus, error) {
 	census := &AppCensus{}
 	err := v.eachUser(ctx, app, func(view *UserView, entry *v1alpha1.Account) error {
@@ -104,7 +103,7 @@ func (v *View) countGroups(ctx context.Context, census *AppCensus, app types.Nam
 // RemoveMembers is the effect of a removal from a pushed group.
 const RemoveMembers = "RemoveMembers"
 
-// revokedLately is whether the user lost access within the guard's window. A time in the future comes from a clock that was ahead and counts for the window at most.
+// revokedLately reports whether the user lost access within the guard's window. A time in the future comes from a clock that was ahead and counts for the window at most.
 func revokedLately(entry *v1alpha1.Account, now time.Time) bool {
 	if entry.RevokedTime == nil {
 		return false
@@ -113,7 +112,7 @@ func revokedLately(entry *v1alpha1.Account, now time.Time) bool {
 	return age < guard.Window && age > -guard.Window
 }
 
-// RevokedLately is whether the status says that the user lost access within the guard's window.
+// RevokedLately reports whether the status says that the user lost access within the guard's window.
 func RevokedLately(entry *v1alpha1.Account, now time.Time) bool { return revokedLately(entry, now) }
 
 // Planned are the object names of the users whose status plans a change of their account that is not held.
@@ -157,8 +156,8 @@ type Revocation struct {
 	Exclusive string
 }
 
-// Revocations decides for every account and pushed group of an app whether users are to lose access. The error is an *InvalidError if the app's configuration does
-// not allow to say.
+// Revocations decides for every account and pushed group of an app whether users are to lose access. The error is an *InvalidError if the app's configuration is
+// invalid.
 func (v *View) Revocations(ctx context.Context, key types.NamespacedName, now time.Time) (*GuardCensus, error) {
 	census := &GuardCensus{Count: guard.Count{Done: map[string]bool{}}, Leavers: map[string]time.Time{}}
 	app, err := v.App(ctx, key)
@@ -194,7 +193,7 @@ func (v *View) Revocations(ctx context.Context, key types.NamespacedName, now ti
 	return census, v.addRemovals(ctx, census, app, book)
 }
 
-// revoked counts a user who lost access lately.
+// revoked counts a user who lost access within the guard's window.
 func (c *GuardCensus) revoked(user *v1alpha1.ScimUser, entry *v1alpha1.Account, now time.Time) {
 	id := ledger.GuardID(entry.RemoteID, user.UID)
 	if entry.State == v1alpha1.AccountActive {
@@ -213,7 +212,7 @@ func (c *GuardCensus) revoked(user *v1alpha1.ScimUser, entry *v1alpha1.Account, 
 	}
 }
 
-// merge adds those that this process and the status of the app know.
+// merge adds the revocations that the ledger and the status of the app record.
 func (c *GuardCensus) merge(book *ledger.Ledger, app *App, now time.Time) {
 	recorded := map[string]ledger.Revoked{}
 	if status := app.Object.Status.Guard; status != nil {
@@ -276,7 +275,7 @@ func (v *View) addRemovals(ctx context.Context, census *GuardCensus, app *App, b
 	})
 }
 
-// mayRevoke is whether something may have to be revoked: what can be said without computing attributes.
+// mayRevoke reports whether a revocation may be necessary, without computing attributes.
 func (a *App) mayRevoke(user *v1alpha1.ScimUser, entry *v1alpha1.Account, given *assignment.Assignment, book *ledger.Ledger) bool {
 	unsettled := book.Unsettled(ledger.ID{Kind: ledger.Account, UID: user.UID})
 	switch {
@@ -304,7 +303,7 @@ func (v *View) eachUser(ctx context.Context, app types.NamespacedName, each func
 		return err
 	}
 	for i := range list.Items {
-		user, stored, err := v.known(ctx, &list.Items[i])
+		user, stored, err := v.latest(ctx, &list.Items[i])
 		if err != nil {
 			return err
 		}
@@ -342,7 +341,7 @@ func (v *View) eachGroup(ctx context.Context, app types.NamespacedName, each fun
 	return nil
 }
 
-// Owner is another user who has an account, nil for none. A user that is being deleted does not count: its successor takes the account over.
+// Owner returns another user who has an account, nil for none. A user that is being deleted does not count: its successor takes the account over.
 func (v *View) Owner(ctx context.Context, app types.NamespacedName, remoteID, except string) (*v1alpha1.ScimUser, error) {
 	var list v1alpha1.ScimUserList
 	fields := client.MatchingFields{IndexUserRemote: RemoteKey(app.Name, remoteID)}
@@ -350,7 +349,7 @@ func (v *View) Owner(ctx context.Context, app types.NamespacedName, remoteID, ex
 		return nil, fmt.Errorf("looking for the owner of an account: %w", err)
 	}
 	for i := range list.Items {
-		user, _, err := v.known(ctx, &list.Items[i])
+		user, _, err := v.latest(ctx, &list.Items[i])
 		if err != nil {
 			return nil, err
 		}

@@ -101,7 +101,7 @@ func TestRevocationTimeOfAClockThatWasAheadCountsForTheWindowAtMost(t *testing.T
 }
 
 // The effect decides what a revocation is: a reactivation that takes a role is one, too.
-func TestRevocationsAreWhatTakesSomethingFromAUser(t *testing.T) {
+func TestRevocationsAreChangesThatReduceAccess(t *testing.T) {
 	cache := pt.NewCache()
 	view := pt.NewView(cache)
 	app := pt.App("crm")

@@ -21,7 +21,7 @@ import (
 
 // GroupView is a group with everything that follows for its presence in apps.
 type GroupView struct {
-	// Group is a copy of the cached object with the overlay laid over it.
+	// Group is a copy of the cached object with the pending writes of this process.
 	Group *v1alpha1.ScimGroup
 	// Cached is the object as the cache has it, shared with everybody: it is only read.
 	Cached   *v1alpha1.ScimGroup
@@ -33,10 +33,9 @@ type GroupView struct {
 
 // PushedGroupView is one group in one app.
 type PushedGroupView struct {
-	// App is nil if the ScimApp is gone or its configuration is invalid. Gone tells which.
+	// App is nil if the ScimApp does not exist or its configuration is invalid.
 	App     *App
 	AppName string
-	Gone    bool
 	Entry   *v1alpha1.PushedGroupStatus
 	Desired plan.DesiredGroup
 	Step    plan.GroupStep
@@ -46,7 +45,7 @@ type PushedGroupView struct {
 	WithoutAccount int
 }
 
-// Group looks at a group. It returns nil if there is none.
+// Group reads a group and decides for all of its apps. It returns nil if there is none.
 func (v *View) Group(ctx context.Context, key types.NamespacedName) (*GroupView, error) {
 	view, err := v.loadGroup(ctx, key)
 	if view == nil || err != nil {
@@ -67,7 +66,7 @@ func (v *View) Group(ctx context.Context, key types.NamespacedName) (*GroupView,
 	return view, nil
 }
 
-// loadGroup reads the group and what this process knows beyond the cache.
+// loadGroup reads the group and the pending writes of this process.
 func (v *View) loadGroup(ctx context.Context, key types.NamespacedName) (*GroupView, error) {
 	if err := v.begin(ctx); err != nil {
 		return nil, err
@@ -179,7 +178,6 @@ func (v *View) pushed(ctx context.Context, group *v1alpha1.ScimGroup, name strin
 	pushed := PushedGroupView{AppName: name, Entry: group.Status.App(name)}
 	switch {
 	case app == nil:
-		pushed.Gone = true
 		pushed.Step = plan.GroupStep{Drop: true, InSync: true}
 		return pushed, nil
 	case app.err != nil:
@@ -216,7 +214,7 @@ func (v *View) remoteMembers(ctx context.Context, group *v1alpha1.ScimGroup, app
 	}
 	for id := range members {
 		name, _, _ := v1alpha1.SplitSCIMID(id)
-		user, err := v.look(ctx, types.NamespacedName{Namespace: group.Namespace, Name: name})
+		user, err := v.readUser(ctx, types.NamespacedName{Namespace: group.Namespace, Name: name})
 		if err != nil {
 			return nil, 0, err
 		}
@@ -234,13 +232,13 @@ func (v *View) remoteMembers(ctx context.Context, group *v1alpha1.ScimGroup, app
 	return slices.Compact(remote), without, nil
 }
 
-// look reads a user, only to be read, as its status is known to this process; nil if there is none.
-func (v *View) look(ctx context.Context, key types.NamespacedName) (*v1alpha1.ScimUser, error) {
+// readUser returns a user, only to be read, with its newest status; nil if there is none.
+func (v *View) readUser(ctx context.Context, key types.NamespacedName) (*v1alpha1.ScimUser, error) {
 	user := &v1alpha1.ScimUser{}
 	if err := v.cache.Get(ctx, key, user, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, client.IgnoreNotFound(err)
 	}
-	known, _, err := v.known(ctx, user)
+	known, _, err := v.latest(ctx, user)
 	return known, err
 }
 

@@ -16,9 +16,8 @@ import (
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
-// ownsName is whether a user has its userName by right, as far as is known here. A person may write any name into a ScimUser, and a change that waited for its app
-// must not bring it there before the user's reconciler has looked. That one has the last word: it brings the user's accounts again when it has found the name
-// to be the user's.
+// ownsName reports whether a user owns its userName, as far as the cache shows. A person may write any name into a ScimUser, and a queued change must not write it to
+// an app before the user's reconciler has checked it. The reconciler decides: it enqueues the user's accounts again once the name is found to be the user's.
 func (v *View) ownsName(ctx context.Context, user *v1alpha1.ScimUser) (bool, error) {
 	if user.Status.ObservedGeneration == user.Generation {
 		return !refused(user), nil
@@ -39,7 +38,7 @@ func (v *View) ownsName(ctx context.Context, user *v1alpha1.ScimUser) (bool, err
 // refused is whether the user's reconciler found that the userName belongs to another user.
 func refused(user *v1alpha1.ScimUser) bool { return RefusedBy(&user.Status) }
 
-// RefusedBy is whether a status says that the userName belongs to another user.
+// RefusedBy reports whether a status says that the userName belongs to another user.
 func RefusedBy(status *v1alpha1.ScimUserStatus) bool {
 	ready := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady)
 	return ready != nil && ready.Status == metav1.ConditionFalse && ready.Reason == v1alpha1.ReasonUserNameConflict

@@ -46,14 +46,14 @@ func (s *selections) of(mappings *assignment.Snapshot, user *v1alpha1.ScimUser) 
 	return have.selected
 }
 
-// forget drops a user that is gone.
+// forget drops a deleted user.
 func (s *selections) forget(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.users, name)
 }
 
-// forgetSelection drops what is remembered of a user that is gone.
+// forgetSelection drops what is remembered of a deleted user.
 func (v *View) forgetSelection(key types.NamespacedName) {
 	v.mu.Lock()
 	have := v.snapshots[key.Namespace].selections

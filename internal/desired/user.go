@@ -39,10 +39,10 @@ type UserView struct {
 
 // AccountView is one account of a user.
 type AccountView struct {
-	// App is nil if the ScimApp does not exist or its configuration is invalid; nothing is done then. Gone tells which.
+	// App is nil if the ScimApp does not exist or its configuration is invalid; nothing is done then. Missing tells which.
 	App     *App
 	AppName string
-	Gone    bool
+	Missing bool
 	// Recorded is the account status with the outcome that is not written yet, nil if there is none. Stored is what etcd has.
 	Recorded, Stored *v1alpha1.Account
 	Desired          plan.Desired
@@ -102,7 +102,7 @@ func (v *View) Account(ctx context.Context, user types.NamespacedName, app strin
 	return view, &view.Accounts[0], nil
 }
 
-// load reads the user and what this process knows beyond the cache.
+// load reads the user and the pending writes of this process.
 func (v *View) load(ctx context.Context, key types.NamespacedName) (*UserView, error) {
 	if err := v.begin(ctx); err != nil {
 		return nil, err
@@ -119,7 +119,7 @@ func (v *View) load(ctx context.Context, key types.NamespacedName) (*UserView, e
 		}
 		if cached.UID == uid {
 			// The outcomes were read before the object: what is written and forgotten in between is in the object, or in the written status.
-			return v.lay(cached, outcomes), nil
+			return v.withPending(cached, outcomes), nil
 		}
 		uid = cached.UID
 		outcomes = v.outcomes(key.Namespace, uid)
@@ -131,7 +131,7 @@ func (v *View) begin(ctx context.Context) error {
 	return v.Book.Begin(func() ([]v1alpha1.ScimUser, error) {
 		var list v1alpha1.ScimUserList
 		if err := v.cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
-			return nil, fmt.Errorf("listing the users whose status is behind: %w", err)
+			return nil, fmt.Errorf("listing the users to compare status and spec: %w", err)
 		}
 		return list.Items, nil
 	})
@@ -147,8 +147,8 @@ func (v *View) outcomes(namespace string, uid types.UID) map[string]ledger.Outco
 	return outcomes
 }
 
-// lay lays what this process knows over a copy of the cached user.
-func (v *View) lay(cached *v1alpha1.ScimUser, outcomes map[string]ledger.Outcome[v1alpha1.Account]) *UserView {
+// withPending applies the pending writes of this process to a copy of the cached user.
+func (v *View) withPending(cached *v1alpha1.ScimUser, outcomes map[string]ledger.Outcome[v1alpha1.Account]) *UserView {
 	user := cached.DeepCopy()
 	view := &UserView{User: user, Cached: cached, Stored: &cached.Status, Outcomes: outcomes}
 	if newest := v.Book.Users.Newer(cached); newest != nil {
@@ -161,8 +161,8 @@ func (v *View) lay(cached *v1alpha1.ScimUser, outcomes map[string]ledger.Outcome
 	return view
 }
 
-// known is a user only to be read, as this process knows its status: the cached one itself where there is nothing to add.
-func (v *View) known(ctx context.Context, cached *v1alpha1.ScimUser) (*v1alpha1.ScimUser, *v1alpha1.ScimUserStatus, error) {
+// latest returns a user, only to be read, with its newest status: the cached object itself if there is no pending write.
+func (v *View) latest(ctx context.Context, cached *v1alpha1.ScimUser) (*v1alpha1.ScimUser, *v1alpha1.ScimUserStatus, error) {
 	outcomes := v.outcomes(cached.Namespace, cached.UID)
 	again := &v1alpha1.ScimUser{}
 	key := client.ObjectKeyFromObject(cached)
@@ -174,7 +174,7 @@ func (v *View) known(ctx context.Context, cached *v1alpha1.ScimUser) (*v1alpha1.
 			return again, &again.Status, nil
 		}
 	}
-	view := v.lay(again, outcomes)
+	view := v.withPending(again, outcomes)
 	return view.User, view.Stored, nil
 }
 
@@ -209,7 +209,7 @@ func (v *View) decide(view *UserView, name string, app *compiledApp, given *assi
 	account := AccountView{AppName: name, Recorded: user.Status.Account(name), Stored: view.Stored.Account(name)}
 	switch {
 	case app == nil:
-		account.Gone = true
+		account.Missing = true
 		account.Step = plan.Step{Drop: true, InSync: true}
 		return account
 	case app.err != nil:
@@ -220,7 +220,7 @@ func (v *View) decide(view *UserView, name string, app *compiledApp, given *assi
 	id := ledger.ID{Kind: ledger.Account, UID: user.UID}
 	book := v.Book.Ledger(client.ObjectKeyFromObject(app.app.Object))
 	v.adopt(book, view, account.Stored)
-	account.Desired = app.app.wanted(user, given)
+	account.Desired = app.app.desiredAccount(user, given)
 	account.ByProvider = !user.IsActive() || !user.DeletionTimestamp.IsZero()
 	var op *plan.Operation
 	if account.Unsettled = book.Unsettled(id); account.Unsettled != nil {
@@ -235,7 +235,7 @@ func (v *View) decide(view *UserView, name string, app *compiledApp, given *assi
 	return account
 }
 
-// Refuse says that the userName belongs to another user.
+// Refuse marks the userName as that of another user, the holder: no account is changed.
 func (u *UserView) Refuse(holder string) {
 	u.Refused, u.Holder = true, holder
 	for i := range u.Accounts {
@@ -243,14 +243,14 @@ func (u *UserView) Refuse(holder string) {
 	}
 }
 
-// refuse does nothing for a user under another one's name, until it has one of its own. Only the end of the app ends its account.
+// refuse drops the step of a user whose userName belongs to another one. Only the deletion of the app still ends its account.
 func (a *AccountView) refuse() {
 	if a.App != nil && a.App.Object.DeletionTimestamp.IsZero() && !a.Step.Drop {
-		a.Step = plan.Step{Reason: v1alpha1.ReasonUserNameConflict, Message: "the userName belongs to another user; nothing is changed in the app"}
+		a.Step = plan.Step{Reason: v1alpha1.ReasonUserNameConflict, Message: "the userName belongs to another user; nothing is changed in the app until this user has a userName of its own"}
 	}
 }
 
-// adopt takes over what an earlier process left of an account that exists.
+// adopt takes over the operation that an earlier process left for an account that exists.
 func (v *View) adopt(book *ledger.Ledger, view *UserView, stored *v1alpha1.Account) {
 	if stored == nil || (stored.State != v1alpha1.AccountActive && stored.State != v1alpha1.AccountInactive) {
 		return

@@ -1,8 +1,8 @@
 // Copyright The scim-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package desired works out, from the cache and what this process knows beyond it, what each account and each pushed group should be
-// and what the next step is. It reads; it neither writes nor calls an app.
+// Package desired computes the desired state and the next step of each account and each pushed group from the cache and the ledger of
+// this process. It reads; it neither writes nor calls an app.
 package desired
 
 import (
@@ -77,9 +77,9 @@ func RegisterIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	)
 }
 
-// View answers what should be.
+// View computes the desired state and the next steps.
 type View struct {
-	// Book is what this process knows beyond the cache.
+	// Book has the ledgers and pending writes of this process.
 	Book *ledger.Book
 
 	cache client.Reader
@@ -169,7 +169,7 @@ func (v *View) compile(object *v1alpha1.ScimApp) *compiledApp {
 	return &compiledApp{app: &app}
 }
 
-// ForgetApp drops what was compiled for a ScimApp that is gone.
+// ForgetApp drops what was compiled for a deleted ScimApp.
 func (v *View) ForgetApp(key types.NamespacedName) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -77,15 +77,15 @@ func TestUserHasTheAppsThatMappingsGiveAndThoseOfTheStatus(t *testing.T) {
 	got := map[string]string{}
 	for i := range user.Accounts {
 		a := &user.Accounts[i]
-		got[a.AppName] = fmt.Sprintf("%s drop=%t gone=%t %s", a.Step.Action, a.Step.Drop, a.Gone, a.Step.Reason)
+		got[a.AppName] = fmt.Sprintf("%s drop=%t missing=%t %s", a.Step.Action, a.Step.Drop, a.Missing, a.Step.Reason)
 	}
 	want := map[string]string{
-		"direct":  "Create drop=false gone=false ",
-		"grouped": "Create drop=false gone=false ",
-		"former":  "Deactivate drop=false gone=false ",
-		"gone":    " drop=true gone=true ",
-		"invalid": " drop=false gone=false AppNotReady",
-		"missing": " drop=true gone=true ",
+		"direct":  "Create drop=false missing=false ",
+		"grouped": "Create drop=false missing=false ",
+		"former":  "Deactivate drop=false missing=false ",
+		"gone":    " drop=true missing=true ",
+		"invalid": " drop=false missing=false AppNotReady",
+		"missing": " drop=true missing=true ",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -142,7 +142,7 @@ func TestAppIsCompiledAnewForAnotherGenerationOrObject(t *testing.T) {
 	}
 }
 
-func TestPendingWritesAreLaidOverTheCache(t *testing.T) {
+func TestPendingWritesTakePrecedenceOverTheCache(t *testing.T) {
 	cache := pt.NewCache()
 	view := pt.NewView(cache)
 	kim := pt.User("kim")
@@ -186,7 +186,7 @@ func stateOf(entry *v1alpha1.Account) v1alpha1.AccountState {
 	return entry.State
 }
 
-func TestWantedAccount(t *testing.T) {
+func TestDesiredAccount(t *testing.T) {
 	roles := func(app *v1alpha1.ScimApp) {
 		app.Spec.Roles = &v1alpha1.AppRoles{Allowed: []string{"Editor", "Viewer"}, Default: []string{"Viewer"}}
 	}

@@ -15,7 +15,7 @@ import (
 // leaversSuffix ends the digests of batches of leavers: a held user whom the provider then makes inactive leaves a batch of another cause, and not this one.
 const leaversSuffix = "-leavers"
 
-// OfLeavers is whether a batch holds users whom the provider made inactive or deleted.
+// OfLeavers reports whether a batch holds users whom the provider made inactive or deleted.
 func OfLeavers(batch string) bool { return strings.HasSuffix(batch, leaversSuffix) }
 
 // Change is one change in a held batch.

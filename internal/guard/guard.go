@@ -1,8 +1,8 @@
 // Copyright The scim-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package guard decides which revocations of an app are made and which are held as a batch until a person approves them. It goes by effect, counts distinct users, and
-// is pure.
+// Package guard decides which revocations of an app are made and which are held as a batch until a person approves them. It decides by effect, counts distinct users,
+// and is pure.
 package guard
 
 import (
@@ -32,7 +32,7 @@ const smallApp = 10
 type Limits struct {
 	// Minimum and Percent: the larger of the two is the threshold. Percent is of the active accounts.
 	Minimum, Percent int
-	// Leavers is how many users an hour whom the provider made inactive or deleted pass beside held batches of other causes.
+	// Leavers is the number of users an hour, made inactive or deleted by the provider, who pass beside held batches of other causes.
 	Leavers int
 }
 
@@ -50,7 +50,7 @@ type Revocation struct {
 	// Batch in which the revocation is held, empty for none. Approved: a person has released that batch.
 	Batch    string
 	Approved bool
-	// Allowed: it has passed an earlier count, and its call may be under way.
+	// Allowed: it has passed an earlier count, and its call may have been sent.
 	Allowed bool
 }
 
@@ -75,10 +75,10 @@ type Verdict struct {
 	Pass, Hold, Held []Revocation
 }
 
-// Decide returns which revocations pass and which are held from now on. All of one gathering are decided together: counting one by one would let the first of
-// a mass pass.
+// Decide returns which revocations pass and which are held from now on. All of one gathering are decided together: counting one by one would release the first
+// of a mass.
 //
-// A closed batch only shrinks: its changes stay held until a person approves them or they are no longer wanted, whatever the limits are now. A held user whom the
+// A closed batch only shrinks: its changes stay held until a person approves them or they are no longer desired, whatever the limits are now. A held user whom the
 // provider then makes inactive changes cause and leaves the batch.
 func Decide(limits Limits, count Count, revocations []Revocation) Verdict {
 	var v Verdict
@@ -137,8 +137,8 @@ func divide(limits Limits, count Count, threshold int, held, free []Revocation) 
 	return pass, hold
 }
 
-// leaversRoom is how many leavers may pass although something is held. Leavers who are a mass by themselves are held like any other. Whatever batches came and went within
-// the window, no more than the threshold and the leavers' number pass altogether.
+// leaversRoom returns how many leavers may pass while a batch is held. Leavers who are a mass by themselves are held like any other. Over all batches of the window, at
+// most the threshold and the leavers' number pass together.
 func leaversRoom(limits Limits, count Count, threshold int, free []Revocation) int {
 	leavers := users(nil, slices.DeleteFunc(slices.Clone(free), func(r Revocation) bool { return !r.ByProvider }))
 	if len(leavers) > threshold || all(count.Active, leavers) {
@@ -147,7 +147,7 @@ func leaversRoom(limits Limits, count Count, threshold int, free []Revocation) i
 	return max(0, min(limits.Leavers-count.LeaversPassed, threshold+limits.Leavers-len(count.Done)-count.Unnamed))
 }
 
-// all is whether every account of a small app is concerned.
+// all reports whether every account of a small app is affected.
 func all(active int, affected map[string]bool) bool {
 	return active > 1 && active <= smallApp && len(affected) >= active
 }
@@ -168,7 +168,7 @@ func users(done map[string]bool, lists ...[]Revocation) map[string]bool {
 	return set
 }
 
-// Threshold is how many users of an app may lose access within the window: the larger of the minimum and the percentage, rounded down.
+// Threshold returns how many users of an app may lose access within the window: the larger of the minimum and the percentage, rounded down.
 //
 // The base of the percentage is the accounts that were active an hour ago: those that are now and those revoked since. Were it only those that are now, every
 // revocation would lower the threshold for the next.
@@ -190,27 +190,27 @@ func LimitsOf(g *v1alpha1.Guard) Limits {
 	return limits
 }
 
-// InForce returns the limits that are in force, and what the status has to say of them: a stricter spec applies at once, a looser one only when the hour in which it
-// was written is over. status is nil for a new app.
+// InForce returns the limits in force and the status that records them: a stricter spec applies at once, a looser one an hour after it was written. status is nil for a
+// new app.
 func InForce(spec *v1alpha1.Guard, status *v1alpha1.GuardStatus, now time.Time) (Limits, v1alpha1.GuardStatus) {
-	wanted := LimitsOf(spec)
+	requested := LimitsOf(spec)
 	after := v1alpha1.GuardStatus{}
 	if status != nil {
 		after = *status.DeepCopy()
 	}
-	before := wanted
+	before := requested
 	if status != nil {
 		before = Limits{Minimum: int(status.Minimum), Percent: int(status.Percent), Leavers: int(status.LeaversPerHour)}
 	}
-	strict := Limits{Minimum: min(wanted.Minimum, before.Minimum), Percent: min(wanted.Percent, before.Percent), Leavers: min(wanted.Leavers, before.Leavers)}
+	strict := Limits{Minimum: min(requested.Minimum, before.Minimum), Percent: min(requested.Percent, before.Percent), Leavers: min(requested.Leavers, before.Leavers)}
 	switch {
-	case strict == wanted:
+	case strict == requested:
 		after.LooserFrom = nil
 	case after.LooserFrom == nil || after.LooserFrom.Sub(now) > Window:
 		from := metav1.NewTime(now.Add(Window).Truncate(time.Second))
 		after.LooserFrom = &from
 	case !now.Before(after.LooserFrom.Time):
-		strict, after.LooserFrom = wanted, nil
+		strict, after.LooserFrom = requested, nil
 	}
 	after.Minimum, after.Percent, after.LeaversPerHour = int32(strict.Minimum), int32(strict.Percent), int32(strict.Leavers)
 	return strict, after

@@ -38,7 +38,7 @@ type model struct {
 	now    time.Time
 	limits guard.Limits
 	active map[string]bool
-	// wanted are the revocations to be made, by subject.
+	// wanted are the desired revocations, by subject.
 	wanted map[string]guard.Revocation
 	// lost is when users lost access without an approval; left, when leavers did.
 	lost, left map[string]time.Time

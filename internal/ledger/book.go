@@ -102,7 +102,7 @@ func (b *Book) Begin(users func() ([]v1alpha1.ScimUser, error)) error {
 	return nil
 }
 
-// Behind is whether the user's spec was newer than its status when this process took over, and nothing was adopted of it yet.
+// Behind reports whether the user's spec was newer than its status when this process took over, and nothing was adopted of it yet.
 func (b *Book) Behind(uid types.UID) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

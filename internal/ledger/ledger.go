@@ -1,8 +1,8 @@
 // Copyright The scim-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ledger holds everything that a process remembers of apps beyond the cache, keyed by the UID of the user or group. Durable facts are in etcd: a ledger makes them
-// faster, and is gone with the term of leadership.
+// Package ledger holds everything that a process remembers of apps beyond the cache, keyed by the UID of the user or group. Durable facts are in etcd; a
+// ledger is lost at the end of the term of leadership.
 //
 // A Ledger belongs to one app and outlives its worker: a new token does not make it forget. A Book has the ledgers of all apps and what is remembered of users and groups as
 // a whole. What is in them, the invariant of each, and what a restart does to it:
@@ -12,19 +12,20 @@
 //	written     A status that this process wrote and the cache does not show yet. Dropped when the cache shows it. Restart: not needed, a new cache is never older.
 //	unsettled   The operation that may have taken effect and is not settled. Every status write of the user holds it. Restart: taken over from status; where the
 //	            spec is newer than the status it is "any change". It is settled by an observation after the settle time, or by the success of the same call.
-//	current     The operation whose call is under way. Restart: as unsettled.
-//	intended    This process wrote the intent to create and has called nobody for it. Restart: the lookup waits for the settle time.
-//	sent        This process has looked an account up, did not find it, and has sent its create: what is found from then on is its own, unless the app refused it.
-//	            Restart: externalId tells.
-//	absent      Since when the app says that it does not have an account or group. Restart: the settle time begins anew.
+//	current     The operation whose call is in flight. Restart: as unsettled.
+//	intended    This process wrote the intent to create and has made no call for it. Restart: the lookup waits for the settle time.
+//	sent        This process has looked an account up, did not find it, and has sent its create: an account that is found from then on was created by
+//	            the operator, unless the app refused the create. Restart: externalId tells.
+//	absent      Since when the app answers that it does not have an account or group. Restart: the settle time begins anew.
 //	attempt     What failed last, so that only the same attempt waits for nextRetryTime. Restart: every entry with a nextRetryTime waits for it.
 //	verdict     What the mass-change guard decided of a revocation. Restart: the batch is in status, the rest is counted again.
 //	removals    The users who would lose membership of a pushed group. Restart: the group is read again.
-//	revoked     Users who lost access within the guard's window. Restart: the users' statuses say it, and ScimApp.status.guard for those whose status does not.
-//	waits       Whose account a user waits for. Restart: reconciled again.
-//	owners      Who has an account that the cache does not show, who is calling it, and when such a call ended. Restart: status says it; calls ended.
-//	paused      Until when the app asked not to be called; the latest moment wins. Restart: ScimApp.status.pausedUntil.
-//	looks       How often a key was looked at without a call, a write or a wait. Restart: begins at 0.
+//	revoked     Users who lost access within the guard's window. Restart: read from the users' statuses and ScimApp.status.guard.
+//	waits       The owner of the account that a user waits for. Restart: reconciled again.
+//	owners      The owner of an account that a stale cache does not show, the call that holds the account, and when such a call ended. Restart: status has the
+//	            owner; calls ended.
+//	paused      The time before which the app asked for no calls; the latest one wins. Restart: ScimApp.status.pausedUntil.
+//	looks       How often a key was reconciled without a call, a write or a wait. Restart: begins at 0.
 package ledger
 
 import (
@@ -176,7 +177,7 @@ func (l *Ledger) AbsentSince(id ID) time.Time {
 	return e.absentSince
 }
 
-// IsAbsent is whether the app has said that it does not have the account or group.
+// IsAbsent reports whether the app has said that it does not have the account or group.
 func (l *Ledger) IsAbsent(id ID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

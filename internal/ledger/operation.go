@@ -149,8 +149,8 @@ func (l *Ledger) Observed(id ID) {
 	}
 }
 
-// Doubt says that an account was found as an earlier call of ours may have left it unseen: it is observed once the settle time is over. remoteID was last called by
-// whom it belonged to before, or this process has just started and an earlier one may have called it.
+// Doubt says that a late effect of an earlier call may still change an account that was found: it is observed once the settle time is over. The call was made for a
+// former owner of remoteID, or by an earlier process.
 func (l *Ledger) Doubt(id ID, remoteID string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -191,7 +191,7 @@ func (l *Ledger) Refused(id ID) {
 	}
 }
 
-// WasSent is whether this process has sent the create.
+// WasSent reports whether this process has sent the create.
 func (l *Ledger) WasSent(id ID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -199,7 +199,7 @@ func (l *Ledger) WasSent(id ID) bool {
 	return e != nil && e.sent
 }
 
-// NeverCalled is whether this process wrote the intent to create, and has called nobody for it.
+// NeverCalled reports whether this process wrote the intent to create, and has made no call for it.
 func (l *Ledger) NeverCalled(id ID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

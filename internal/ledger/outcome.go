@@ -11,10 +11,10 @@ import (
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 )
 
-// Outcome is what came of a look at an account or group: the status entry that is to be written.
+// Outcome is the result of a reconcile of an account or group by a worker: the status that is to be written.
 type Outcome[E any] struct {
 	Entry E
-	// Gone: the app has nothing of the user or group any more; the entry is to be dropped.
+	// Gone: the app does not have the account or group any more; its status is to be dropped.
 	Gone bool
 	// At is when it came. Event names the change that was made, empty for none.
 	At    time.Time
@@ -25,7 +25,7 @@ type Outcome[E any] struct {
 	serial uint64
 }
 
-// EventVanished: what was in the app is not there any more. All other events are what was done, such as Created.
+// EventVanished: the account or group was not found in the app. All other events name the change, such as Created.
 const EventVanished = "Vanished"
 
 // PutAccount keeps the outcome of an account until a status that holds it is written. A newer outcome replaces an older one.
@@ -64,7 +64,7 @@ func (l *Ledger) GroupOutcome(uid types.UID) (Outcome[v1alpha1.PushedGroupStatus
 	return outcome, ok
 }
 
-// HasOutcome is whether there is an outcome that is not written yet.
+// HasOutcome reports whether there is an outcome that is not written yet.
 func (l *Ledger) HasOutcome(id ID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -91,7 +91,7 @@ func (l *Ledger) GroupWritten(uid types.UID, outcome Outcome[v1alpha1.PushedGrou
 	}
 }
 
-// NewerAccount is whether another outcome than this one, or none, waits to be written.
+// NewerAccount reports whether another outcome than this one, or none, waits to be written.
 func (l *Ledger) NewerAccount(uid types.UID, outcome Outcome[v1alpha1.Account], had bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -99,10 +99,10 @@ func (l *Ledger) NewerAccount(uid types.UID, outcome Outcome[v1alpha1.Account], 
 	return has && (!had || now.serial != outcome.serial)
 }
 
-// maxLooks is how often a key is looked at without a call, a write or a wait. More is a bug.
+// maxLooks is how often a key may be reconciled without a call, a write or a wait. More is a bug.
 const maxLooks = 20
 
-// Looked counts a look at a key that led to nothing. It returns whether there were too many: the caller then waits, and says so.
+// Looked counts a reconcile of a key that led to nothing. It returns whether there were too many: the caller then waits, and reports it.
 func (l *Ledger) Looked(id ID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -116,7 +116,7 @@ func (l *Ledger) Looked(id ID) bool {
 	return true
 }
 
-// Progress says that a key has got a call, a write or a wait.
+// Progress resets the count of Looked: a call, a write or a wait followed.
 func (l *Ledger) Progress(id ID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -13,15 +13,15 @@ import (
 // ownerMemory is how long an owner, and the end of a call, are remembered: the cache shows it long before.
 const ownerMemory = time.Minute
 
-// owners knows, of single accounts of the app by remote id, what the cache does not show yet.
+// owners has, for single accounts of the app by remote id, what a stale cache does not show.
 type owners struct {
 	latest map[string]Ownership
-	// held are the accounts that calls are at; left is when such a call ended.
+	// held are the accounts that a call holds; left is when such a call ended.
 	held map[string]bool
 	left map[string]time.Time
 }
 
-// Ownership is whom an account was linked to.
+// Ownership is the user to which an account was linked.
 type Ownership struct {
 	Name string
 	UID  types.UID
@@ -32,8 +32,8 @@ func newOwners() owners {
 	return owners{latest: map[string]Ownership{}, held: map[string]bool{}, left: map[string]time.Time{}}
 }
 
-// Hold keeps all other calls from an account until Release: two users may claim it at once, who had its name and who has it now. since is when what is known of
-// the account was read: one that is held, or was since, has to be read again, and Hold is false.
+// Hold reserves an account for one call until Release: the former and the present owner of its name may claim it at once. since is when the account was read.
+// Hold returns false if another call holds it, or held it after since: the account then has to be read again.
 func (l *Ledger) Hold(remoteID string, since time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -56,7 +56,7 @@ func (l *Ledger) Release(remoteIDs []string) {
 	}
 }
 
-// Own remembers who has an account until the cache shows it; active false: that the user has it no longer.
+// Own records the owner of an account until the cache shows it; active is false if the user no longer has it.
 func (l *Ledger) Own(remoteID, name string, uid types.UID, active bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,7 +69,7 @@ func (l *Ledger) Own(remoteID, name string, uid types.UID, active bool) {
 	}
 }
 
-// LatestOwner is whom an account was linked to lately.
+// LatestOwner returns the user to which an account was last linked.
 func (l *Ledger) LatestOwner(remoteID string) (Ownership, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -69,7 +69,7 @@ func (l *Ledger) Verdicts() map[ID]Verdict {
 	return all
 }
 
-// DropVerdict says that a revocation was made or is no longer wanted. It returns whether it was held.
+// DropVerdict says that a revocation was made or is no longer desired. It returns whether it was held.
 func (l *Ledger) DropVerdict(id ID) (held bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -117,7 +117,7 @@ func (l *Ledger) CloseRemovals(id ID, batch string) {
 	}
 }
 
-// InBatch is whether the removals of a group are among those with which a batch was closed. held is how many these were, as the status says, for a batch of an earlier
+// InBatch reports whether the removals of a group are among those with which a batch was closed. held is how many these were, as the status says, for a batch of an earlier
 // process.
 func (l *Ledger) InBatch(id ID, batch string, held int) bool {
 	l.mu.Lock()
@@ -145,7 +145,7 @@ type closedRemovals struct {
 	members []string
 }
 
-// HasRemovals is whether it is known which members the group is to lose.
+// HasRemovals reports whether it is known which members the group is to lose.
 func (l *Ledger) HasRemovals(id ID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -171,7 +171,7 @@ type Revoked struct {
 	At time.Time
 	// Leaver: the provider made the user inactive or deleted it.
 	Leaver bool
-	// Record: the user's status will not tell of it, so that ScimApp.status.guard has to. Recorded: it does.
+	// Record: the user's status will not show the revocation, so ScimApp.status.guard has to. Recorded: it does.
 	Record, Recorded bool
 	// Approved: a person released it, and it does not count. Ended: the account was deactivated or deleted; where that was approved, the removal of the account from
 	// groups, which follows from it, does not count either.
@@ -192,7 +192,7 @@ type Waiting struct {
 // recordAge is how much older than a revocation the record of an earlier one of the same user may be: the record ends that much too early.
 const recordAge = 5 * time.Minute
 
-// recordedFor is whether the record tells of a revocation at that time.
+// recordedFor reports whether the record tells of a revocation at that time.
 func (r Revoked) recordedFor(at time.Time) bool {
 	return r.Recorded && at.Sub(r.recordedAt) < recordAge
 }
@@ -211,7 +211,7 @@ func (l *Ledger) AddRevoked(user string, r Revoked) {
 }
 
 // AskRecord asks for a revocation, which may be one of an earlier process, to be recorded in ScimApp.status.guard, and returns whether it is. One that was approved
-// needs no record. who is told when it is recorded.
+// needs no record. who is notified when it is recorded.
 func (l *Ledger) AskRecord(user string, r Revoked, who Waiting) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -232,7 +232,7 @@ func (l *Ledger) AskRecord(user string, r Revoked, who Waiting) bool {
 	return done
 }
 
-// EndWasApproved is whether the user's account was deactivated or deleted by an approval within the window. An approved loss of a role, or of a group, says nothing about
+// EndWasApproved reports whether the user's account was deactivated or deleted by an approval within the window. An approved loss of a role, or of a group, says nothing about
 // other groups.
 func (l *Ledger) EndWasApproved(user string) bool {
 	l.mu.Lock()
@@ -251,7 +251,7 @@ func (l *Ledger) RevokedUsers() map[string]Revoked {
 	return counted
 }
 
-// MarkRecorded says that ScimApp.status.guard tells of the users. It returns what waited for that.
+// MarkRecorded says that ScimApp.status.guard records the users. It returns the objects that waited for that.
 func (l *Ledger) MarkRecorded(users []string) []Waiting {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -336,7 +336,7 @@ func ParseRecords(records []v1alpha1.RevokedUsers, now time.Time) (users map[str
 	return users, more
 }
 
-// inWindow is whether a revocation counts. A time in the future comes from a clock that was ahead, and counts for the window at most.
+// inWindow reports whether a revocation counts. A time in the future comes from a clock that was ahead, and counts for the window at most.
 func inWindow(at, now time.Time) bool {
 	age := now.Sub(at)
 	return age < guard.Window+time.Minute && age > -guard.Window

@@ -74,7 +74,7 @@ func parts(ctx context.Context, reader client.Reader, group *v1alpha1.ScimGroup,
 	return members, nil
 }
 
-// Names is whether the group of a slice, as the reader has it, names the slice.
+// Names reports whether the group of a slice, as the reader has it, names the slice.
 func Names(ctx context.Context, reader client.Reader, slice *v1alpha1.ScimGroupSlice) (bool, error) {
 	group := &v1alpha1.ScimGroup{}
 	key := types.NamespacedName{Namespace: slice.Namespace, Name: slice.Spec.Group}

@@ -58,12 +58,12 @@ func (d decision) identifierChange(set []string) bool {
 	return scim.Fold(d.matchValue()) != scim.Fold(d.have.RemoteID)
 }
 
-// takesRole is whether an update takes away a role that the account may have.
+// takesRole reports whether an update revokes a role that the account may have.
 func (d decision) takesRole(set, clear []string) bool {
 	return d.losesRole() && (slices.Contains(set, d.RoleAttribute) || slices.Contains(clear, d.RoleAttribute))
 }
 
-// losesRole is whether the account may have a role that is not desired.
+// losesRole reports whether the account may have a role that is not desired.
 func (d decision) losesRole() bool {
 	if d.RoleAttribute == "" || d.problem(d.RoleAttribute) {
 		return false

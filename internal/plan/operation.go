@@ -53,17 +53,17 @@ func StorableMatchValue(value string) string {
 // unknownHash stands in Applied for an attribute whose value in the app is not known: it differs from every value.
 const unknownHash = "?"
 
-// may is whether a call of that type may have taken effect.
+// may reports whether a call of that type may have taken effect.
 func (o *Operation) may(action v1alpha1.AccountAction) bool {
 	return len(o.Types) == 0 || slices.Contains(o.Types, action)
 }
 
-// only is whether no call of another type may have taken effect.
+// only reports whether no call of another type may have taken effect.
 func (o *Operation) only(action v1alpha1.AccountAction) bool {
 	return len(o.Types) == 1 && o.Types[0] == action
 }
 
-// Repeats is whether a deprovisioning step does what the operation may already have done, so that its success settles both.
+// Repeats reports whether a deprovisioning step does what the operation may already have done, so that its success settles both.
 func (o *Operation) Repeats(step Step) bool {
 	return (step.Action == v1alpha1.ActionDeactivate || step.Action == v1alpha1.ActionDelete) && o.only(step.Action)
 }
@@ -180,7 +180,7 @@ func ParseOperation(stored *v1alpha1.AccountOperation) *Operation {
 	return &Operation{Types: stored.Types, Attributes: fullNames(stored.Attributes), All: stored.MoreAttributes > 0, Roles: stored.Roles}
 }
 
-// Announced is whether the step may be taken: after a crash, the next process sees that it may have been. stored is the account status as etcd has it. behind: the
+// Announced reports whether the step may be taken: after a crash, the next process sees that it may have been. stored is the account status as etcd has it. behind: the
 // user's spec has changed since the status was written, which announces every change of an account that exists.
 func Announced(step Step, w Desired, p Policy, stored *v1alpha1.Account, behind bool) bool {
 	switch step.Action {
@@ -197,7 +197,7 @@ func Announced(step Step, w Desired, p Policy, stored *v1alpha1.Account, behind 
 		return stored != nil && stored.State == v1alpha1.AccountCreating
 	}
 	op, call := ParseOperation(stored.Operation), OperationOf(step, w, p)
-	// A role that the status does not tell of would be given, and taken again without the guard.
+	// A role that the status does not show would be given, and revoked again without the guard.
 	roles := slices.Contains(op.Roles, moreRoles) || len(without(call.Roles, op.Roles)) == 0
 	return op.may(step.Action) && roles && (op.All || len(without(call.Attributes, op.Attributes)) == 0)
 }

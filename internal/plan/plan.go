@@ -57,7 +57,7 @@ type Step struct {
 	// revoked: Deactivate, Delete, or Update for a role.
 	Revocation bool
 	Effect     v1alpha1.AccountAction
-	// Drop: the account status is to be forgotten, nothing was ever made. InSync is true as well.
+	// Drop: the account status is to be dropped, no account was ever created. InSync is true as well.
 	Drop bool
 	// InSync: the account equals its desired state.
 	InSync bool
@@ -94,12 +94,12 @@ type decision struct {
 	op   *Operation
 }
 
-// exists is whether the app has confirmed that it has the account.
+// exists reports whether the app has confirmed that it has the account.
 func (d decision) exists() bool {
 	return d.have.State == v1alpha1.AccountActive || d.have.State == v1alpha1.AccountInactive
 }
 
-// mayBeActive is whether the account is active in one of its possible states.
+// mayBeActive reports whether the account is active in one of its possible states.
 func (d decision) mayBeActive() bool {
 	if d.have.State == v1alpha1.AccountActive {
 		return true
@@ -148,7 +148,7 @@ func (d decision) unassigned() Step {
 	case v1alpha1.AccountActive, v1alpha1.AccountInactive:
 		switch {
 		case !d.mayBeActive() && d.op != nil:
-			// Nobody has access; what the operation has done is still to be seen.
+			// Nobody has access; an observation has to show what the operation did.
 			return Step{Action: v1alpha1.ActionObserve}
 		case !d.mayBeActive():
 			return Step{InSync: true}
@@ -179,7 +179,7 @@ func (d decision) deprovision() Step {
 	case d.Deleted:
 		return Step{Action: v1alpha1.ActionRelease}
 	case d.op != nil && (d.have.State == v1alpha1.AccountInactive || !d.op.only(v1alpha1.ActionUpdate)):
-		// Nothing may be written, but which of the possible states holds can be said.
+		// Nothing may be written, but an observation can tell which of the possible states holds.
 		return Step{Action: v1alpha1.ActionObserve}
 	default:
 		return why

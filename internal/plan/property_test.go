@@ -117,7 +117,7 @@ func revocationBroken(w plan.Desired, have *v1alpha1.Account, op *plan.Operation
 	return ""
 }
 
-// mayHaveMoreRoles is whether the account is usable and has more roles than desired in one of its possible states.
+// mayHaveMoreRoles reports whether the account is usable and has more roles than desired in one of its possible states.
 func mayHaveMoreRoles(w plan.Desired, have *v1alpha1.Account, op *plan.Operation, p plan.Policy) bool {
 	if p.RoleAttribute == "" || have == nil {
 		return false

@@ -21,10 +21,10 @@ const (
 	messageAbsence = "the app answered that it does not have it, which is not proven yet; retrying. If it was deleted in the app, nothing is to be done"
 )
 
-// absent is whether it is shown that the app does not have an account or group: it says so, still does after the settle time, a lookup finds nothing, and it says so in
-// the error form of its protocol, or answers for another account of ours. A 404 alone may come from a proxy, or from an app that is away as a whole.
+// absent reports whether it is shown that the app does not have an account or group: it says so, still does after the settle time, a lookup finds nothing, and it says so in
+// the error form of its protocol, or answers for another account of ours. A 404 alone may come from a proxy, or from an app that is down.
 //
-// wait is when to look again while it is not shown. An error is about the app as a whole, or the lookup's.
+// wait is the time until the next attempt while it is not shown. An error is about the app as a whole, or the lookup's.
 func (w *Worker) absent(ctx context.Context, line *line, failure *connector.Error, except string, find func(context.Context) (bool, error)) (absent bool, wait time.Duration, err error) {
 	if !w.testedLately() {
 		if err := w.test(ctx); err != nil {
@@ -56,7 +56,7 @@ func (w *Worker) absent(ctx context.Context, line *line, failure *connector.Erro
 	return err == nil, 0, err
 }
 
-// missing deals with the answer that the app does not have the account.
+// missing handles the answer that the app does not have the account.
 func (c *accountCall) missing(ctx context.Context, failure *connector.Error) error {
 	c.worker.ledger.Failed(c.id)
 	absent, wait, err := c.worker.absent(ctx, c.line, failure, c.Recorded.RemoteID, func(ctx context.Context) (bool, error) {

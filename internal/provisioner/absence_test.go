@@ -141,7 +141,7 @@ func TestDeactivationAnsweredWithNotFoundWhileTheAccountExists(t *testing.T) {
 	}
 }
 
-func TestLeaverWhoseAccountIsShownToBeAbsentIsGone(t *testing.T) {
+func TestAccountStatusOfALeaverIsDroppedOnceTheAccountIsShownToBeAbsent(t *testing.T) {
 	w := newWorld(t, nil)
 	user := w.member("kim")
 	w.member("lee")

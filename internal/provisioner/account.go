@@ -30,7 +30,7 @@ const (
 	personRetry = time.Hour
 )
 
-// accountCall is one look at an account and the step that follows.
+// accountCall is one reconcile of an account and the step that follows.
 type accountCall struct {
 	*line
 	worker *Worker
@@ -38,12 +38,12 @@ type accountCall struct {
 	user   types.NamespacedName
 	view   *desired.UserView
 	desired.AccountView
-	// held are the accounts in the app that this call is at.
+	// held are the accounts in the app that this call holds.
 	held []string
 }
 
-// syncAccount decides afresh what the account needs, right before the call, and does it. Its error is about the app as a whole; what
-// concerns this account alone becomes its outcome.
+// syncAccount decides the next step of an account right before the call, and takes it. Its error is about the app as a whole; a failure of
+// this account alone becomes its outcome.
 func (w *Worker) syncAccount(ctx context.Context, key Key, line *line) error {
 	user := types.NamespacedName{Namespace: w.config.Key.Namespace, Name: key.Name}
 	read := w.clock.Now()
@@ -76,20 +76,20 @@ func (w *Worker) syncAccount(ctx context.Context, key Key, line *line) error {
 	return call.make(ctx)
 }
 
-// due is whether the step may be taken now. If not, the key comes back: from the user's reconciler when a status is written or the time of the next attempt has
-// come, from the guard when it has counted.
+// due reports whether the step may be taken now. If not, the key is enqueued again: by the user's reconciler when a status is written or the next attempt is
+// due, by the guard when it has counted.
 func (c *accountCall) due(ctx context.Context) (bool, error) {
 	if c.App.Object.Spec.Suspend {
 		return false, c.worker.idle(ctx, c.line)
 	}
 	if _, unwritten := c.view.Outcomes[c.AppName]; unwritten {
-		// What came of the last look is written first, above all what identifies the account: a crash would lose it.
+		// The last outcome is written first, above all the id of the account: a crash would lose it.
 		return false, c.worker.idle(ctx, c.line)
 	}
 	if !c.Announced {
 		return false, c.announce(ctx)
 	}
-	// Whom an account in conflict waits for was known to the earlier process alone, and is found out once more.
+	// Only the earlier process knew the owner that an account in conflict waits for; it is looked up once more.
 	changed := c.Stored.Planned != c.Step.Action || c.Recorded.Reason == v1alpha1.ReasonAccountConflict
 	if c.worker.ledger.Wait(c.id, c.attempt(), changed, c.Recorded.NextRetryTime) > 0 {
 		return false, c.worker.idle(ctx, c.line)
@@ -106,7 +106,7 @@ func (c *accountCall) due(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// announce has the user's reconciler write what is about to be done; the key then comes back. While the app does not answer, nothing is announced.
+// announce makes the user's reconciler write the operation; the key is then enqueued again. While the app does not answer, nothing is announced.
 func (c *accountCall) announce(ctx context.Context) error {
 	if c.Step.Revocation && !c.worker.gate.pass(c.id, string(c.Step.Effect)) {
 		return c.worker.idle(ctx, c.line)
@@ -210,7 +210,7 @@ func (c *accountCall) perform(ctx context.Context) error {
 	}
 }
 
-// hold keeps all other calls from an account until the look ends.
+// hold reserves an account until this call ends.
 func (c *accountCall) hold(remoteID string, since time.Time) error {
 	if !c.worker.ledger.Hold(remoteID, since) {
 		return &retryLater{after: holdWait}
@@ -263,14 +263,14 @@ func (c *accountCall) release() {
 	c.settled(*entry, false, "Released")
 }
 
-// clear removes what a status says of a step that was to come.
+// clear removes the planned step from a status.
 func (c *accountCall) clear(entry *v1alpha1.Account) {
 	entry.Planned, entry.PlannedAttributes, entry.HeldBatch = "", nil, ""
 	entry.Reason, entry.Message, entry.Attempts, entry.NextRetryTime = "", "", 0, nil
 	entry.MatchValue = ""
 }
 
-// gone: the app has nothing of this user any more.
+// gone records that the app does not have the account any more.
 func (c *accountCall) gone(event string) {
 	c.own(c.Recorded.RemoteID, false)
 	c.worker.ledger.Observed(c.id)
@@ -295,7 +295,7 @@ func (c *accountCall) revoked() (counts bool) {
 
 func (c *accountCall) guardID() string { return ledger.GuardID(c.Recorded.RemoteID, c.view.User.UID) }
 
-// succeed hands in a success. written is what the app has now of what the operator writes, roles those that it has.
+// succeed records a success. written is what the app now has of the mapped attributes, roles are those of the account.
 func (c *accountCall) succeed(state v1alpha1.AccountState, remoteID, event string, roles []string, written plan.Applied) {
 	now := metav1.NewTime(c.worker.clock.Now())
 	entry := v1alpha1.Account{
@@ -318,19 +318,19 @@ func (c *accountCall) succeed(state v1alpha1.AccountState, remoteID, event strin
 	c.settled(entry, false, event)
 }
 
-// own remembers who has an account until the cache shows it.
+// own records the owner of an account until the cache shows it.
 func (c *accountCall) own(remoteID string, active bool) {
 	c.worker.ledger.Own(remoteID, c.view.User.Name, c.view.User.UID, active)
 }
 
-// notApplied hands in that the app has confirmed the call, but shows the account as it was: the change is unknown until an observation, and is retried.
+// notApplied records that the app confirmed the call but shows the account as it was: the outcome is unknown until an observation, and the call is retried.
 func (c *accountCall) notApplied(what string) {
 	c.worker.ledger.Unknown(c.id)
 	c.alone = true
 	c.fail(v1alpha1.ReasonNotApplied, "the app answered with success, but still shows "+what+"; retrying. If this stays, ask the vendor why the app does not apply the change", true)
 }
 
-// fail hands in a failure of this account alone, with the time of the next attempt. The operation stays announced.
+// fail records a failure of this account alone, with the time of the next attempt. The operation stays announced.
 func (c *accountCall) fail(reason, message string, retriable bool) {
 	wait := personRetry
 	if retriable {
@@ -360,7 +360,7 @@ func (c *accountCall) failFor(reason, message string, wait time.Duration) {
 	c.put(*entry, false, "")
 }
 
-// settled hands in the end of a step: nothing of it is to be remembered but the entry, and an operation that is not settled.
+// settled records the end of a step. The ledger then keeps only its outcome, and an operation that is not settled.
 func (c *accountCall) settled(entry v1alpha1.Account, gone bool, event string) {
 	c.worker.gate.made(c.id)
 	c.worker.ledger.Settled(c.id)

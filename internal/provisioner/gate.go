@@ -16,17 +16,17 @@ import (
 )
 
 const (
-	// gatherTime is how long the guard waits after a revocation is asked for before it counts: what one cause brings comes together.
+	// gatherTime is how long the guard waits after a revocation is asked for before it counts: the revocations of one cause are counted together.
 	gatherTime = 300 * time.Millisecond
-	// heldGatherTime is the same while a batch is held already, so that what trickles in makes one further batch and not many.
+	// heldGatherTime is the same while a batch is held already, so that later revocations form one further batch and not many.
 	heldGatherTime = 5 * time.Second
-	// maxBatches that are held apart (ScimApp.status.batches has room for one more). What comes on top is held in overflowBatch, which cannot
+	// maxBatches that are held apart (ScimApp.status.batches has room for one more). Further revocations are held in overflowBatch, which cannot
 	// be approved; it becomes a batch of its own when one of the others is settled.
 	maxBatches    = 15
 	overflowBatch = "overflow"
 )
 
-// gate is the mass-change guard of one app at work. A revocation passes only after all that are to be made were counted together. Its verdicts are in the ledger.
+// gate runs the mass-change guard of one app. A revocation passes only after all that are to be made were counted together. Its verdicts are in the ledger.
 type gate struct {
 	worker *Worker
 	wake   chan struct{}
@@ -36,7 +36,7 @@ type gate struct {
 	due time.Time
 }
 
-// newGate makes a gate that counts once by itself: what an earlier process held is known from then on.
+// newGate makes a gate that counts once at the start: this restores the held batches of an earlier process.
 func newGate(worker *Worker) *gate {
 	g := &gate{worker: worker, wake: make(chan struct{}, 1)}
 	g.submit()
@@ -60,7 +60,7 @@ func (g *gate) submit() {
 	}
 }
 
-// pass is whether a revocation may be made. One that was not counted yet is counted.
+// pass reports whether a revocation may be made. One that was not counted yet is counted.
 func (g *gate) pass(id ledger.ID, effect string) bool {
 	verdict := g.worker.ledger.Verdict(id, effect)
 	if verdict == (ledger.Verdict{}) {
@@ -69,18 +69,18 @@ func (g *gate) pass(id ledger.ID, effect string) bool {
 	return verdict.Allowed
 }
 
-// recount counts a revocation anew, because what it is about has changed.
+// recount counts a revocation again, because it has changed.
 func (g *gate) recount(id ledger.ID) {
 	g.worker.ledger.DropVerdict(id)
 	g.submit()
 }
 
-// approved is whether a person has released the revocation.
+// approved reports whether a person has released the revocation.
 func (g *gate) approved(id ledger.ID) bool {
 	return g.worker.ledger.Verdicts()[id].Approved
 }
 
-// made says that a revocation was made or is no longer wanted. What found no room in a batch may have it now.
+// made says that a revocation was made or is no longer desired. One that found no room in a batch may have it now.
 func (g *gate) made(id ledger.ID) {
 	if g.worker.ledger.DropVerdict(id) && slices.Contains(g.batches(), overflowBatch) {
 		g.submit()
@@ -244,8 +244,8 @@ func (g *gate) apply(verdict guard.Verdict, revocations []desired.Revocation, kn
 	}
 }
 
-// release sets the work to make a revocation into the queue. Members of groups are recorded as revoked first: no status tells of them, should this process die
-// of the call.
+// release enqueues the key that makes a revocation. Members of groups are recorded as revoked first: no status shows them if the process crashes during the
+// call.
 func (g *gate) release(r *desired.Revocation) {
 	w := g.worker
 	if r.ID.Kind == ledger.Group && !w.askRecord(r.Users, r.Approved, ledger.Waiting{Kind: r.ID.Kind, Name: r.Name}) {

@@ -84,7 +84,7 @@ func (w *world) batches(want int) []string {
 	return digests
 }
 
-func TestGateLetsAFewThroughAndHoldsAMass(t *testing.T) {
+func TestGateReleasesAFewAndHoldsAMass(t *testing.T) {
 	for leavers, want := range map[int]int{1: 1, 10: 10, 11: 0, 40: 0} {
 		w := newWorld(t, nil)
 		users := w.staff(40)
@@ -179,7 +179,7 @@ func TestGateCountsWhatWasDoneInTheLastHour(t *testing.T) {
 	}
 }
 
-func TestGateCountsUsersWhoAreGoneSince(t *testing.T) {
+func TestGateCountsUsersWhoWereDeletedSince(t *testing.T) {
 	w := newWorld(t, func(app *v1alpha1.ScimApp) { app.Spec.Deprovisioning = v1alpha1.DeprovisionDelete })
 	users := w.staff(40)
 	for i, user := range users {
@@ -342,7 +342,7 @@ func TestHeldBatchSurvivesARestartByTheEntries(t *testing.T) {
 	}
 }
 
-func TestChangesThatAreNoLongerWantedLeaveTheirBatch(t *testing.T) {
+func TestChangesThatAreNoLongerDesiredLeaveTheirBatch(t *testing.T) {
 	w := newWorld(t, nil)
 	users := w.staff(40)
 	w.assign(users[20:]...)
@@ -381,7 +381,7 @@ func TestWhatFindsNoRoomWaitsWithoutABatch(t *testing.T) {
 	}
 }
 
-func TestGateLetsNothingThroughWhenItCannotCount(t *testing.T) {
+func TestGateReleasesNothingWhenItCannotCount(t *testing.T) {
 	w := newWorld(t, nil)
 	users := w.staff(40)
 	w.assign(users[1:]...)

@@ -24,7 +24,7 @@ import (
 // predefinedRetry is how often an app is asked for a group that has to be made there first (S51).
 const predefinedRetry = 5 * time.Minute
 
-// groupCall is one look at a pushed group and the step that follows.
+// groupCall is one reconcile of a pushed group and the step that follows.
 type groupCall struct {
 	*line
 	worker *Worker
@@ -34,7 +34,7 @@ type groupCall struct {
 	desired.PushedGroupView
 }
 
-// syncGroup is to a pushed group what syncAccount is to an account.
+// syncGroup does for a pushed group what syncAccount does for an account.
 func (w *Worker) syncGroup(ctx context.Context, key Key, line *line) error {
 	group := types.NamespacedName{Namespace: w.config.Key.Namespace, Name: key.Name}
 	view, pushed, err := w.view.Pushed(ctx, group, w.config.Key.Name)
@@ -77,21 +77,21 @@ func (w *Worker) syncGroup(ctx context.Context, key Key, line *line) error {
 	return nil
 }
 
-// due is whether the group may be worked on now. If not, the group's reconciler brings the key back when the time of the next attempt has come.
+// due reports whether the group may be worked on now. If not, the group's reconciler enqueues the key when the next attempt is due.
 func (c *groupCall) due() bool {
 	if _, unwritten := c.view.Outcomes[c.AppName]; unwritten || c.Entry == nil {
-		// What came of the last look is written first, above all the name to look the group up by.
+		// The last outcome is written first, above all the name for the lookup.
 		return false
 	}
 	if c.Entry.HeldBatch != "" && !c.worker.ledger.HasRemovals(c.id) {
-		// An earlier process held them: what they are is read again.
+		// An earlier process held the removals: the members are read again.
 		return true
 	}
 	changed := c.view.Group.Generation != c.view.Group.Status.ObservedGeneration
 	return c.worker.ledger.Wait(c.id, c.attempt(), changed, c.Entry.NextRetryTime) <= 0
 }
 
-// announced is whether the status says that the app may have the change, so that the next process looks.
+// announced reports whether the status says that the app may have the change, so that the next process checks.
 func (c *groupCall) announced() bool {
 	switch c.Step.Action {
 	case v1alpha1.ActionCreate:
@@ -161,7 +161,7 @@ func (c *groupCall) create(ctx context.Context) error {
 	}
 }
 
-// mine is whether the operator created a group: it carries the group's id, or this process looked it up, did not find it, and sent its create.
+// mine reports whether the operator created a group: it carries the group's id, or this process looked it up, did not find it, and sent its create.
 func (c *groupCall) mine(found *connector.Group) bool {
 	return found.ExternalID == c.view.Group.SCIMID() || (found.ExternalID == "" && c.worker.ledger.WasSent(c.id))
 }
@@ -223,7 +223,7 @@ func (c *groupCall) update(ctx context.Context, id string, created bool, event s
 	return nil
 }
 
-// confirmed is whether the app shows that members were removed. An answer that does not show the members is followed by one read.
+// confirmed reports whether the app shows that members were removed. An answer that does not show the members is followed by one read.
 func (c *groupCall) confirmed(ctx context.Context, id string, after connector.Group, removed []connector.Member) (bool, error) {
 	if len(removed) == 0 {
 		return true, nil
@@ -299,7 +299,7 @@ func (c *groupCall) delete(ctx context.Context, id string, losers []string) erro
 	return nil
 }
 
-// missing deals with the answer that the app does not have the group.
+// missing handles the answer that the app does not have the group.
 func (c *groupCall) missing(ctx context.Context, id string, failure *connector.Error) error {
 	absent, wait, err := c.worker.absent(ctx, c.line, failure, "", func(ctx context.Context) (bool, error) {
 		found, err := c.findBy(ctx, c.Desired.DisplayName)
@@ -323,7 +323,7 @@ func (c *groupCall) missing(ctx context.Context, id string, failure *connector.E
 	return nil
 }
 
-// renamed is whether the group has another name than the one with which its create was decided.
+// renamed reports whether the group has another name than the one with which its create was decided.
 func (c *groupCall) renamed() bool {
 	return c.Entry.MatchValue != "" && scim.Fold(c.Entry.MatchValue) != scim.Fold(c.Desired.DisplayName)
 }
@@ -359,7 +359,7 @@ func (c *groupCall) findBy(ctx context.Context, displayName string) (*connector.
 	return found, nil
 }
 
-// succeed hands in that the app has the group as desired. While a late effect of an earlier change is possible, it is read once more after the settle time.
+// succeed records that the app has the group as desired. While a late effect of an earlier change is possible, it is read once more after the settle time.
 func (c *groupCall) succeed(remoteID string, created bool, event string) {
 	now := c.worker.clock.Now()
 	entry := c.entry(remoteID, created)
@@ -378,7 +378,7 @@ func (c *groupCall) succeed(remoteID string, created bool, event string) {
 	c.put(entry, false, event)
 }
 
-// hold hands in that everything but held removals was written.
+// hold records that everything but held removals was written.
 func (c *groupCall) hold(remoteID string, created bool, held int) {
 	entry := c.entry(remoteID, created)
 	// Those that are held are members still.
@@ -419,7 +419,7 @@ func (c *groupCall) fail(reason, message string, wait time.Duration) {
 	c.put(*entry, false, "")
 }
 
-// settled hands in the end of a step: nothing of it is to be remembered but the entry.
+// settled records the end of a step. The ledger then keeps only its outcome.
 func (c *groupCall) settled(entry v1alpha1.PushedGroupStatus, gone bool, event string) {
 	c.worker.ledger.SetRemovals(c.id, nil)
 	c.worker.gate.made(c.id)

@@ -90,7 +90,7 @@ func (w *world) remoteMembers() []string {
 	return members
 }
 
-func TestForbiddenGroupIsTheGroupsTrouble(t *testing.T) {
+func TestForbiddenGroupFailsAlone(t *testing.T) {
 	w := newWorld(t, pushing)
 	group := pt.Group("Sales")
 	group.Status.Apps = []v1alpha1.PushedGroupStatus{{App: "crm", State: v1alpha1.GroupCreating}}

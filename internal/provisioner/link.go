@@ -14,7 +14,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
-// holdWait is the wait for an account that another call is at.
+// holdWait is the wait for an account that another call holds.
 const holdWait = 200 * time.Millisecond
 
 // create looks the account up, links it if it is there and creates it otherwise. At most two calls.
@@ -59,7 +59,7 @@ func (c *accountCall) refusal(found *connector.User) (reason, message string) {
 	}
 }
 
-// mine is whether the operator created an account for this user: it carries the user's id, or this process looked the account up, did not find it, and sent its create.
+// mine reports whether the operator created an account for this user: it carries the user's id, or this process looked the account up, did not find it, and sent its create.
 func (c *accountCall) mine(found *connector.User) bool {
 	if mapped, ok := c.Desired.Values["externalId"]; ok {
 		return c.worker.ledger.WasSent(c.id) && (found.ExternalID == "" || found.ExternalID == mapped)
@@ -87,7 +87,7 @@ func (c *accountCall) createNew(ctx context.Context) error {
 	c.worker.ledger.Sent(c.id)
 	created, err := c.connector().CreateUser(ctx, values)
 	if connector.Is(err, connector.Conflict) {
-		// Somebody was faster, or a lookup is behind: what is in the way is linked at the next attempt, and is not ours.
+		// Another client was faster, or the lookup is stale: the existing account is linked at the next attempt, and is not ours.
 		c.worker.ledger.Refused(c.id)
 		c.fail(v1alpha1.ReasonAccountConflict, "the app says that the account exists, but a lookup did not show it; it will be looked up again. If this stays, the app may "+
 			"compare letter case: look there for the same name in another spelling", true)
@@ -126,7 +126,7 @@ func (c *accountCall) created(ctx context.Context, created connector.User) error
 }
 
 // link takes over an account that exists, as the app shows it. What differs is written once the link is in etcd: a crash in between would leave changes to an account that
-// nobody knows to be linked, or under a name by which nobody finds it.
+// is not recorded as linked, or that a lookup does not find.
 func (c *accountCall) link(found *connector.User) {
 	state, roles, applied := plan.Linked(c.Desired, c.App.Observed(*found))
 	c.worker.ledger.KnownAgain(c.id)
@@ -172,7 +172,7 @@ func (c *accountCall) find(ctx context.Context) (*connector.User, error) {
 		if err != nil {
 			return nil, err
 		}
-		// Whoever has the old name now may have an account of that name too: the app's copy of our id tells them apart, or that it is owned.
+		// The present owner of the old name may have an account of that name too: our id in the app, or a recorded owner, tells them apart.
 		if found != nil && (found.ExternalID == "" || found.ExternalID == c.view.User.SCIMID()) {
 			if owner, err := c.otherOwner(ctx, found.ID); err != nil || owner == nil {
 				return found, err
@@ -219,14 +219,14 @@ func (c *accountCall) otherOwner(ctx context.Context, remoteID string) (*v1alpha
 	return c.worker.view.Owner(ctx, c.worker.config.Key, remoteID, c.key.Name)
 }
 
-// contested: the account that was found belongs to another user. It is not polled: a change of the owner's account wakes this user.
+// contested records that the account belongs to another user. It is not polled: a change of the owner's account wakes this user.
 func (c *accountCall) contested(owner *v1alpha1.ScimUser) {
 	c.fail(v1alpha1.ReasonAccountConflict, "the account in the app belongs to ScimUser "+owner.Name+
 		", and one account has one owner; it is tried again when that user's account changes. Change the match attribute of one of them if it should not wait", false)
 	c.worker.ledger.WaitFor(c.id, c.user.Name, owner.UID)
 }
 
-// vanished: the app does not have the account any more, so it is looked up again and created if it does not exist.
+// vanished records that the app does not have the account any more: it is looked up again, and created if it does not exist.
 func (c *accountCall) vanished() {
 	c.own(c.Recorded.RemoteID, false)
 	entry := c.Recorded.DeepCopy()

@@ -13,14 +13,14 @@ import (
 	"github.com/scim-operator/scim-operator/internal/plan"
 )
 
-// memberChange is what has to be written of a group.
+// memberChange is the change of a group that has to be written.
 type memberChange struct {
 	connector.GroupChange
 	// users who lose access by it, as the guard counts them; held are the members whose removal waits for an approval.
 	users, held []string
 }
 
-// change is what has to be written of the group that the app shows. wait: its removals have to be counted by the guard first, which brings the key back.
+// change returns the change from the group that the app shows. wait: the guard has to count the removals first, and then enqueues the key.
 func (c *groupCall) change(ctx context.Context, have connector.Group) (change memberChange, wait bool, err error) {
 	if have.DisplayName != c.Desired.DisplayName {
 		change.DisplayName = c.Desired.DisplayName
@@ -90,7 +90,7 @@ func (c *groupCall) losers(ctx context.Context, remove []string) ([]string, erro
 	return users, nil
 }
 
-// mayRemove is whether the guard lets the members be removed, and whether it has counted them.
+// mayRemove reports whether the guard lets the members be removed, and whether it has counted them.
 func (c *groupCall) mayRemove(remove, users []string, empties bool) (allowed, counted bool) {
 	book := c.worker.ledger
 	if len(users) == 0 && !empties {
@@ -111,7 +111,7 @@ func (c *groupCall) mayRemove(remove, users []string, empties bool) (allowed, co
 	}
 }
 
-// recorded is whether the status of the app tells of the revocations, so that a crash does not make the guard forget them.
+// recorded reports whether the status of the app tells of the revocations, so that a crash does not make the guard forget them.
 func (c *groupCall) recorded(users []string, approved bool) bool {
 	return c.worker.askRecord(users, approved, ledger.Waiting{Kind: ledger.Group, Name: c.group.Name})
 }

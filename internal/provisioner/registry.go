@@ -54,7 +54,7 @@ func NewRegistry(view *desired.View, clk clock.Clock, log logr.Logger, metrics *
 	}
 }
 
-// SetNotify says whom to tell.
+// SetNotify sets the functions that are told of changes.
 func (r *Registry) SetNotify(notify Notify) { r.notify = notify }
 
 // Start runs until ctx is done, which is when leadership is lost; it then cancels every call and waits for the workers.
@@ -191,7 +191,7 @@ func (r *Registry) AskRecord(app types.NamespacedName, user string, revoked ledg
 	return false
 }
 
-// Recorded says that ScimApp.status.guard tells of the revocations of these users: what waited for that goes on.
+// Recorded says that ScimApp.status.guard records the revocations of these users, and wakes the objects that waited for that.
 func (r *Registry) Recorded(app types.NamespacedName, users []string) {
 	for _, waiting := range r.view.Book.Ledger(app).MarkRecorded(users) {
 		object := types.NamespacedName{Namespace: app.Namespace, Name: waiting.Name}
@@ -203,7 +203,7 @@ func (r *Registry) Recorded(app types.NamespacedName, users []string) {
 	}
 }
 
-// Busy is whether an outcome for a user or group is about to come from any app of the namespace.
+// Busy reports whether an outcome for a user or group is about to come from any app of the namespace.
 func (r *Registry) Busy(namespace string, key Key) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -32,7 +32,7 @@ func refused(t *testing.T) (*world, *v1alpha1.ScimUser) {
 	return w, user
 }
 
-func TestWhatMayCureARefusalIsRetriedAtOnce(t *testing.T) {
+func TestChangeThatMayFixARefusalIsRetriedAtOnce(t *testing.T) {
 	for name, cure := range map[string]func(*world, *v1alpha1.ScimUser){
 		"a new token":              func(w *world, _ *v1alpha1.ScimUser) { w.run("another token") },
 		"another spec of the app":  func(w *world, _ *v1alpha1.ScimUser) { w.change(func(app *v1alpha1.ScimApp) { app.Generation++ }) },

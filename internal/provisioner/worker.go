@@ -22,7 +22,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/ledger"
 )
 
-// What the calls of one app are paced by.
+// Limits and waits of the calls to one app.
 const (
 	defaultConcurrency = 4
 	queueLimit         = 10_000
@@ -31,21 +31,21 @@ const (
 	// breakerFailures in a row open the breaker for breakerPause; then one key is tried.
 	breakerFailures = 5
 	breakerPause    = 10 * time.Second
-	// rateLimitPause is how long an app that asks to wait without saying how long is left alone.
+	// rateLimitPause is the pause if an app asks to wait and does not say how long.
 	rateLimitPause = 30 * time.Second
 	// credentialsPause holds the calls until the ScimApp's reconciler has tested the credentials again, which resumes them.
 	credentialsPause = time.Hour
-	// trialPause is how long keys wait for another one that tries whether the app is well again.
+	// trialPause is how long keys wait for another one that tests whether the app has recovered.
 	trialPause = time.Second
 	// keyFailures in a row of one key, while the credentials are found good, make it a failure of that account.
 	keyFailures = 5
-	// testMemory is how long a good test of the credentials spares another one.
+	// testMemory is how long a good test of the credentials makes another one unnecessary.
 	testMemory = 10 * time.Second
 	// shownPause is the shortest pause that the status of the ScimApp shows.
 	shownPause = 5 * time.Second
 	// maxPause bounds a pause that a status tells of.
 	maxPause = time.Hour
-	// loopPause is how long a key waits that was reconciled again and again for nothing.
+	// loopPause is how long a key waits that was reconciled repeatedly without effect.
 	loopPause = time.Minute
 )
 
@@ -56,9 +56,9 @@ type Config struct {
 	Concurrency int
 	// Settle is how long the app may not show a write.
 	Settle time.Duration
-	// Credentials changes with the credentials: what they may cure is tried again at once.
+	// Credentials changes with the credentials: a failure that they may fix is retried at once.
 	Credentials string
-	// PausedUntil is until when the app asked not to be called, as its status says.
+	// PausedUntil is the time before which the app asked for no calls, as its status says.
 	PausedUntil time.Time
 }
 
@@ -155,7 +155,7 @@ func (w *Worker) stop() {
 	w.leave()
 }
 
-// enter and leave count who is at work. The last to leave a stopped worker closes its connections.
+// enter and leave count the calls in progress. The last to leave a stopped worker closes its connections.
 func (w *Worker) enter() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -174,7 +174,7 @@ func (w *Worker) leave() {
 	}
 }
 
-// Enqueue asks for a look at an account or group. It does nothing more if it is refused because the queue is full: a scan finds it again.
+// Enqueue enqueues an account or group. If the queue is full, the key is dropped: a scan enqueues it again.
 func (w *Worker) Enqueue(key Key, class Class, exclusive string, delay time.Duration) {
 	w.queue.add(key, class, exclusive, delay)
 	w.metrics.queueDepth(w.config.Key, w.queue.depth())
@@ -193,7 +193,7 @@ func (w *Worker) Health() Health {
 	return w.health
 }
 
-// PausedUntil is until when the app asked not to be called.
+// PausedUntil returns the time before which the app asked for no calls.
 func (w *Worker) PausedUntil() time.Time { return w.ledger.PausedUntil() }
 
 // HeldBatches are the digests of the batches that wait for an approval, sorted.
@@ -205,7 +205,7 @@ func (w *Worker) HeldChanges() map[ledger.ID]desired.HeldChange { return w.gate.
 // Recheck makes the guard count again, as after an approval.
 func (w *Worker) Recheck() { w.gate.submit() }
 
-// TakeRescan is whether keys were refused that have room now. It is true once.
+// TakeRescan reports whether keys were refused that have room now. It is true once.
 func (w *Worker) TakeRescan() bool { return w.rescan.Swap(false) }
 
 func (w *Worker) work() {
@@ -219,7 +219,7 @@ func (w *Worker) work() {
 	}
 }
 
-// Handle looks at a key that Pick gave out, in place of the worker's goroutines. It may run beside others of the same app.
+// Handle reconciles a key that Pick returned, in place of the worker's goroutines. It may run beside others of the same app.
 func (w *Worker) Handle(ctx context.Context, key Key) {
 	w.enter()
 	defer w.leave()
@@ -229,7 +229,7 @@ func (w *Worker) Handle(ctx context.Context, key Key) {
 	w.look(ctx, key)
 }
 
-// look is one look at a key that the queue gave out, and ends with its outcome told.
+// look reconciles one key of the queue and reports its outcome.
 func (w *Worker) look(ctx context.Context, key Key) {
 	id := w.handle(ctx, key)
 	if w.queue.done(key) {
@@ -240,7 +240,7 @@ func (w *Worker) look(ctx context.Context, key Key) {
 	w.metrics.queueDepth(w.config.Key, w.queue.depth())
 }
 
-// report tells the reconciler of an outcome, once the key is not worked on any more: it would wait for further outcomes otherwise.
+// report notifies the reconciler of an outcome, once the key is done: it would wait for further outcomes otherwise.
 func (w *Worker) report(key Key, id ledger.ID) {
 	object := types.NamespacedName{Namespace: w.config.Key.Namespace, Name: key.Name}
 	switch {
@@ -252,7 +252,7 @@ func (w *Worker) report(key Key, id ledger.ID) {
 	}
 }
 
-// handle works on a key: one look, and the calls for one step. It returns what the key is about, where that exists.
+// handle reconciles a key and makes the calls for one step. It returns the ID of the object, if that exists.
 func (w *Worker) handle(ctx context.Context, key Key) ledger.ID {
 	done, err := w.breaker.Allow()
 	if err != nil {
@@ -275,8 +275,8 @@ func (w *Worker) handle(ctx context.Context, key Key) ledger.ID {
 	return line.id
 }
 
-// idle ends a look at a key that needs nothing, or may not be called for now. If it was let through to find out whether the app is back, a test does that instead:
-// nothing else may come for days, and the ScimApp would be Unreachable all that time.
+// idle ends the reconcile of a key that needs no call, or may make none now. If the key was the trial of the breaker, a credential test takes its place: the next key
+// may come in days only, and the ScimApp would be Unreachable all that time.
 func (w *Worker) idle(ctx context.Context, line *line) error {
 	if w.breaker.State() != gobreaker.StateClosed {
 		return line.connector().Test(ctx)
@@ -284,13 +284,13 @@ func (w *Worker) idle(ctx context.Context, line *line) error {
 	return nil
 }
 
-// line leads to the app and knows whether it was used: a look that called nobody says nothing about the app.
+// line records whether a reconcile called the app: one without a call says nothing about the app.
 type line struct {
 	to   connector.Connector
 	used bool
-	// id is what the look is about.
+	// id is the account or group that is reconciled.
 	id ledger.ID
-	// alone: it failed, and that is the trouble of this account or group alone.
+	// alone: the failure concerns this account or group alone.
 	alone bool
 }
 
@@ -312,7 +312,7 @@ func (w *Worker) refuse(key Key, err error) {
 	w.queue.again(key, 0)
 }
 
-// breakerError is the error if it says that the app is in trouble.
+// breakerError returns the error if it is one that opens the breaker.
 func breakerError(line *line, err error) error {
 	if !line.used {
 		return errNotCalled
@@ -323,8 +323,8 @@ func breakerError(line *line, err error) error {
 	return nil
 }
 
-// troubles are the kinds of failures that make the breaker open: the app does not answer, or not as one of its kind. NotFound of the app as
-// a whole is an endpoint that is not there.
+// troubles reports whether a kind of failure opens the breaker: the app does not answer, or not in its protocol. NotFound of the app as a whole
+// means that the endpoint does not exist.
 func troubles(kind connector.Kind) bool {
 	switch kind {
 	case connector.Unreachable, connector.Timeout, connector.ServerError, connector.UnexpectedAnswer, connector.NotFound:
@@ -334,7 +334,7 @@ func troubles(kind connector.Kind) bool {
 	}
 }
 
-// settle decides what came of a key. Errors of one account have become its outcome before.
+// settle handles the result of a key. An error of one account has already become its outcome.
 func (w *Worker) settle(key Key, line *line, err error) {
 	if err == nil {
 		if line.used {
@@ -356,7 +356,7 @@ func (w *Worker) settle(key Key, line *line, err error) {
 	w.suffer(key, line.id, failure)
 }
 
-// answered: the app is well. What is wrong with the credentials stays until they were tested: another call may have been under way still.
+// answered records that the app works. Rejected credentials stay rejected until a test: the answer may belong to a call that was sent before.
 func (w *Worker) answered(line *line) {
 	if !line.alone {
 		w.ledger.ClearFailures(line.id)
@@ -371,7 +371,7 @@ func (w *Worker) answered(line *line) {
 	}
 }
 
-// suffer deals with a failure of the app as a whole: the calls wait, and the ScimApp says why.
+// suffer handles a failure of the app as a whole: the calls wait, and the ScimApp says why.
 func (w *Worker) suffer(key Key, id ledger.ID, failure *connector.Error) {
 	now := w.clock.Now()
 	health := Health{Reason: reasonOf(failure.Kind), Message: failure.Error()}
@@ -412,11 +412,11 @@ func aboutCredentials(reason string) bool {
 	return reason == v1alpha1.ReasonCredentialsRejected || reason == v1alpha1.ReasonInsufficientPermissions
 }
 
-// FailedCredentials is whether the app does not run because of its credentials.
+// FailedCredentials reports whether the app does not run because of its credentials.
 func (h Health) FailedCredentials() bool { return aboutCredentials(h.Reason) }
 
-// concernsOne is whether a failure is the trouble of the account or group alone. An app that refuses one of them, or fails over it again
-// and again, but finds the credentials good, is well otherwise.
+// concernsOne reports whether a failure concerns the account or group alone. An app that refuses one of them, or fails repeatedly on it, but
+// accepts the credentials, works otherwise.
 func (w *Worker) concernsOne(ctx context.Context, id ledger.ID, failure *connector.Error) bool {
 	switch {
 	case failure.Scope() == connector.ScopeAccount, failure.Kind == connector.Unsupported:
@@ -443,7 +443,7 @@ func (w *Worker) test(ctx context.Context) error {
 	return nil
 }
 
-// testedLately is whether a test may be spared: many accounts may fail in a row.
+// testedLately reports whether a recent test makes another one unnecessary: many accounts may fail in a row.
 func (w *Worker) testedLately() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -495,7 +495,7 @@ func (w *Worker) changeHealth(change func(Health) Health) {
 	}
 }
 
-// looked counts a look at a key that led to no call, write or wait. Too many are a bug: the key then waits, and a metric and the log tell.
+// looked counts a reconcile of a key that led to no call, write or wait. Too many are a bug: the key then waits, and a metric and the log show it.
 func (w *Worker) looked(id ledger.ID, key Key) error {
 	if !w.ledger.Looked(id) {
 		return nil
@@ -505,7 +505,7 @@ func (w *Worker) looked(id ledger.ID, key Key) error {
 	return &retryLater{after: loopPause}
 }
 
-// retryLater asks for another look after a time, without a failure.
+// retryLater requeues a key after a time, without a failure.
 type retryLater struct{ after time.Duration }
 
 func (r *retryLater) Error() string { return "look again in " + r.after.String() }

@@ -136,7 +136,7 @@ func TestBreakerOpensForAnEndpointThatIsNotThere(t *testing.T) {
 	}
 }
 
-func TestLooksWithoutACallSayNothingAboutTheApp(t *testing.T) {
+func TestReconcilesWithoutACallSayNothingAboutTheApp(t *testing.T) {
 	w := newWorld(t, nil)
 	w.script.Always[connector.OpFindUsers] = failure(connector.OpFindUsers, connector.Unreachable, 0)
 	for i := range breakerFailures {
@@ -153,7 +153,7 @@ func TestLooksWithoutACallSayNothingAboutTheApp(t *testing.T) {
 	}
 }
 
-func TestAppIsFoundWellAgainWhenTheChangesThatWaitedHaveDisappeared(t *testing.T) {
+func TestAppRecoversWhenThePendingChangesHaveDisappeared(t *testing.T) {
 	w := newWorld(t, nil)
 	w.worker.breaker = newBreaker(time.Millisecond)
 	w.failingUsers(failure(connector.OpFindUsers, connector.Unreachable, 0))
@@ -177,7 +177,7 @@ func TestAppIsFoundWellAgainWhenTheChangesThatWaitedHaveDisappeared(t *testing.T
 	}
 }
 
-func TestAccountOverWhichTheAppFailsAgainAndAgainIsTheAccountsTrouble(t *testing.T) {
+func TestAccountThatFailsRepeatedlyFailsAlone(t *testing.T) {
 	w := newWorld(t, nil)
 	user := w.joiner("kim")
 	w.script.Always[connector.OpFindUsers] = failure(connector.OpFindUsers, connector.ServerError, 500)

@@ -189,7 +189,7 @@ func (w *world) look(want Key) {
 	w.worker.Handle(w.t.Context(), key)
 }
 
-// waits is whether a key waits in the queue.
+// waits reports whether a key waits in the queue.
 func (w *world) waits(key Key) bool { return w.worker.queue.waiting[key] != nil }
 
 // write puts the outcome into the status, as the user's reconciler does.

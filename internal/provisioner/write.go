@@ -36,7 +36,7 @@ func (c *accountCall) update(ctx context.Context) error {
 	return nil
 }
 
-// reactivate switches an account on. What changed while it was off goes along in the same call.
+// reactivate activates an account. Attributes that changed while it was inactive are written in the same call.
 func (c *accountCall) reactivate(ctx context.Context) error {
 	set, clear := activation(c.Step, c.Desired.Values, c.App.HasFeature(v1alpha1.FeaturePushProfileUpdates))
 	full := make(connector.Attributes, len(set)+len(clear))
@@ -61,8 +61,8 @@ func (c *accountCall) reactivate(ctx context.Context) error {
 	return nil
 }
 
-// activation is the attributes to write and to clear with the activation of an account: all that are mapped, in case somebody changed them in the app
-// meanwhile. Where profiles are not pushed, it gets what the step names alone.
+// activation returns the attributes to write and to clear with the activation of an account: all mapped ones, in case they were changed in the app
+// meanwhile. Where profiles are not pushed, they are those that the step names.
 func activation(step plan.Step, values map[string]any, pushProfiles bool) (set, clear []string) {
 	if !pushProfiles {
 		return step.Set, step.Clear
@@ -146,7 +146,7 @@ func (c *accountCall) rolesApplied(u connector.User) (bool, bool, string) {
 	return seen.RolesShown, c.keepsRole(seen.Roles), "a role that was revoked"
 }
 
-// confirmed is whether the app shows what was asked, where access depends on it. An answer that does not show it is followed by one read.
+// confirmed reports whether the app shows what was asked, where access depends on it. An answer that does not show it is followed by one read.
 func (c *accountCall) confirmed(ctx context.Context, user connector.User, check applied) (bool, error) {
 	shown, contradicts, what := check(user)
 	if !shown {
@@ -169,7 +169,7 @@ func (c *accountCall) confirmed(ctx context.Context, user connector.User, check 
 	return true, nil
 }
 
-// keepsRole is whether one of the roles is not desired.
+// keepsRole reports whether one of the roles is not desired.
 func (c *accountCall) keepsRole(roles []string) bool {
 	return slices.ContainsFunc(roles, func(role string) bool { return !slices.Contains(c.Desired.Roles, role) })
 }

@@ -180,7 +180,7 @@ func (c *checks) releasedUnseen(w *world, before, after *v1alpha1.ScimUser) {
 	}
 }
 
-// deprovisions is whether the app ends accounts at all.
+// deprovisions reports whether the app ends accounts at all.
 func (w *world) deprovisions(app string) bool {
 	object := w.scimApp(app)
 	return object.HasFeature(v1alpha1.FeaturePushUserDeactivation) && object.Spec.Deprovisioning != v1alpha1.DeprovisionOrphan
@@ -222,7 +222,7 @@ func without(list, other []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(other, s) })
 }
 
-// losesAccess is whether a change takes something from the account's user.
+// losesAccess reports whether a change takes something from the account's user.
 func losesAccess(before, after map[string]any) bool {
 	switch {
 	case !isActive(before):

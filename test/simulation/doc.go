@@ -25,7 +25,7 @@
 //
 // # The scheduler
 //
-// Each run has a bubble of testing/synctest, so that every clock is simulated; only the scheduler (scheduler.go) lets time pass. A reconcile, a look of a worker, a
+// Each run has a bubble of testing/synctest, so that every clock is simulated; only the scheduler (scheduler.go) lets time pass (clock.go). A reconcile, a look of a worker, a
 // count of a guard and a credential test are goroutines that take turns with the scheduler (routine.go): one of them runs at any moment. Each request to an app waits
 // for the scheduler (transport.go), which decides when it arrives, when it is answered, and whether it is lost; in between, anything else may happen.
 //
@@ -34,12 +34,12 @@
 //
 // # The properties
 //
-//  1. At the end every account and pushed group is as the pure functions say, or its status says for what it waits. It takes a bounded number of looks and calls for
-//     each event and account. No key is looked at again and again without a call or a write.
+//  1. At the end every account and pushed group is as the pure functions say, or its status says for what it waits. It takes a bounded number of reconciles and calls for
+//     each event and account. No key is reconciled repeatedly without a call or a write.
 //  2. No account is changed that is neither ours (made by us, or linked: a user's status said so before), nor one that is protected.
-//  3. No more users lose access within an hour than the guard lets through without approval, by the effects in the apps.
+//  3. No more users lose access within an hour than the guard releases without approval, by the effects in the apps.
 //  4. A status that has said "in sync" for longer than the settle time agrees with the app.
-//  5. No user has two accounts in an app, and no active account is left of a user who is gone.
+//  5. No user has two accounts in an app, and no active account is left of a deleted user.
 //  6. Late effects are found: 1, 4 and 5 hold although calls arrive late, those of a former leader too.
 //
 // What the admin of an app did to an account excuses it. The properties are in checks.go (during the run) and properties.go (at the end, and 4).

@@ -55,5 +55,5 @@ const (
 	faultShort
 )
 
-// active is whether anything is wrong with the app.
+// active reports whether anything is wrong with the app.
 func (f *faults) active() bool { return f.storm != nil || f.lag > 0 || f.losses > 0 }

@@ -147,12 +147,12 @@ func (w *world) sameValues(who string, account *resource, user *v1alpha1.ScimUse
 	}
 }
 
-// released is whether the account was left as it is when its user went.
+// released reports whether the account was left as it is when its user went.
 func (w *world) released(a *app, r *resource) bool {
 	return w.checks.released[a.name+"/"+r.id] || w.checks.released[a.name+"/"+r.owner]
 }
 
-// noOrphans is the second half of property 5: an active account that was made for a user who is gone.
+// noOrphans is the second half of property 5: an active account that was made for a deleted user.
 func (w *world) noOrphans(a *app) {
 	for _, id := range a.ids("Users") {
 		r := a.users[id]
@@ -161,14 +161,14 @@ func (w *world) noOrphans(a *app) {
 		}
 		user, _ := w.api.get("ScimUser", key(w.checks.owners[r.owner])).(*v1alpha1.ScimUser)
 		if user == nil {
-			w.fail("5 orphan", "account %s of %s is active, and its user %s is gone", id, a.name, w.short(w.checks.owners[r.owner]))
+			w.fail("5 orphan", "account %s of %s is active, and its user %s is deleted", id, a.name, w.short(w.checks.owners[r.owner]))
 			continue
 		}
 		if user.SCIMID() == r.owner {
 			continue
 		}
 		if entry := user.Status.Account(a.name); entry == nil || entry.RemoteID != id {
-			w.fail("5 orphan", "account %s of %s is active, and its user is gone; a successor of the same name has another one", id, a.name)
+			w.fail("5 orphan", "account %s of %s is active, and its user is deleted; a successor of the same name has another one", id, a.name)
 		}
 	}
 }
@@ -199,7 +199,7 @@ func (w *world) groupsAsDesired(a *app) {
 	}
 }
 
-// resolved is whether the app follows this very group, and not a former one of the same name.
+// resolved reports whether the app follows this very group, and not a former one of the same name.
 func resolved(object *v1alpha1.ScimApp, group *v1alpha1.ScimGroup) bool {
 	return slices.ContainsFunc(object.Status.Groups, func(r v1alpha1.ResolvedGroup) bool { return r.ID == group.SCIMID() })
 }
@@ -247,7 +247,7 @@ func (c *checks) truthful(w *world) {
 	}
 }
 
-// inSync is whether the status says so.
+// inSync reports whether the status says so.
 func inSync(user *v1alpha1.ScimUser, entry *v1alpha1.Account) bool {
 	return user.Status.ObservedGeneration == user.Generation && entry.Planned == "" && entry.Operation == nil && entry.Reason == "" && entry.HeldBatch == "" &&
 		apimeta.IsStatusConditionTrue(user.Status.Conditions, v1alpha1.ConditionReady)

@@ -127,7 +127,7 @@ func valueAt(body map[string]any, path string) string {
 	return text(body, path)
 }
 
-// isActive is whether an account may log in.
+// isActive reports whether an account may log in.
 func isActive(body map[string]any) bool {
 	active, given := body["active"].(bool)
 	return body != nil && (active || !given)

@@ -16,7 +16,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
-// Script is an app that does what a test wrote down. A test that calls it from one goroutine may use its fields directly.
+// Script is an in-memory app that answers as a test says. A test that calls it from one goroutine may use its fields directly.
 type Script struct {
 	mu sync.Mutex
 	// Calls are the operations that were called, in order (connector.Op...). SetActive has its value: "SetActive(false)".
@@ -37,7 +37,7 @@ type Script struct {
 	made int
 }
 
-// NewScript makes an app without accounts that does all that it is asked.
+// NewScript makes an app without accounts that accepts every request.
 func NewScript() *Script {
 	return &Script{Errs: map[string][]error{}, Always: map[string]error{}}
 }

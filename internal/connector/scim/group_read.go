@@ -26,7 +26,7 @@ type groupReader struct {
 	displayName string
 	// empty: the answer has no body.
 	empty bool
-	// others takes every attribute but the members, for a PUT; nil where nobody wants them. otherBytes counts their size.
+	// others takes every attribute but the members, for a PUT; nil if they are not needed. otherBytes counts their size.
 	others     map[string]any
 	otherBytes int
 	// kept bounds the members that are kept, over all rows of a listing.
@@ -143,7 +143,7 @@ func (r *groupReader) other(name string) error {
 	return r.keep(name)
 }
 
-// keep decodes the attribute in the buffer, for those who want it.
+// keep decodes the attribute in the buffer if others takes it.
 func (r *groupReader) keep(name string) error {
 	if r.others == nil {
 		return nil
@@ -159,7 +159,7 @@ func (r *groupReader) keep(name string) error {
 	return nil
 }
 
-// member reads one member. What names nobody is left out.
+// member reads one member. One without a value is left out.
 func (r *groupReader) member() error {
 	if err := r.stream.raw(&r.buffer, maxMemberBytes); err != nil {
 		return err

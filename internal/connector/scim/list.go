@@ -161,7 +161,7 @@ func (l *listing) row(s *stream) error {
 	l.fresh++
 	user, err := decodeUser(connector.OpListUsers, row, "")
 	if err != nil {
-		// An account that cannot be addressed is nobody's whom the caller knows.
+		// No caller knows an account that cannot be addressed.
 		return nil //nolint:nilerr // it is left out, see connector.Connector
 	}
 	if err := l.yield(user); err != nil {
@@ -171,7 +171,7 @@ func (l *listing) row(s *stream) error {
 }
 
 // find looks for the rows of a collection whose attribute equals value: row reads a row and keeps it where it fits. Rows that do not fit are left out: there are
-// apps that ignore a filter they do not understand, and to link one of those rows would hand a user somebody else's account.
+// apps that ignore a filter they do not understand, and linking one of those rows would give a user the account of another one.
 func (c *Connector) find(ctx context.Context, op, path, attribute, value string, row func(*stream) (fits bool, err error)) error {
 	rows, found := 0, 0
 	request := connector.HTTPRequest{Op: op, Path: path, Personal: []string{value}}

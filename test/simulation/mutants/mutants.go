@@ -81,8 +81,8 @@ var All = []Mutant{
 	{
 		Name: "applies a looser guard at once",
 		File: "internal/guard/guard.go",
-		Old:  "	strict := Limits{Minimum: min(wanted.Minimum, before.Minimum), Percent: min(wanted.Percent, before.Percent), Leavers: min(wanted.Leavers, before.Leavers)}\n",
-		New:  "	strict := wanted\n	_ = before\n",
+		Old:  "	strict := Limits{Minimum: min(requested.Minimum, before.Minimum), Percent: min(requested.Percent, before.Percent), Leavers: min(requested.Leavers, before.Leavers)}\n",
+		New:  "	strict := requested\n	_ = before\n",
 	},
 	{
 		Name: "believes that an account is absent",

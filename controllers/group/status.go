@@ -58,6 +58,10 @@ func entryOf(pushed *desired.PushedGroupView, intents map[string]bool, callable 
 		entry = *pushed.Entry.DeepCopy()
 	}
 	switch {
+	case pushed.App == nil && pushed.Entry != nil:
+		// The configuration of the app is invalid: what is held stays held.
+		entry.Reason, entry.Message = pushed.Step.Reason, kube.EntryMessage(pushed.Step.Message)
+		return entry
 	case pushed.Step.Action == "":
 		entry.Reason, entry.Message = pushed.Step.Reason, kube.EntryMessage(pushed.Step.Message)
 		entry.Attempts, entry.NextRetryTime, entry.HeldBatch, entry.Held = 0, nil, "", 0

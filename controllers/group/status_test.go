@@ -58,7 +58,7 @@ func TestEntryOfAPushedGroup(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tc.view.AppName = "crm"
 			group := pt.Group("sales", pt.User("kim"))
-			intents := computeStatus(group, &desired.GroupView{Group: group, Apps: []desired.PushedGroupView{tc.view}}, []string{"unknown.id"}, func(string) bool { return !tc.down })
+			intents := computeStatus(group, &desired.GroupView{Group: group, Apps: []desired.PushedGroupView{tc.view}}, []string{"unknown.id"}, func(*desired.PushedGroupView) bool { return !tc.down })
 			got := group.Status.Apps[0]
 			got.Message = ""
 			if diff := cmp.Diff(tc.want, got); diff != "" || intents["crm"] != tc.intent {

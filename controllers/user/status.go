@@ -83,10 +83,13 @@ const maxAccounts = 64
 
 const tooManyAccounts = "the user has 64 accounts already, which is as many as there may be; take apps from the user"
 
-// entryOf leaves the entry of an app whose configuration is invalid as it is: that is the app's trouble, and costs no write of each user.
+// entryOf leaves the account status of an app whose configuration is invalid as it is, but for an unsettled operation: that is the app's trouble, and costs no write of
+// each user.
 func (n *nextStatus) entryOf(account *desired.AccountView, state func(*desired.AccountView) appState) v1alpha1.Account {
 	if account.App == nil && account.Recorded != nil {
-		return *account.Recorded.DeepCopy()
+		entry := *account.Recorded.DeepCopy()
+		entry.Operation = n.operation(account, false)
+		return entry
 	}
 	return n.entry(account, state(account))
 }

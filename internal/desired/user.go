@@ -207,23 +207,24 @@ func accountNames(user *v1alpha1.ScimUser, given map[string]*assignment.Assignme
 func (v *View) decide(view *UserView, name string, app *compiledApp, given *assignment.Assignment) AccountView {
 	user := view.User
 	account := AccountView{AppName: name, Recorded: user.Status.Account(name), Stored: view.Stored.Account(name)}
-	switch {
-	case app == nil:
+	if app == nil {
 		account.Missing = true
 		account.Step = plan.Step{Drop: true, InSync: true}
 		return account
-	case app.err != nil:
+	}
+	id := ledger.ID{Kind: ledger.Account, UID: user.UID}
+	book := v.Book.Ledger(types.NamespacedName{Namespace: user.Namespace, Name: name})
+	v.adopt(book, view, account.Stored)
+	account.Unsettled = book.Unsettled(id)
+	if app.err != nil {
 		account.Step = plan.Step{Reason: v1alpha1.ReasonAppNotReady, Message: "the configuration of the ScimApp is invalid; its Ready condition says why"}
 		return account
 	}
 	account.App = app.app
-	id := ledger.ID{Kind: ledger.Account, UID: user.UID}
-	book := v.Book.Ledger(client.ObjectKeyFromObject(app.app.Object))
-	v.adopt(book, view, account.Stored)
 	account.Desired = app.app.desiredAccount(user, given)
 	account.ByProvider = !user.IsActive() || !user.DeletionTimestamp.IsZero()
 	var op *plan.Operation
-	if account.Unsettled = book.Unsettled(id); account.Unsettled != nil {
+	if account.Unsettled != nil {
 		op = account.Unsettled.Operation
 	}
 	policy := app.app.Policy(account.Desired)

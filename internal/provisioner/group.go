@@ -240,9 +240,7 @@ func (c *groupCall) confirmed(ctx context.Context, id string, after connector.Gr
 	if !slices.ContainsFunc(removed, func(m connector.Member) bool { return slices.Contains(left, m.ID) }) {
 		return true, nil
 	}
-	c.worker.ledger.MarkUnknown(c.id)
-	c.alone = true
-	c.fail(v1alpha1.ReasonNotApplied, "the app answered with success, but still shows members that were removed; retrying. If this stays, ask the vendor why the app does not apply the change", 0)
+	c.notApplied("members that were removed")
 	return false, nil
 }
 
@@ -294,9 +292,25 @@ func (c *groupCall) delete(ctx context.Context, id string, losers []string) erro
 	if err != nil {
 		return err
 	}
-	c.revoked(losers)
-	c.settled(*c.Entry.DeepCopy(), true, "Deleted")
+	_, err = c.connector().GetGroup(ctx, id)
+	switch {
+	case connector.Is(err, connector.NotFound):
+		c.revoked(losers)
+		c.settled(*c.Entry.DeepCopy(), true, "Deleted")
+		return nil
+	case err != nil:
+		c.worker.ledger.MarkUnknown(c.id)
+		return err
+	}
+	c.notApplied("the group")
 	return nil
+}
+
+// notApplied hands in that the app has confirmed a call and shows the group as it was; it is retried.
+func (c *groupCall) notApplied(what string) {
+	c.worker.ledger.MarkUnknown(c.id)
+	c.alone = true
+	c.fail(v1alpha1.ReasonNotApplied, "the app answered with success, but still shows "+what+"; retrying. If this stays, ask the vendor why the app does not apply the change", 0)
 }
 
 // missing handles the answer that the app does not have the group.

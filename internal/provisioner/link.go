@@ -67,6 +67,14 @@ func (c *accountCall) mine(found *connector.User) bool {
 	return found.ExternalID == c.view.User.SCIMID() || (found.ExternalID == "" && c.worker.ledger.WasSent(c.id))
 }
 
+// mayBeMine reports whether nothing tells whose account it is: the app keeps no externalId, or has the mapped one, which somebody else may have written.
+func (c *accountCall) mayBeMine(found *connector.User) bool {
+	if mapped, ok := c.Desired.Values["externalId"]; ok {
+		return found.ExternalID == mapped
+	}
+	return found.ExternalID == "" && !c.App.Profile.KeepsExternalID
+}
+
 // createNew creates the account, once no earlier create can show up any more.
 func (c *accountCall) createNew(ctx context.Context) error {
 	if wait := c.worker.ledger.SettleWait(c.id, true); wait > 0 {
@@ -151,8 +159,11 @@ func (c *accountCall) findMade(ctx context.Context) (id string, done bool, err e
 	switch {
 	case c.mine(found):
 		return found.ID, false, c.hold(found.ID, looked)
-	case found.ExternalID == "" && !c.App.Profile.KeepsExternalID && !c.worker.ledger.NeverCalled(c.id):
-		// The app keeps nothing that tells whose it is.
+	case found.ActiveShown && !found.Active:
+		// Nobody can use it, whoever created it.
+		c.gone("")
+		return "", true, nil
+	case c.mayBeMine(found) && !c.worker.ledger.NeverCalled(c.id):
 		c.fail(v1alpha1.ReasonOwnershipUnknown, "the user should not have the app, and the app has an account of this name that the operator may have created before it "+
 			"restarted; deactivate or delete the account in the app if it is this user's", false)
 		return "", true, nil

@@ -58,7 +58,7 @@ func TestEntryOfAPushedGroup(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tc.view.AppName = "crm"
 			group := pt.Group("sales", pt.User("kim"))
-			intents := computeStatus(group, &desired.GroupView{Group: group, Apps: []desired.PushedGroupView{tc.view}}, []string{"unknown.id"}, func(string) bool { return !tc.down })
+			intents := computeStatus(group, &desired.GroupView{Group: group, Apps: []desired.PushedGroupView{tc.view}}, []string{"unknown.id"}, func(*desired.PushedGroupView) bool { return !tc.down })
 			got := group.Status.Apps[0]
 			got.Message = ""
 			if diff := cmp.Diff(tc.want, got); diff != "" || intents["crm"] != tc.intent {
@@ -71,6 +71,16 @@ func TestEntryOfAPushedGroup(t *testing.T) {
 				t.Errorf("status %+v", group.Status)
 			}
 		})
+	}
+}
+
+// A suspended app is not asked whether it is healthy: its worker may still be.
+func TestSuspendedAppCannotBeCalled(t *testing.T) {
+	app := pt.App("crm")
+	app.Spec.Suspend = true
+	callable := (&Reconciler{}).callable(&desired.GroupView{Group: pt.Group("sales")})
+	if callable(&desired.PushedGroupView{AppName: "crm", App: &desired.App{Object: app}}) {
+		t.Error("an intent would be written for a suspended app")
 	}
 }
 

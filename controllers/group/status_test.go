@@ -74,6 +74,16 @@ func TestEntryOfAPushedGroup(t *testing.T) {
 	}
 }
 
+// A suspended app is not asked whether it is healthy: its worker may still be.
+func TestSuspendedAppCannotBeCalled(t *testing.T) {
+	app := pt.App("crm")
+	app.Spec.Suspend = true
+	callable := (&Reconciler{}).callable(&desired.GroupView{Group: pt.Group("sales")})
+	if callable(&desired.PushedGroupView{AppName: "crm", App: &desired.App{Object: app}}) {
+		t.Error("an intent would be written for a suspended app")
+	}
+}
+
 func TestLossOfMembersGoesFirst(t *testing.T) {
 	entry := &v1alpha1.PushedGroupStatus{Members: 2}
 	for name, tc := range map[string]struct {

@@ -278,7 +278,7 @@ func TestUnusableIDFailsThatAccountAlone(t *testing.T) {
 	e := newEngine(t, pt.App("crm"), pt.App("wiki"))
 	e.user("kim")
 	e.apps["crm"].Errs[connector.OpCreateUser] = []error{&connector.Error{
-		Op: connector.OpCreateUser, Kind: connector.UnusableAnswer, Status: 201, Sent: true, Detail: "the id is longer than 1024 bytes",
+		Op: connector.OpCreateUser, Kind: connector.UnusableAnswer, Status: 201, Sent: true, Detail: "the id is longer than 512 bytes",
 	}}
 	e.client.Put(pt.Mapping("wiki", "wiki", kim))
 	e.give("crm", kim)
@@ -286,7 +286,7 @@ func TestUnusableIDFailsThatAccountAlone(t *testing.T) {
 	if got := e.entry("kim", "wiki"); got.State != v1alpha1.AccountActive {
 		t.Errorf("the other app has %+v", got)
 	}
-	if got := e.entry("kim", "crm"); got.RemoteID != "" || !strings.Contains(got.Message, "longer than 1024 bytes") {
+	if got := e.entry("kim", "crm"); got.RemoteID != "" || !strings.Contains(got.Message, "longer than 512 bytes") {
 		t.Errorf("the account is %+v", got)
 	}
 }

@@ -5,6 +5,7 @@ package directory
 
 import (
 	"context"
+	cryptorand "crypto/rand"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -323,5 +324,37 @@ func TestConcurrentPatchesOfASlicedGroupLoseAndInventNobody(t *testing.T) {
 	replicas[0].sweepAll(name)
 	if got := membersOf(must[*scim.Resource](t)(replicas[1].as("okta").Get(t.Context(), scim.GroupType, id))); len(got) != len(all) {
 		t.Errorf("%d of %d members after the sweep", len(got), len(all))
+	}
+}
+
+// Few members with long ids stand in slices, too: the group has to stay small enough for etcd.
+func TestMembersWithLongIDsStandInSlices(t *testing.T) {
+	for name, tc := range map[string]struct {
+		length int
+		inline bool
+	}{"ids of the usual size": {60, true}, "ids of the largest size": {320, true}, "ids that JSON escapes": {-320, false}} {
+		t.Run(name, func(t *testing.T) {
+			letter, length := "x", tc.length
+			if length < 0 {
+				letter, length = "<", -length
+			}
+			l := &layout{size: v1alpha1.MaxSliceMembers}
+			var members []v1alpha1.GroupMember
+			for i := range defaultSizes.inline {
+				members = append(members, v1alpha1.GroupMember{Value: fmt.Sprintf("%03d", i) + strings.Repeat(letter, length-3)})
+			}
+			if err := l.add(members); err != nil {
+				t.Fatal(err)
+			}
+			s := &Store{sizes: defaultSizes, opts: Options{Random: cryptorand.Reader}}
+			g := &v1alpha1.ScimGroup{}
+			written, err := s.place(g, l, scim.MemberDigest{})
+			if err != nil || g.Spec.MemberCount() != len(members) {
+				t.Fatalf("%d members, %v", g.Spec.MemberCount(), err)
+			}
+			if inline := len(written) == 0 && len(g.Spec.Members) > 0; inline != tc.inline {
+				t.Errorf("%d members in the group, %d slices", len(g.Spec.Members), len(written))
+			}
+		})
 	}
 }

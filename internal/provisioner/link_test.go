@@ -4,6 +4,7 @@
 package provisioner
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -11,6 +12,8 @@ import (
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector"
+	"github.com/scim-operator/scim-operator/internal/connector/profiles"
+	"github.com/scim-operator/scim-operator/internal/desired"
 	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
 	"github.com/scim-operator/scim-operator/internal/plan"
 )
@@ -253,16 +256,41 @@ func TestCreateThatIsAnsweredWithAnothersAccount(t *testing.T) {
 func TestCreateThatIsAnsweredWithAnUnusableID(t *testing.T) {
 	w := newWorld(t, nil)
 	user := w.joiner("kim")
-	w.script.Errs[create] = []error{&connector.Error{Op: create, Kind: connector.UnusableAnswer, Status: 201, Sent: true, Detail: "the id is longer than 1024 bytes"}}
+	w.script.Errs[create] = []error{&connector.Error{Op: create, Kind: connector.UnusableAnswer, Status: 201, Sent: true, Detail: "the id is longer than 512 bytes"}}
 	got := w.work("kim")
 	w.wantCalls(find, create)
-	if got == nil || got.Entry.State != v1alpha1.AccountCreating || got.Entry.RemoteID != "" || !strings.Contains(got.Entry.Message, "1024 bytes") {
+	if got == nil || got.Entry.State != v1alpha1.AccountCreating || got.Entry.RemoteID != "" || !strings.Contains(got.Entry.Message, "512 bytes") {
 		t.Fatalf("the outcome is %+v", got)
 	}
 	if got.Entry.NextRetryTime == nil || got.Entry.Reason != v1alpha1.ReasonUnusableAnswer || w.worker.Health().Reason != "" {
 		t.Errorf("the outcome is %+v, the app's health %+v", got, w.worker.Health())
 	}
 	w.write(user, got)
+}
+
+// answering is an app that answers each lookup with one account.
+type answering struct {
+	connector.Connector
+	user connector.User
+}
+
+// FindUsers implements connector.Connector.
+func (a answering) FindUsers(context.Context, string, string) ([]connector.User, error) {
+	return []connector.User{a.user}, nil
+}
+
+// A userName has at most 1024 characters, however many bytes they take; the connector cuts what the app shows.
+func TestAccountWithALongNameIsFound(t *testing.T) {
+	for name, userName := range map[string]string{"of the largest length": strings.Repeat("é", 1024), "longer": strings.Repeat("é", 1100)} {
+		app := &desired.App{Profile: profiles.Profile{MatchAttribute: "userName"}}
+		call := &accountCall{
+			line:        &line{to: answering{user: connector.User{ID: "1", UserName: connector.BoundText(userName)}}},
+			AccountView: desired.AccountView{App: app},
+		}
+		if found, err := call.findBy(t.Context(), userName); err != nil || found == nil {
+			t.Errorf("a name %s: found %v, %v", name, found, err)
+		}
+	}
 }
 
 // A joiner whose account belongs to a user of the same name that is being deleted takes it over.

@@ -112,10 +112,10 @@ func TestWhatIsTooLargeForTheStoreIsSaidToBe(t *testing.T) {
 	e := start(t, "okta")
 	id := e.newUser("kim@corp.test")
 	add := func(name string) *answer {
-		return e.do("PATCH", "/Users/"+id+"?attributes=userName", patchHead+`[{"op": "add", "path": "urn:example:big:`+name+`", "value": "`+strings.Repeat("x", 900_000)+`"}]}`)
+		return e.do("PATCH", "/Users/"+id+"?attributes=userName", patchHead+`[{"op": "add", "path": "urn:example:big:`+name+`", "value": "`+strings.Repeat("x", 200_000)+`"}]}`)
 	}
 	add("one").want(200)
-	e.writesNothing("what is too large for etcd", func() { add("two").refused(413, "", "user", "too large to be stored") })
+	e.writesNothing("what would leave the status no room", func() { add("two").refused(413, "", "user", "262144") })
 	e.do("GET", "/Users/"+id+"?attributes=userName", "").want(200)
 }
 

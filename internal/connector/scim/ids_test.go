@@ -24,14 +24,15 @@ func answered(t *testing.T, status int, body string, change ...func(*profiles.Pr
 
 func TestAnIDThatCannotBeKeptFailsItsAccountAlone(t *testing.T) {
 	ids := map[string]string{
-		strings.Repeat("x", 1100):      "the app's answer has an id of 1100 characters; at most 1024 are supported",
-		strings.Repeat("9", 1025):      "the app's answer has an id of 1025 characters; at most 1024 are supported",
+		strings.Repeat("x", 1100):      "the app's answer has an id of 1100 bytes; at most 512 are supported",
+		strings.Repeat("9", 513):       "the app's answer has an id of 513 bytes; at most 512 are supported",
+		strings.Repeat("<", 100):       "the app's answer has an id of 600 bytes; at most 512 are supported",
 		"a\nb":                         "the app's answer has an id with control characters; they are not supported",
 		"\u0085":                       "the app's answer has an id with control characters; they are not supported",
-		strings.Repeat("x", 1024):      "",
+		strings.Repeat("x", 512):       "",
 		"münchen/../x?":                "",
-		strings.Repeat("ü", 512):       "",
-		strings.Repeat("ü", 512) + "x": "the app's answer has an id of 1025 characters; at most 1024 are supported",
+		strings.Repeat("ü", 256):       "",
+		strings.Repeat("ü", 256) + "x": "the app's answer has an id of 513 bytes; at most 512 are supported",
 	}
 	writes := map[string]bool{"create": true, "update": true, "put": true}
 	for id, want := range ids {
@@ -95,13 +96,13 @@ func TestNumbersAsIDs(t *testing.T) {
 }
 
 func TestLongTextsOfAnAppAreCut(t *testing.T) {
-	long := strings.Repeat("ü", 600)
+	long := strings.Repeat("ü", 1100)
 	group, err := answered(t, http.StatusOK, `{"id":"1","displayName":"`+long+`","externalId":"`+long+`","members":[{"value":"2","display":"`+long+`"}]}`).GetGroup(t.Context(), "1")
-	if err != nil || group.DisplayName != long[:1024] || group.ExternalID != long[:1024] || group.Members[0].Display != long[:1024] {
+	if err != nil || group.DisplayName != long[:2048] || group.ExternalID != long[:2048] || group.Members[0].Display != long[:2048] {
 		t.Errorf("group with a name of %d bytes, %v", len(group.DisplayName), err)
 	}
-	if got := connector.BoundText("x" + long); got != "x"+long[:1022] {
-		t.Errorf("a text is cut to %d bytes, in the middle of a character", len(got))
+	if got := connector.BoundText("x" + long); got != "x"+long[:2046] {
+		t.Errorf("a text is cut to %d bytes", len(got))
 	}
 }
 

@@ -57,6 +57,7 @@ func TestEntryOfAPushedGroup(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.view.AppName = "crm"
+			tc.view.App = &desired.App{Object: pt.App("crm")}
 			group := pt.Group("sales", pt.User("kim"))
 			intents := computeStatus(group, &desired.GroupView{Group: group, Apps: []desired.PushedGroupView{tc.view}}, []string{"unknown.id"}, func(*desired.PushedGroupView) bool { return !tc.down })
 			got := group.Status.Apps[0]

@@ -230,9 +230,12 @@ func TestDesiredAccount(t *testing.T) {
 			want: "Guest <nil> <nil>",
 		},
 		"is not active for a user who is not": {
-			user:  func(u *v1alpha1.ScimUser) { u.Spec.Active = new(bool) },
+			user: func(u *v1alpha1.ScimUser) {
+				u.Spec.Active = new(bool)
+				u.Status.Accounts = []v1alpha1.Account{{App: "crm", State: v1alpha1.AccountActive, RemoteID: "r1"}}
+			},
 			check: func(w plan.Desired) string { return fmt.Sprintf("%t,%t,%t", w.Assigned, w.Active, w.Deleted) },
-			want:  "true,false,false",
+			want:  "false,false,false",
 		},
 		"is released where it may not be revoked, when the app goes": {
 			app:   func(app *v1alpha1.ScimApp) { app.DeletionTimestamp = &metav1.Time{Time: time.Now()} },

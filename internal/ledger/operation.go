@@ -134,7 +134,8 @@ func (l *Ledger) Succeeded(id ID, step plan.Step) *plan.Operation {
 		l.dropEmpty(id)
 		return nil
 	}
-	e.unsettled.Superseded = true
+	// The app may not show this very call yet, either.
+	e.unsettled.Superseded, e.unsettled.since = true, l.clock.Now()
 	op := e.unsettled.Operation
 	return &op
 }

@@ -210,7 +210,7 @@ func (c *groupCall) update(ctx context.Context, id string, created bool, event s
 		if err != nil {
 			return err
 		}
-		if confirmed, err := c.confirmed(ctx, id, after, change.Remove); err != nil || !confirmed {
+		if confirmed, err := c.confirmed(ctx, id, after, change.GroupChange); err != nil || !confirmed {
 			return err
 		}
 	}
@@ -223,9 +223,9 @@ func (c *groupCall) update(ctx context.Context, id string, created bool, event s
 	return nil
 }
 
-// confirmed reports whether the app shows that members were removed. An answer that does not show the members is followed by one read.
-func (c *groupCall) confirmed(ctx context.Context, id string, after connector.Group, removed []connector.Member) (bool, error) {
-	if len(removed) == 0 {
+// confirmed reports whether the app shows the members that were added, and none that were removed. An answer that does not show the members is followed by one read.
+func (c *groupCall) confirmed(ctx context.Context, id string, after connector.Group, change connector.GroupChange) (bool, error) {
+	if len(change.Add)+len(change.Remove) == 0 {
 		return true, nil
 	}
 	if !after.MembersKnown {
@@ -236,12 +236,19 @@ func (c *groupCall) confirmed(ctx context.Context, id string, after connector.Gr
 		}
 		after = read
 	}
-	left := ids(after.Members)
-	if !slices.ContainsFunc(removed, func(m connector.Member) bool { return slices.Contains(left, m.ID) }) {
-		return true, nil
+	shown := make(map[string]bool, len(after.Members))
+	for _, member := range after.Members {
+		shown[member.ID] = true
 	}
-	c.notApplied("members that were removed")
-	return false, nil
+	switch {
+	case slices.ContainsFunc(change.Remove, func(m connector.Member) bool { return shown[m.ID] }):
+		c.notApplied("members that were removed")
+		return false, nil
+	case after.MembersKnown && slices.ContainsFunc(change.Add, func(m connector.Member) bool { return !shown[m.ID] }):
+		c.notApplied("the group without members that were added")
+		return false, nil
+	}
+	return true, nil
 }
 
 // remove deletes a group that the operator created. One whose create may not have taken effect is looked up first.

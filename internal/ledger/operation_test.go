@@ -122,7 +122,8 @@ func TestSuccessAfterAnUnknownOutcome(t *testing.T) {
 			if diff := cmp.Diff(tc.want, got, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("not settled (-want +got):\n%s", diff)
 			}
-			p.unsettled("after the success", tc.want, settle)
+			// The settle time begins anew with the call that succeeded.
+			p.unsettled("after the success", tc.want, settle+tc.after)
 		})
 	}
 }

@@ -29,11 +29,15 @@ type Operation struct {
 
 // Limits of what an account status keeps, in bytes of JSON: a status that etcd refuses would stop every change of the user.
 const (
-	// MaxAttributes and MaxPlanned are how many names AccountOperation.attributes and Account.plannedAttributes have.
-	MaxAttributes, MaxPlanned = 32, 16
-	MaxAttributeLength        = 48
+	// MaxAttributes is how many names AccountOperation.attributes has.
+	MaxAttributes = 32
+	// MaxPlanned is how many names Account.plannedAttributes has.
+	MaxPlanned = 16
+	// MaxAttributeLength is for the names of both.
+	MaxAttributeLength = 48
 	// MaxRoles is how many roles Account.roles and AccountOperation.roles have: an app may show more.
-	MaxRoles      = 32
+	MaxRoles = 32
+	// MaxRoleLength is for their names.
 	MaxRoleLength = 48
 	// MaxMatchValue is for Account.matchValue and PushedGroupStatus.matchValue.
 	MaxMatchValue = 512

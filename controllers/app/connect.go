@@ -49,8 +49,9 @@ type connection struct {
 	counted time.Time
 	// closing: the guard held changes then that did not stand in the users' statuses.
 	closing bool
-	// mismatches counts how often in a row the batches of the guard differed from those in the status.
-	mismatches int32
+	// mismatch is how the batches that the guard holds differ from those of the status, empty for not at all; mismatchSince is since when.
+	mismatch      string
+	mismatchSince time.Time
 }
 
 // connect submits new or failed credentials for a test, and runs the app once they are accepted. Nothing is written to an app

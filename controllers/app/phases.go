@@ -92,12 +92,17 @@ func (r *Reconciler) groups(ctx context.Context, s *scope) error {
 func (r *Reconciler) count(ctx context.Context, s *scope) error {
 	now := r.Clock.Now()
 	every := countEvery
-	if r.newBatches(s) {
-		s.connection.mismatches++
-		every = kube.Backoff(s.connection.mismatches, countBatchesEvery, countBatchesMax)
+	mismatch := r.newBatches(s)
+	if mismatch != s.connection.mismatch {
+		s.connection.mismatch, s.connection.mismatchSince = mismatch, now
+	}
+	if mismatch != "" {
+		every = countBatchesEvery
+		if now.Sub(s.connection.mismatchSince) > countBatchesSoon {
+			// What is held may wait for an app that does not answer.
+			every = countBatchesLate
+		}
 		s.soon(every)
-	} else {
-		s.connection.mismatches = 0
 	}
 	if wait := s.connection.counted.Add(every).Sub(now); wait > 0 {
 		s.soon(wait)
@@ -133,11 +138,11 @@ func (r *Reconciler) guard(_ context.Context, s *scope) error {
 }
 
 // newBatches is whether the guard holds batches other than those in the status, or changes that the users' statuses did not show when they were counted. It is
-// made to count again then: what it holds may have been approved, or not be wanted any more.
-func (r *Reconciler) newBatches(s *scope) bool {
+// made to count again then: what it holds may have been approved, or not be wanted any more. It returns the difference, empty for none.
+func (r *Reconciler) newBatches(s *scope) string {
 	running := r.Apps.Get(s.key)
 	if running == nil {
-		return false
+		return ""
 	}
 	shown := make([]string, len(s.app.Status.Batches))
 	for i, batch := range s.app.Status.Batches {
@@ -146,10 +151,10 @@ func (r *Reconciler) newBatches(s *scope) bool {
 	slices.Sort(shown)
 	held := running.HeldBatches()
 	if !s.connection.closing && slices.Equal(held[:min(len(held), maxBatches)], shown) && !slices.Contains(held, s.app.Annotations[v1alpha1.AnnotationApproveBatch]) {
-		return false
+		return ""
 	}
 	running.Recheck()
-	return true
+	return fmt.Sprint(held, shown, s.connection.closing, s.app.Annotations[v1alpha1.AnnotationApproveBatch])
 }
 
 // remove lets a deleted app go once its accounts are deprovisioned, or its namespace goes.

@@ -32,8 +32,8 @@ const countEvery = 10 * time.Second
 // countBatchesEvery is the same while what the guard holds is not what the status shows.
 const countBatchesEvery = time.Second
 
-// countBatchesMax is the longest wait while they differ: a held change may wait for an app that cannot be reached.
-const countBatchesMax = 10 * time.Minute
+// countBatchesSoon is how long they are counted that often; countBatchesLate is the wait from then on.
+const countBatchesSoon, countBatchesLate = time.Minute, time.Minute
 
 // Reconciler reconciles ScimApps.
 type Reconciler struct {

@@ -138,6 +138,7 @@ func TestGroupIsMadeInAnAppThatTakesIt(t *testing.T) {
 	d.Mapping(t, "sales", "crm", inGroups("Sales"))
 	op := d.Run(t)
 	d.AwaitReady(t, "crm")
+	bystander(t, d, op, "crm")
 	ids := pushUsers(t, op, 3)
 	group := op.CreateGroup(t, "Sales", ids...)
 	awaitAll(t, d, ids, "crm", v1alpha1.AccountActive)

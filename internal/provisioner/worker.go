@@ -223,10 +223,21 @@ func (w *Worker) work() {
 func (w *Worker) Handle(ctx context.Context, key Key) {
 	w.enter()
 	defer w.leave()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(w.ctx, cancel)()
-	w.look(ctx, key)
+	w.look(withValues{Context: w.ctx, values: ctx}, key)
+}
+
+// withValues is a context with the values of another one. It ends at once with its own, so that the order of steps does not depend on a goroutine.
+type withValues struct {
+	context.Context
+	values context.Context //nolint:containedctx // it is a context
+}
+
+// Value implements context.Context.
+func (c withValues) Value(key any) any {
+	if value := c.Context.Value(key); value != nil {
+		return value
+	}
+	return c.values.Value(key)
 }
 
 // look reconciles one key of the queue and reports its outcome.

@@ -27,11 +27,14 @@ type checks struct {
 	// left as they are when their user went: app/id, and app/SCIM id of the user.
 	owners   map[string]string
 	released map[string]bool
-	guards   map[string][]guardAt
-	revoked  map[string][]revocation
+	// keptAccess is when an app last was known not to end accounts.
+	keptAccess map[string]time.Time
+	guards     map[string][]guardAt
+	revoked    map[string][]revocation
 	// approvedUsers are app/user of approved batches, approvedDigests the digests by app.
-	approvedUsers, approvedDigests map[string]bool
-	loops                          map[string]*loop
+	// approvedMembers are app/account of the members of groups whose removals were approved.
+	approvedUsers, approvedDigests, approvedMembers map[string]bool
+	loops                                           map[string]*loop
 }
 
 type guardAt struct {
@@ -59,7 +62,8 @@ const maxLoop, maxPolls = 50, 200
 func (c *checks) begin() {
 	*c = checks{
 		linked: map[string]string{}, touched: map[string]time.Time{}, left: map[string]time.Time{}, owners: map[string]string{}, released: map[string]bool{},
-		guards: map[string][]guardAt{}, revoked: map[string][]revocation{}, approvedUsers: map[string]bool{}, approvedDigests: map[string]bool{},
+		keptAccess: map[string]time.Time{},
+		guards:     map[string][]guardAt{}, revoked: map[string][]revocation{}, approvedUsers: map[string]bool{}, approvedDigests: map[string]bool{}, approvedMembers: map[string]bool{},
 		loops: map[string]*loop{},
 	}
 }
@@ -128,6 +132,11 @@ func (w *world) changed(k kind, c change) {
 		after, _ := c.after.(*v1alpha1.ScimUser)
 		w.checks.userChanged(w, before, after)
 	case "ScimApp":
+		for _, object := range []any{c.before, c.after} {
+			if app, ok := object.(*v1alpha1.ScimApp); ok && app != nil && !ends(app) {
+				w.checks.keptAccess[app.Name] = time.Now()
+			}
+		}
 		if app, ok := c.after.(*v1alpha1.ScimApp); ok && app.Spec.Guard != nil {
 			w.checks.guards[app.Name] = append(w.checks.guards[app.Name], guardAt{time.Now(), *app.Spec.Guard})
 		}
@@ -180,9 +189,14 @@ func (c *checks) releasedUnseen(w *world, before, after *v1alpha1.ScimUser) {
 	}
 }
 
-// deprovisions reports whether the app ends accounts at all.
+// deprovisions reports whether the app ends accounts at all, and has for so long that the engine knows.
 func (w *world) deprovisions(app string) bool {
-	object := w.scimApp(app)
+	off, ever := w.checks.keptAccess[app]
+	return ends(w.scimApp(app)) && (!ever || time.Since(off) > decided)
+}
+
+// ends reports whether a ScimApp ends accounts at all.
+func ends(object *v1alpha1.ScimApp) bool {
 	return object.HasFeature(v1alpha1.FeaturePushUserDeactivation) && object.Spec.Deprovisioning != v1alpha1.DeprovisionOrphan
 }
 
@@ -269,7 +283,7 @@ const beside = 10
 func (w *world) revoked(a *app, account, user string) {
 	c := &w.checks
 	now := time.Now()
-	if w.isApproved(a, user) {
+	if w.isApproved(a, user) || c.approvedMembers[a.name+"/"+account] {
 		return
 	}
 	left, ever := c.left[user]
@@ -314,7 +328,9 @@ func (w *world) strictest(a *app, at time.Time, active int) int {
 	history := w.checks.guards[a.name]
 	for i, g := range history {
 		ended := i+1 < len(history) && at.Sub(history[i+1].at) > time.Hour
-		if ended || (g.at.After(at) && i > 0) {
+		// The engine need not have seen one that was replaced at once.
+		unseen := i+1 < len(history) && history[i+1].at.Sub(g.at) < decided
+		if ended || unseen || (g.at.After(at) && i > 0) {
 			continue
 		}
 		minimum, percent = min(minimum, int(*g.guard.Minimum)), min(percent, int(*g.guard.Percent))
@@ -342,6 +358,15 @@ func (c *checks) approved(w *world, object *v1alpha1.ScimApp, digest string) {
 			for _, user := range batch.Users {
 				c.approvedUsers[object.Name+"/"+user] = true
 			}
+		}
+	}
+	for _, o := range w.api.all("ScimGroup") {
+		entry := o.(*v1alpha1.ScimGroup).Status.App(object.Name)
+		if entry == nil || entry.HeldBatch != digest {
+			continue
+		}
+		for _, member := range values(w.apps[object.Name].groups[entry.RemoteID].now()["members"]) {
+			c.approvedMembers[object.Name+"/"+member] = true
 		}
 	}
 	for _, o := range w.api.all("ScimUser") {

@@ -65,26 +65,6 @@ var All = []Mutant{
 		New:  "	if d.RoleAttribute != \"-\" || d.problem(d.RoleAttribute) {\n",
 	},
 	{
-		// A pushed group that the provider empties.
-		Name: "removes members without the guard",
-		File: "internal/provisioner/members.go",
-		Old:  "	if len(users) == 0 && !empties {\n",
-		New:  "	if len(users) >= 0 {\n",
-	},
-	{
-		// Revocations before a failover, of users who are deleted since.
-		Name: "forgets the revocations of deleted users",
-		File: "internal/ledger/verdict.go",
-		Old:  "		if !r.Record || r.Recorded || r.Approved || !inWindow(r.At, now) {\n			continue\n		}\n		after = addRecord(after, user, r)\n",
-		New:  "		if !r.Record || r.Recorded || r.Approved || !inWindow(r.At, now) {\n			continue\n		}\n",
-	},
-	{
-		Name: "applies a looser guard at once",
-		File: "internal/guard/guard.go",
-		Old:  "	strict := Limits{Minimum: min(requested.Minimum, before.Minimum), Percent: min(requested.Percent, before.Percent), Leavers: min(requested.Leavers, before.Leavers)}\n",
-		New:  "	strict := requested\n	_ = before\n",
-	},
-	{
 		Name: "believes that an account is absent",
 		File: "internal/provisioner/absence.go",
 		Old:  "	if !w.testedLately() {\n",
@@ -95,18 +75,5 @@ var All = []Mutant{
 		File: "internal/provisioner/write.go",
 		Old:  "	shown, contradicts, what := check(user)\n",
 		New:  "	if c != nil {\n		return true, nil\n	}\n	shown, contradicts, what := check(user)\n",
-	},
-	{
-		// A user waits for the account of another one.
-		Name: "does not wake who waits for an account",
-		File: "internal/ledger/backoff.go",
-		Old:  "		if e.waitsFor == owner && owner != \"\" {\n",
-		New:  "		if e.waitsFor == owner && owner == \"\" {\n",
-	},
-	{
-		Name: "links an account of a moment ago without a second look",
-		File: "internal/provisioner/link.go",
-		Old:  "	c.worker.ledger.Doubt(c.id, found.ID)\n",
-		New:  "",
 	},
 }

@@ -238,11 +238,12 @@ func (c *GuardCensus) add(account AccountView, user *v1alpha1.ScimUser) {
 		return
 	}
 	revocation := Revocation{
-		Revocation: guard.Revocation{Subject: "user/" + user.Name, Users: []string{ledger.GuardID(account.Recorded.RemoteID, user.UID)}, ByProvider: account.ByProvider},
-		ID:         ledger.ID{Kind: ledger.Account, UID: user.UID},
-		Name:       user.Name,
-		Change:     guard.Change{Subject: user.SCIMID(), Effect: string(account.Step.Effect)},
-		Exclusive:  account.App.Exclusive(account.Desired),
+		Revocation: guard.Revocation{Subject: "user/" + user.Name, Users: []string{ledger.GuardID(account.Recorded.RemoteID, user.UID)}, ByProvider: account.ByProvider,
+			Unconfirmed: account.Recorded.State == v1alpha1.AccountCreating},
+		ID:        ledger.ID{Kind: ledger.Account, UID: user.UID},
+		Name:      user.Name,
+		Change:    guard.Change{Subject: user.SCIMID(), Effect: string(account.Step.Effect)},
+		Exclusive: account.App.Exclusive(account.Desired),
 	}
 	if account.Recorded.Planned == account.Step.Action || account.Recorded.Planned == account.Step.Effect {
 		revocation.Batch = account.Recorded.HeldBatch

@@ -52,6 +52,8 @@ type Revocation struct {
 	Approved bool
 	// Allowed: it has passed an earlier count, and its call may have been sent.
 	Allowed bool
+	// Unconfirmed: the account may never have been created, so it is none of the active ones.
+	Unconfirmed bool
 }
 
 // MinEmptied is the size from which a pushed group is not emptied without an approval.
@@ -115,7 +117,7 @@ func (c Count) with(allowed []Revocation) Count {
 }
 
 func divide(limits Limits, count Count, threshold int, held, free []Revocation) (pass, hold []Revocation) {
-	affected := users(nil, held, free)
+	affected := users(nil, confirmed(held), confirmed(free))
 	over := len(users(count.Done, held, free))+count.Unnamed > threshold || all(count.Active, affected)
 	room := 0
 	if over {
@@ -140,11 +142,17 @@ func divide(limits Limits, count Count, threshold int, held, free []Revocation) 
 // leaversRoom returns how many leavers may pass while a batch is held. Leavers who are a mass by themselves are held like any other. Over all batches of the window, at
 // most the threshold and the leavers' number pass together.
 func leaversRoom(limits Limits, count Count, threshold int, free []Revocation) int {
-	leavers := users(nil, slices.DeleteFunc(slices.Clone(free), func(r Revocation) bool { return !r.ByProvider }))
-	if len(leavers) > threshold || all(count.Active, leavers) {
+	byProvider := slices.DeleteFunc(slices.Clone(free), func(r Revocation) bool { return !r.ByProvider })
+	leavers := users(nil, byProvider)
+	if len(leavers) > threshold || all(count.Active, users(nil, confirmed(byProvider))) {
 		return 0
 	}
 	return max(0, min(limits.Leavers-count.LeaversPassed, threshold+limits.Leavers-len(count.Done)-count.Unnamed))
+}
+
+// confirmed returns the revocations of accounts that exist.
+func confirmed(list []Revocation) []Revocation {
+	return slices.DeleteFunc(slices.Clone(list), func(r Revocation) bool { return r.Unconfirmed })
 }
 
 // all reports whether every account of a small app is affected.

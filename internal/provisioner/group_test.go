@@ -256,3 +256,46 @@ func TestGroupWhoseChangeLostItsAnswerIsReadAgain(t *testing.T) {
 		t.Errorf("the outcome is %+v", got)
 	}
 }
+
+// An app may show a group as it was before the last write for the settle time. What a read in that time hides is found by another.
+func TestGroupThatIsReadTooEarlyIsReadAgain(t *testing.T) {
+	w := newWorld(t, pushing)
+	users := w.staff(2)
+	group := w.pushed(users[0])
+	group = w.members(users...)
+	w.writeGroup(group, w.push(group))
+	if applied := group.Status.Apps[0].Applied; applied == "" {
+		t.Fatal("the first write is not confirmed")
+	}
+	w.script.TakeCalls()
+
+	// Who has just joined leaves, and the app shows the group without the newcomer.
+	w.clock.Step(5 * time.Second)
+	w.script.Group("g1").Members = w.script.Group("g1").Members[:1]
+	updated := group.Status.Apps[0].UpdatedTime
+	group.Spec.Members = group.Spec.Members[:1]
+	group.Generation++
+	group.Status.Apps[0].Applied, group.Status.ObservedGeneration = "", group.Generation
+	w.cache.Put(group)
+	got := w.push(group)
+	w.wantCalls(connector.OpGetGroup)
+	if got == nil || got.Entry.Applied != "" || got.Entry.NextRetryTime == nil {
+		t.Fatalf("a read that may be old is believed: %+v", got)
+	}
+	if !got.Entry.UpdatedTime.Equal(updated) {
+		t.Errorf("updated at %s, want %s: nothing was written", got.Entry.UpdatedTime, updated)
+	}
+	w.writeGroup(group, got)
+
+	w.script.Group("g1").Members = append(w.script.Group("g1").Members, connector.Member{ID: users[1].Status.Accounts[0].RemoteID})
+	w.clock.SetTime(got.Entry.NextRetryTime.Time)
+	if got := w.push(group); got != nil {
+		t.Fatalf("the outcome before the guard has counted is %+v", got)
+	}
+	w.count()
+	w.record()
+	got = w.push(group)
+	if got == nil || got.Entry.Applied == "" || len(w.remoteMembers()) != 1 {
+		t.Errorf("the outcome is %+v, the app has %q", got, w.remoteMembers())
+	}
+}

@@ -387,7 +387,7 @@ type HeldBatch struct {
 	// +optional
 	HeldTime *metav1.Time `json:"heldTime,omitempty"`
 
-	// users are the object names of the first ScimUsers concerned.
+	// users are the object names of the first ScimUsers concerned, and of the ScimGroups that lose members.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=10

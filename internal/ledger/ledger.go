@@ -19,7 +19,8 @@
 //	absent      Since when the app answers that it does not have an account or group. Restart: the settle time begins anew.
 //	attempt     What failed last, so that only the same attempt waits for nextRetryTime. Restart: every entry with a nextRetryTime waits for it.
 //	verdict     What the mass-change guard decided of a revocation. Restart: the batch is in status, the rest is counted again.
-//	removals    The users who would lose membership of a pushed group. Restart: the group is read again.
+//	removals    The users who would lose membership of a pushed group, and those with which its held batch was closed. Restart: the group is read again; the status has a
+//	            hash of the members that are held.
 //	revoked     Users who lost access within the guard's window. Restart: read from the users' statuses and ScimApp.status.guard.
 //	waits       The owner of the account that a user waits for. Restart: reconciled again.
 //	owners      The owner of an account that a stale cache does not show, the call that holds the account, and when such a call ended. Restart: status has the

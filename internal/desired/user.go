@@ -227,7 +227,7 @@ func (v *View) decide(view *UserView, name string, app *compiledApp, given *assi
 	if account.Unsettled != nil {
 		op = account.Unsettled.Operation
 	}
-	policy := app.app.Policy(account.Desired)
+	policy := app.app.Policy(account.Desired, account.Recorded)
 	account.Step = plan.Decide(account.Desired, account.Recorded, op, policy)
 	if view.Refused {
 		account.refuse()

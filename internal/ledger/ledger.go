@@ -13,6 +13,7 @@
 //	unsettled   The operation that may have taken effect and is not settled. Every status write of the user holds it. Restart: taken over from status; where the
 //	            spec is newer than the status it is "any change". It is settled by an observation after the settle time, or by the success of the same call.
 //	current     The operation whose call is in flight. Restart: as unsettled.
+//	writing     The users whose status is being written. A call begins before that, and the status holds its operation, or after it. Restart: nothing is being written.
 //	intended    This process wrote the intent to create and has made no call for it. Restart: the lookup waits for the settle time.
 //	sent        This process has looked an account up, did not find it, and has sent its create: an account that is found from then on was created by
 //	            the operator, unless the app refused the create. Restart: externalId tells.

@@ -64,7 +64,7 @@ func entryOf(pushed *desired.PushedGroupView, intents map[string]bool, callable 
 		return entry
 	case pushed.Step.Action == "":
 		entry.Reason, entry.Message = pushed.Step.Reason, kube.EntryMessage(pushed.Step.Message)
-		entry.Attempts, entry.NextRetryTime, entry.HeldBatch, entry.Held = 0, nil, "", 0
+		entry.Attempts, entry.NextRetryTime, entry.HeldBatch, entry.Held, entry.HeldMembers = 0, nil, "", 0, ""
 		if pushed.WithoutAccount > 0 && entry.Reason == "" {
 			entry.Reason = v1alpha1.ReasonMembersPending
 			entry.Message = fmt.Sprintf("%d members have no active account in the app and are left out; a push never makes accounts", pushed.WithoutAccount)

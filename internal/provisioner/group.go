@@ -340,7 +340,7 @@ func (c *groupCall) missing(ctx context.Context, id string, failure *connector.E
 		c.settled(*c.Entry.DeepCopy(), true, "")
 	default:
 		entry := c.Entry.DeepCopy()
-		entry.State, entry.RemoteID, entry.Applied, entry.HeldBatch, entry.Held = v1alpha1.GroupCreating, "", "", "", 0
+		entry.State, entry.RemoteID, entry.Applied, entry.HeldBatch, entry.Held, entry.HeldMembers = v1alpha1.GroupCreating, "", "", "", 0, ""
 		entry.MatchValue = plan.StorableMatchValue(c.Desired.DisplayName)
 		c.worker.ledger.Present(c.id)
 		c.settled(*entry, false, eventVanished)
@@ -423,7 +423,7 @@ func (c *groupCall) hold(remoteID string, created bool, held int) {
 	entry := c.entry(remoteID, created)
 	// Those that are held are members still.
 	entry.Members = max(entry.Members, c.Entry.Members)
-	entry.HeldBatch, entry.Held = c.verdict().Batch, int32(min(held, v1alpha1.MaxMembers))
+	entry.HeldBatch, entry.Held, entry.HeldMembers = c.verdict().Batch, int32(min(held, v1alpha1.MaxMembers)), c.worker.ledger.HeldRemovals(c.id)
 	entry.Reason = v1alpha1.ReasonHeld
 	entry.Message = "the mass-change guard holds the removal of members; the status of the ScimApp says how many changes the batch " + entry.HeldBatch + " has and how to approve it"
 	next := metav1.NewTime(c.worker.clock.Now().Add(kube.Jitter(personRetry)).Truncate(time.Second))

@@ -50,7 +50,7 @@ func (c *accountCall) create(ctx context.Context) error {
 func (c *accountCall) refusal(found *connector.User) (reason, message string) {
 	switch {
 	case c.App.Protected(found.UserName):
-		return v1alpha1.ReasonAccountProtected, "the account in the app is listed in spec.protectedAccounts of the ScimApp and never changed"
+		return v1alpha1.ReasonAccountProtected, messageProtected
 	case c.App.Object.Spec.Adoption == v1alpha1.AdoptionNever && !c.mine(found):
 		return v1alpha1.ReasonAccountConflict, "the app has an account of this name that the operator did not create, and spec.adoption of the ScimApp is " +
 			"Never; set it to Link, or remove the account in the app"
@@ -166,6 +166,8 @@ func (c *accountCall) findMade(ctx context.Context) (*connector.User, error) {
 		return nil, nil
 	}
 	switch {
+	case c.protect(found):
+		return "", true, nil
 	case c.mine(found):
 		return found, c.hold(found.ID, looked)
 	case found.ActiveShown && !found.Active:

@@ -127,7 +127,8 @@ func (l *Ledger) InBatch(id ID, batch string, held int) bool {
 		return false
 	}
 	if e.closed.batch != batch {
-		if len(e.removals.Members) > held {
+		// Of the removals that this process holds in another batch, none is in this one.
+		if e.closed.batch != "" || len(e.removals.Members) > held {
 			return false
 		}
 		e.closed = closedRemovals{batch: batch, members: e.removals.Members}

@@ -153,7 +153,11 @@ func (g *gate) withBatches(app *desired.App, revocations []desired.Revocation, k
 	for i := range revocations {
 		r := &revocations[i]
 		if before := known[r.ID]; r.Batch == "" && before.Effect == r.Change.Effect {
-			r.Batch = before.Batch
+			// A held removal that has grown since its batch was closed is no part of it, and still held.
+			grown := r.ID.Kind == ledger.Group && before.Batch != "" && !g.worker.ledger.InBatch(r.ID, before.Batch, 0)
+			if r.AlwaysHold = r.AlwaysHold || grown; !grown {
+				r.Batch = before.Batch
+			}
 		}
 		if r.Batch == overflowBatch {
 			r.Batch = ""

@@ -100,8 +100,8 @@ func (c *groupCall) mayRemove(remove, users []string, empties bool) (allowed, co
 	changed := book.SetRemovals(c.id, &ledger.Removals{Name: c.view.Group.Name, Members: remove, Users: users, Empties: empties})
 	verdict := c.verdict()
 	switch {
-	case verdict == (ledger.Verdict{}), changed && verdict.Allowed:
-		// More or other members than those that were counted.
+	case verdict == (ledger.Verdict{}), changed && (verdict.Allowed || !book.InBatch(c.id, verdict.Batch, 0)):
+		// More or other members than those that were counted, or than those of the closed batch.
 		c.worker.gate.recount(c.id)
 		return false, false
 	case verdict.Allowed:

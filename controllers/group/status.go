@@ -43,8 +43,11 @@ func computeStatus(after *v1alpha1.ScimGroup, view *desired.GroupView, unresolve
 			continue
 		}
 		problems = append(problems, describe(entry))
-		if entry.Attempts > 0 && waits {
+		switch {
+		case entry.Attempts > 0 && waits:
 			reason, waits = entry.Reason, false
+		case entry.HeldBatch != "" && waits:
+			reason = entry.Reason
 		}
 	}
 	status.Summary = fmt.Sprintf("%d/%d", inSync, len(status.Apps))

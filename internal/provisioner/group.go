@@ -89,7 +89,9 @@ func (c *groupCall) due() bool {
 		// An earlier process held the removals: the members are read again.
 		return true
 	}
-	changed := c.view.Group.Generation != c.view.Group.Status.ObservedGeneration
+	// The retry time of a held removal, which an earlier process wrote, is not for one that was approved since.
+	approved := c.Entry.HeldBatch != "" && c.verdict().Allowed
+	changed := approved || c.view.Group.Generation != c.view.Group.Status.ObservedGeneration
 	return c.worker.ledger.Wait(c.id, c.attempt(), changed, c.Entry.NextRetryTime) <= 0
 }
 

@@ -146,7 +146,7 @@ func (c *accountCall) link(found *connector.User) {
 func (c *accountCall) linked(found *connector.User) (state v1alpha1.AccountState, roles []string, applied plan.Applied) {
 	var made []string
 	if c.mine(found) {
-		made = c.App.Policy(c.Desired).Mapped
+		made = c.App.Policy(c.Desired, c.Recorded).Mapped
 	}
 	return plan.Linked(c.Desired, c.App.Observed(*found), made)
 }
@@ -167,7 +167,7 @@ func (c *accountCall) findMade(ctx context.Context) (*connector.User, error) {
 	}
 	switch {
 	case c.protect(found):
-		return "", true, nil
+		return nil, nil
 	case c.mine(found):
 		return found, c.hold(found.ID, looked)
 	case found.ActiveShown && !found.Active:

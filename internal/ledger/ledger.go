@@ -74,6 +74,8 @@ type Ledger struct {
 	owners   owners
 	revoked  map[string]Revoked
 	paused   time.Time
+	// waiting is how many revocations wait for an approval, by batch.
+	waiting map[string]int
 }
 
 // entry is what is remembered of one account or pushed group.
@@ -111,6 +113,7 @@ func newLedger(clk clock.PassiveClock, started time.Time) *Ledger {
 		clock: clk, started: started, entries: map[ID]*entry{},
 		accounts: map[types.UID]Outcome[v1alpha1.Account]{}, groups: map[types.UID]Outcome[v1alpha1.PushedGroupStatus]{},
 		owners: newOwners(), revoked: map[string]Revoked{},
+		waiting: map[string]int{},
 	}
 }
 
@@ -147,7 +150,10 @@ func (l *Ledger) dropEmpty(id ID) {
 func (l *Ledger) Forget(id ID) (waiting []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.entries, id)
+	if e := l.entries[id]; e != nil {
+		l.setVerdict(e, Verdict{})
+		delete(l.entries, id)
+	}
 	if id.Kind == Group {
 		delete(l.groups, id.UID)
 		return nil

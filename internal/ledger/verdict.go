@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -38,19 +39,55 @@ func (l *Ledger) Verdict(id ID, effect string) Verdict {
 	return e.verdict
 }
 
+// WasApproved reports whether a person has released the revocation, whatever its effect.
+func (l *Ledger) WasApproved(id ID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entries[id]
+	return e != nil && e.verdict.Approved
+}
+
 // ReplaceVerdicts replaces all verdicts by those of a new count.
 func (l *Ledger) ReplaceVerdicts(verdicts map[ID]Verdict) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for id, e := range l.entries {
 		if _, again := verdicts[id]; !again && e.verdict != (Verdict{}) {
-			e.verdict = Verdict{}
+			l.setVerdict(e, Verdict{})
 			l.dropEmpty(id)
 		}
 	}
 	for id, verdict := range verdicts {
-		l.entry(id).verdict = verdict
+		l.setVerdict(l.entry(id), verdict)
 	}
+}
+
+// setVerdict keeps a verdict, and how many wait in each batch.
+func (l *Ledger) setVerdict(e *entry, verdict Verdict) {
+	if batch := e.verdict.waitsIn(); batch != "" {
+		if l.waiting[batch]--; l.waiting[batch] == 0 {
+			delete(l.waiting, batch)
+		}
+	}
+	e.verdict = verdict
+	if batch := verdict.waitsIn(); batch != "" {
+		l.waiting[batch]++
+	}
+}
+
+// waitsIn returns the batch in which the revocation waits for an approval, empty for none.
+func (v Verdict) waitsIn() string {
+	if v.Approved {
+		return ""
+	}
+	return v.Batch
+}
+
+// WaitingBatches returns the batches that wait for an approval, sorted.
+func (l *Ledger) WaitingBatches() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Sorted(maps.Keys(l.waiting))
 }
 
 // Verdicts returns all verdicts.
@@ -75,7 +112,7 @@ func (l *Ledger) DropVerdict(id ID) (held bool) {
 		return false
 	}
 	held = e.verdict.Batch != ""
-	e.verdict = Verdict{}
+	l.setVerdict(e, Verdict{})
 	l.dropEmpty(id)
 	return held
 }

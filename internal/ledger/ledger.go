@@ -5,7 +5,7 @@
 // ledger is lost at the end of the term of leadership.
 //
 // A Ledger belongs to one app and outlives its worker: a new token does not make it forget. A Book has the ledgers of all apps and what is remembered of users and groups as
-// a whole. What is in them, the invariant of each, and what a restart does to it:
+// a whole. The entries of a user or group end with it, also where the delete event is the last that is heard of it. What is in them, the invariant of each, and what a restart does to it:
 //
 //	outcome     What a worker decided that is not written yet. Dropped only when a status that holds it was written. Restart: lost; the operation in status, the
 //	            state Creating or a spec that is newer than the status says that the app may have it, and it is observed.
@@ -83,7 +83,7 @@ type entry struct {
 	name      string
 	unsettled *operation
 	current   *operation
-	// adopted: the operation that the status had when this process took over was taken over.
+	// adopted: the operation in status was taken over from an earlier process, or is this process's own.
 	adopted  bool
 	intended bool
 	sent     bool

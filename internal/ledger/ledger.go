@@ -5,7 +5,7 @@
 // ledger is lost at the end of the term of leadership.
 //
 // A Ledger belongs to one app and outlives its worker: a new token does not make it forget. A Book has the ledgers of all apps and what is remembered of users and groups as
-// a whole. What is in them, the invariant of each, and what a restart does to it:
+// a whole. The entries of a user or group end with it, also where the delete event is the last that is heard of it. What is in them, the invariant of each, and what a restart does to it:
 //
 //	outcome     What a worker decided that is not written yet. Dropped only when a status that holds it was written. Restart: lost; the operation in status, the
 //	            state Creating or a spec that is newer than the status says that the app may have it, and it is observed.
@@ -74,6 +74,8 @@ type Ledger struct {
 	owners   owners
 	revoked  map[string]Revoked
 	paused   time.Time
+	// waiting is how many revocations wait for an approval, by batch.
+	waiting map[string]int
 }
 
 // entry is what is remembered of one account or pushed group.
@@ -81,7 +83,7 @@ type entry struct {
 	name      string
 	unsettled *operation
 	current   *operation
-	// adopted: the operation that the status had when this process took over was taken over.
+	// adopted: the operation in status was taken over from an earlier process, or is this process's own.
 	adopted  bool
 	intended bool
 	sent     bool
@@ -111,6 +113,7 @@ func newLedger(clk clock.PassiveClock, started time.Time) *Ledger {
 		clock: clk, started: started, entries: map[ID]*entry{},
 		accounts: map[types.UID]Outcome[v1alpha1.Account]{}, groups: map[types.UID]Outcome[v1alpha1.PushedGroupStatus]{},
 		owners: newOwners(), revoked: map[string]Revoked{},
+		waiting: map[string]int{},
 	}
 }
 
@@ -147,7 +150,10 @@ func (l *Ledger) dropEmpty(id ID) {
 func (l *Ledger) Forget(id ID) (waiting []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.entries, id)
+	if e := l.entries[id]; e != nil {
+		l.setVerdict(e, Verdict{})
+		delete(l.entries, id)
+	}
 	if id.Kind == Group {
 		delete(l.groups, id.UID)
 		return nil

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector"
@@ -476,5 +477,28 @@ func TestLeaversPassBesideAHeldBatch(t *testing.T) {
 	w.clock.Step(time.Hour)
 	if !leave(users[40]) || w.passed(users[30]) != 0 {
 		t.Errorf("an hour later the verdicts are %+v and %+v", w.verdict(users[40]), w.verdict(users[30]))
+	}
+}
+
+// A mass of revocations costs each of them the same: what is asked for each goes through none of the others.
+func TestGateCostsNoMorePerRevocationWhenManyAreHeld(t *testing.T) {
+	allocations := func(held int) map[string]float64 {
+		w := newWorld(t, nil)
+		verdicts := map[ledger.ID]ledger.Verdict{}
+		id := func(i int) ledger.ID { return ledger.ID{Kind: KindAccount, UID: types.UID(fmt.Sprint(i))} }
+		for i := range held {
+			verdicts[id(i)] = ledger.Verdict{Effect: "Deactivate", Batch: "b", Allowed: true, Approved: i > 1}
+		}
+		w.worker.ledger.ReplaceVerdicts(verdicts)
+		next := 2
+		gate := w.worker.gate
+		return map[string]float64{
+			"approved": testing.AllocsPerRun(20, func() { gate.approved(id(1)) }),
+			"pass":     testing.AllocsPerRun(20, func() { gate.pass(id(0), "Update") }),
+			"made":     testing.AllocsPerRun(20, func() { gate.made(id(next)); next++ }),
+		}
+	}
+	if diff := cmp.Diff(allocations(50), allocations(50_000)); diff != "" {
+		t.Errorf("memory is taken for each revocation held (-50 +50000):\n%s", diff)
 	}
 }

@@ -23,6 +23,8 @@ type routine struct {
 	ended bool
 	// then is called by the scheduler after the end.
 	then func()
+	// jobs is how its goroutine gets the next routine: a used one has a stack of the size that the engine needs.
+	jobs chan func()
 }
 
 // wait is a request of the engine on its way: the scheduler lets it take effect, gives the answer back, or loses either.
@@ -54,12 +56,29 @@ func (w *world) begin(p *process, name, key string, run func(context.Context), t
 	r.at = &wait{name: "begin"}
 	w.routines = append(w.routines, r)
 	ctx := context.WithValue(p.ctx, routineKey{}, r)
-	go func() {
+	r.jobs = w.worker()
+	r.jobs <- func() {
 		<-r.turn
 		run(ctx)
 		r.ended = true
-	}()
+	}
 	return r
+}
+
+// worker is a goroutine that waits for a routine.
+func (w *world) worker() chan func() {
+	if last := len(w.idle) - 1; last >= 0 {
+		jobs := w.idle[last]
+		w.idle = w.idle[:last]
+		return jobs
+	}
+	jobs := make(chan func(), 1)
+	go func() {
+		for job := range jobs {
+			job()
+		}
+	}()
+	return jobs
 }
 
 // park gives the turn back until the scheduler has dealt with a request.
@@ -96,6 +115,7 @@ func (w *world) reap() {
 			return
 		}
 		for _, r := range done {
+			w.idle = append(w.idle, r.jobs)
 			r.then()
 		}
 	}

@@ -55,6 +55,7 @@ type world struct {
 	processes []*process
 	routines  []*routine
 	current   *routine
+	idle      []chan func()
 	late      []*lateEffect
 	names     map[string]string
 	replacer  *strings.Replacer

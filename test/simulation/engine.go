@@ -54,6 +54,8 @@ type process struct {
 	leaves time.Time
 	// lost: an event did not reach the queues.
 	lost bool
+	// pauses are until when the apps have asked for no calls.
+	pauses map[string]pause
 }
 
 // controller is a reconciler with its queue.
@@ -77,11 +79,16 @@ func newScheme() *runtime.Scheme {
 // start begins a new term: the caches are filled, and every object is handed to the handlers.
 func (w *world) start() *process {
 	w.terms++
-	p := &process{w: w, name: fmt.Sprintf("term%d", w.terms), steps: -1, busy: map[*provisioner.Worker]int{}}
+	p := &process{w: w, name: fmt.Sprintf("term%d", w.terms), steps: -1, busy: map[*provisioner.Worker]int{}, pauses: map[string]pause{}}
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	p.cache = newCache(w.api)
 	p.assemble()
 	w.processes = append(w.processes, p)
+	for _, name := range w.appNames {
+		if until := w.scimApp(name).Status.PausedUntil; until != nil {
+			p.paused(name, until.Time)
+		}
+	}
 	for _, k := range kinds {
 		for _, object := range sorted(p.cache.kinds[k].objects) {
 			p.handle(k, change{after: object}, true)

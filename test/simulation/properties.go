@@ -235,6 +235,9 @@ func (c *checks) truthful(w *world) {
 		for _, object := range w.api.stores["ScimUser"].objects {
 			user := object.(*v1alpha1.ScimUser)
 			entry := user.Status.Account(name)
+			if entry != nil {
+				w.triedAgain(a, entry, user)
+			}
 			if entry == nil || !inSync(user, entry) || now.Sub(c.touched[user.Name]) < quiet {
 				continue
 			}

@@ -16,8 +16,10 @@ type routine struct {
 	process *process
 	name    string
 	// key is what it looks at, for the loop detector.
-	key  string
-	turn chan struct{}
+	key string
+	// number counts the routines.
+	number int
+	turn   chan struct{}
 	// at is where it waits for the scheduler, nil while it runs, waits inside of the engine, or has ended.
 	at    *wait
 	ended bool
@@ -52,7 +54,8 @@ func routineOf(ctx context.Context) *routine {
 
 // begin makes a routine that waits for its first turn.
 func (w *world) begin(p *process, name, key string, run func(context.Context), then func()) *routine {
-	r := &routine{w: w, process: p, name: name, key: key, turn: make(chan struct{}), then: then}
+	w.begun++
+	r := &routine{w: w, process: p, name: name, key: key, number: w.begun, turn: make(chan struct{}), then: then}
 	r.at = &wait{name: "begin"}
 	w.routines = append(w.routines, r)
 	ctx := context.WithValue(p.ctx, routineKey{}, r)

@@ -60,6 +60,8 @@ type world struct {
 	names     map[string]string
 	replacer  *strings.Replacer
 	created   int
+	begun     int
+	kinds     []eventKind
 
 	terms, calls, looks, writes, steps int
 
@@ -101,6 +103,7 @@ func newWorld(o Options) *world {
 		watches: pickOne(w, .3, 1, 3), network: pickOne(w, .2, .7, 2),
 		slowWrites: pickOne(w, 0, .02, .1), drops: o.Drops, workers: w.between(1, 3), approve: w.chance(.5),
 	}
+	w.themed()
 	w.api.written = w.changed
 	for i := range w.between(1, 2) {
 		w.newApp([]string{"crm", "desk"}[i])

@@ -97,12 +97,12 @@ func (w *world) untilCalled(steps int) bool {
 // emptyGroup: the identity provider removes all members of a group at once.
 func (w *world) emptyGroup() bool {
 	group, ok := w.someGroup()
-	if !ok || len(group.Spec.Members) < 2 {
+	if !ok || len(w.membersOf(group)) < 2 {
 		return false
 	}
 	w.trace("EVENT the identity provider empties %s", group.Name)
 	w.checks.concern(w, w.plan.users)
-	return edit(w.api, key(group.Name), &v1alpha1.ScimGroup{}, func(g *v1alpha1.ScimGroup) { g.Spec.Members = nil })
+	return w.setMembers(group, nil)
 }
 
 // fillGroup: the identity provider makes everybody a member of a group.
@@ -113,14 +113,13 @@ func (w *world) fillGroup() bool {
 	}
 	w.trace("EVENT the identity provider fills %s", group.Name)
 	w.checks.concern(w, w.plan.users)
-	return edit(w.api, key(group.Name), &v1alpha1.ScimGroup{}, func(g *v1alpha1.ScimGroup) {
-		g.Spec.Members = nil
-		for i := range w.plan.users {
-			if user := w.user(i); user != nil && user.DeletionTimestamp.IsZero() {
-				g.Spec.Members = append(g.Spec.Members, v1alpha1.GroupMember{Value: user.SCIMID(), Type: v1alpha1.MemberTypeUser})
-			}
+	var members []v1alpha1.GroupMember
+	for i := range w.plan.users {
+		if user := w.user(i); user != nil && user.DeletionTimestamp.IsZero() {
+			members = append(members, memberOf(user))
 		}
-	})
+	}
+	return w.setMembers(group, members)
 }
 
 // togglePushGroups: a person switches the pushing of groups off, or on again.
@@ -145,6 +144,10 @@ func (w *world) loseGroups() bool {
 // themed gives every fourth seed small apps, and another fourth many members of pushed groups.
 func (w *world) themed() {
 	w.kinds = slices.Concat(eventKinds, directedKinds)
+	w.plan.sliced = w.plan.groups > 0 && w.chance(.4)
+	if w.plan.sliced {
+		w.kinds = append(w.kinds, eventKind{3, (*world).dropSlices})
+	}
 	switch w.options.Seed % 4 {
 	case 1:
 		w.plan.users, w.plan.groups = w.between(8, 14), w.between(1, 2)

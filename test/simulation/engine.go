@@ -101,7 +101,7 @@ func (w *world) start() *process {
 func (p *process) assemble() {
 	cached, live := &apiClient{w: p.w, p: p}, &apiClient{w: p.w, p: p, live: true}
 	store, err := directory.New(p.ctx, directory.Options{
-		Client: live, Cache: readCache{cached, p.cache}, Clock: steps{}, Random: p.w.random,
+		Client: live, Cache: readCache{cached, p.cache}, Clock: steps{}, Random: p.w.random, SliceWriters: 1,
 	})
 	if err != nil {
 		panic(err)

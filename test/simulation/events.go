@@ -131,19 +131,17 @@ func (w *world) member(add bool) bool {
 	if !ok || !exists {
 		return false
 	}
-	at := slices.IndexFunc(group.Spec.Members, func(m v1alpha1.GroupMember) bool { return m.Value == user.SCIMID() })
+	members := w.membersOf(group)
+	at := slices.IndexFunc(members, func(m v1alpha1.GroupMember) bool { return m.Value == user.SCIMID() })
 	if add == (at >= 0) {
 		return false
 	}
 	w.trace("EVENT the identity provider changes the members of %s: u%d %t", group.Name, i, add)
 	w.checks.concern(w, 2)
-	return edit(w.api, key(group.Name), &v1alpha1.ScimGroup{}, func(g *v1alpha1.ScimGroup) {
-		if add {
-			g.Spec.Members = append(g.Spec.Members, v1alpha1.GroupMember{Value: user.SCIMID(), Type: v1alpha1.MemberTypeUser})
-		} else {
-			g.Spec.Members = slices.Delete(g.Spec.Members, at, at+1)
-		}
-	})
+	if add {
+		return w.setMembers(group, append(members, memberOf(user)))
+	}
+	return w.setMembers(group, slices.Delete(members, at, at+1))
 }
 
 func (w *world) addMember() bool    { return w.member(true) }

@@ -63,7 +63,10 @@ type pause struct {
 
 // respects checks that no worker calls an app before the time that the app has asked for.
 func (p *process) respects(r *routine, c *call) {
-	if have := p.pauses[c.app.name]; r != nil && r.key != "" && strings.Contains(r.name, "/") && r.number > have.routines && time.Now().Before(have.until) {
+	if have := p.pauses[c.app.name]; r != nil && r.ofWorker() && r.number > have.routines && time.Now().Before(have.until) {
 		p.w.fail("1 pause", "call %d of %s to %s: the app has asked for no calls for another %s", c.id, p.name, c.app.name, time.Until(have.until))
 	}
 }
+
+// ofWorker reports whether a routine is the look of an app's worker at a key: no other routine with a key calls an app.
+func (r *routine) ofWorker() bool { return r.key != "" }

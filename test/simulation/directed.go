@@ -23,6 +23,9 @@ var directedKinds = []eventKind{{3, (*world).interregnum}, {5, (*world).takenBac
 // groupKinds happen more often in seeds with many members of pushed groups.
 var groupKinds = []eventKind{{8, (*world).fillGroup}, {6, (*world).emptyGroup}, {4, (*world).deleteGroup}, {8, (*world).createGroup}, {3, (*world).loseGroups}}
 
+// smallKinds happen more often in seeds with small apps.
+var smallKinds = []eventKind{{6, (*world).loseApp}, {8, (*world).createMapping}}
+
 // interregnum: nobody leads for a while, and things happen in it.
 func (w *world) interregnum() bool {
 	w.trace("EVENT nobody leads")
@@ -30,7 +33,7 @@ func (w *world) interregnum() bool {
 	for range w.between(1, 3) {
 		pickOne(w, unledEvents...)(w)
 	}
-	w.sleepUntil(w.next())
+	w.advance(pickOne(w, time.Second, time.Minute))
 	w.concernAll()
 	w.start()
 	return true
@@ -85,7 +88,11 @@ func (w *world) untilCalled(steps int) bool {
 		}
 		actions := w.prepare()
 		if len(actions) == 0 {
-			w.sleepUntil(w.next())
+			next := w.next()
+			if time.Until(next) > time.Minute {
+				return false
+			}
+			w.sleepUntil(next)
 			continue
 		}
 		w.steps++
@@ -153,6 +160,13 @@ func (w *world) themed() {
 		w.plan.users, w.plan.groups = w.between(8, 14), w.between(1, 2)
 		w.kinds = slices.Concat(w.kinds, groupKinds)
 	case 3:
-		w.plan.users = w.between(2, 5)
+		w.plan.users, w.plan.mappings = w.between(3, 5), w.between(1, 2)
+		w.kinds = slices.Concat(w.kinds, smallKinds)
 	}
+}
+
+// loseApp: nothing happens for some minutes, and then a role mapping is deleted.
+func (w *world) loseApp() bool {
+	w.workUntil(time.Now().Add(10 * time.Minute))
+	return w.deleteMapping()
 }

@@ -54,6 +54,8 @@ type process struct {
 	leaves time.Time
 	// lost: an event did not reach the queues.
 	lost bool
+	// began is when its term began.
+	began time.Time
 	// pauses are until when the apps have asked for no calls.
 	pauses map[string]pause
 }
@@ -79,7 +81,7 @@ func newScheme() *runtime.Scheme {
 // start begins a new term: the caches are filled, and every object is handed to the handlers.
 func (w *world) start() *process {
 	w.terms++
-	p := &process{w: w, name: fmt.Sprintf("term%d", w.terms), steps: -1, busy: map[*provisioner.Worker]int{}, pauses: map[string]pause{}}
+	p := &process{w: w, name: fmt.Sprintf("term%d", w.terms), steps: -1, began: time.Now(), busy: map[*provisioner.Worker]int{}, pauses: map[string]pause{}}
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	p.cache = newCache(w.api)
 	p.assemble()

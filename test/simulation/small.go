@@ -38,12 +38,13 @@ func (w *world) allActive(name string, snapshot *assignment.Snapshot) map[string
 	for _, object := range w.api.all("ScimUser") {
 		user := object.(*v1alpha1.ScimUser)
 		entry := user.Status.Account(name)
-		if entry == nil {
+		if entry == nil || (entry.RemoteID == "" && entry.State != v1alpha1.AccountCreating) {
 			continue
 		}
 		r := w.apps[name].users[entry.RemoteID]
 		active := entry.State == v1alpha1.AccountActive
-		settled := inSync(user, entry) && active == isActive(r.now()) && (active || entry.State == v1alpha1.AccountInactive)
+		settled := user.Status.ObservedGeneration <= user.Generation && entry.Planned == "" && entry.Operation == nil && entry.Reason == "" &&
+			active == isActive(r.now()) && (active || entry.State == v1alpha1.AccountInactive)
 		if !settled || !r.interfered.IsZero() {
 			return nil
 		}
@@ -97,6 +98,10 @@ const waitedEnough = 20 * time.Minute
 func (w *world) triedAgain(a *app, entry *v1alpha1.Account, user *v1alpha1.ScimUser) {
 	refused := entry.Reason == v1alpha1.ReasonInsufficientPermissions || entry.Reason == v1alpha1.ReasonCredentialsRejected
 	if !refused || a.rotated.IsZero() || time.Since(a.rotated) < waitedEnough || time.Since(a.faults.ended) < waitedEnough || !w.checks.touched[user.Name].Before(a.rotated) {
+		return
+	}
+	if a.rotated.Sub(w.leader().began) < decided {
+		// A new process does not know which credentials a status tells of.
 		return
 	}
 	if a.faults.active() || w.scimApp(a.name).Spec.Suspend || !w.credentialsFit(a) {

@@ -122,7 +122,7 @@ func search(t *testing.T, binary string) (string, error) {
 	command := exec.CommandContext(t.Context(), binary, "-test.run=^TestSearch$", "-test.timeout=0", "-sim.shrink=false",
 		fmt.Sprintf("-sim.seeds=%d", *seedsFlag), "-sim.skip="+*skipFlag)
 	command.Dir = ".."
-	command.Env = append(os.Environ(), "GOGC=400", "GOMAXPROCS=1")
+	command.Env = append(os.Environ(), "GOGC=1000", "GOMAXPROCS=1")
 	output, err := command.CombinedOutput()
 	return string(output), err
 }

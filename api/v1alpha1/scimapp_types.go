@@ -258,7 +258,7 @@ const (
 
 // Guard is the threshold of the mass-change guard: when more users than the larger of minimum and percent of the app's active accounts would be
 // deactivated, deleted, stripped of a role or removed from a pushed group within a rolling hour, the changes are held. All accounts of a small app at once, and a
-// pushed group of 5 or more members that would become empty, are held whatever the threshold. A looser guard takes effect an hour after it was written.
+// pushed group of 5 or more members that would become empty, are held whatever the threshold. The strictest guard that was written within the last hour is in force.
 type Guard struct {
 	// minimum number of changes that are always let through. 10 when absent.
 	// +optional
@@ -387,7 +387,7 @@ type HeldBatch struct {
 	// +optional
 	HeldTime *metav1.Time `json:"heldTime,omitempty"`
 
-	// users are the object names of the first ScimUsers concerned.
+	// users are the object names of the first ScimUsers concerned, and of the ScimGroups that lose members.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=10
@@ -402,7 +402,7 @@ type HeldBatch struct {
 
 // GuardStatus has the limits of the mass-change guard and the revocations that it counts. It survives a restart.
 type GuardStatus struct {
-	// minimum, percent and leaversPerHour in force.
+	// minimum, percent and leaversPerHour in force: the strictest for which spec.guard asked within the last hour.
 	// +required
 	Minimum int32 `json:"minimum"`
 	// +required
@@ -410,9 +410,15 @@ type GuardStatus struct {
 	// +required
 	LeaversPerHour int32 `json:"leaversPerHour"`
 
-	// looserFrom is when a looser spec.guard takes effect.
+	// looserFrom is when the next looser limits take effect.
 	// +optional
 	LooserFrom *metav1.Time `json:"looserFrom,omitempty"`
+
+	// requested are the limits for which spec.guard asks, and before them stricter ones for which it asked within the last hour, the oldest first.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	Requested []RequestedLimits `json:"requested,omitempty"`
 
 	// revoked are users who lost access within the last hour and whose own status does not record it: users who were deleted since, and members that
 	// were removed from pushed groups.
@@ -420,6 +426,21 @@ type GuardStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	Revoked []RevokedUsers `json:"revoked,omitempty"`
+}
+
+// RequestedLimits are limits for which spec.guard asked.
+type RequestedLimits struct {
+	// minimum, percent and leaversPerHour.
+	// +required
+	Minimum int32 `json:"minimum"`
+	// +required
+	Percent int32 `json:"percent"`
+	// +required
+	LeaversPerHour int32 `json:"leaversPerHour"`
+
+	// until is when spec.guard was changed; absent for the limits for which it asks now.
+	// +optional
+	Until *metav1.Time `json:"until,omitempty"`
 }
 
 // RevokedUsers are users who lost access within the same minute.

@@ -268,6 +268,11 @@ type PushedGroupStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	Held int32 `json:"held,omitempty"`
 
+	// heldMembers is a short hash of the members whose removal is held.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	HeldMembers string `json:"heldMembers,omitempty"`
+
 	// applied are short hashes of the name and the members that were last written; empty while a change may have taken effect and is not settled.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256

@@ -200,6 +200,30 @@ func TestCredentialTestWaitsForAPause(t *testing.T) {
 	})
 }
 
+// The app itself asked to wait, not the former token.
+func TestNewTokenDoesNotEndAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limited := &tested{takes: time.Second, err: &connector.Error{Op: connector.OpTest, Kind: connector.RateLimited, Status: 429, RetryAfter: time.Minute}}
+		b := newSwitchboard(t, map[string]*tested{"limited": limited, "new": {takes: time.Second}, "elsewhere": {takes: time.Second}})
+		app := b.put("corp", "crm", "generic", "limited", 0)
+		b.connects(app)
+		pass(time.Second)
+		b.connects(app)
+		b.put("corp", "crm", "generic", "new", 0)
+		b.connects(app)
+		pass(time.Minute - time.Second)
+		b.connects(app)
+		if got := b.apps["new"].state(); got != "began false, closed false" {
+			t.Errorf("the app was called during the pause: %s", got)
+		}
+		b.put("corp", "crm", "generic", "elsewhere", 0)
+		app.Spec.SCIM.BaseURL = "https://elsewhere.test"
+		b.connects(app)
+		pass(time.Second)
+		b.want("at another address", b.connects(app), runs)
+	})
+}
+
 func TestStatusIsNotDecidedOnAnObjectOlderThanTheLastWrite(t *testing.T) {
 	l := newLandlord()
 	app := l.put("corp", "crm", "generic", "t", 0)

@@ -43,8 +43,11 @@ func computeStatus(after *v1alpha1.ScimGroup, view *desired.GroupView, unresolve
 			continue
 		}
 		problems = append(problems, describe(entry))
-		if entry.Attempts > 0 && waits {
+		switch {
+		case entry.Attempts > 0 && waits:
 			reason, waits = entry.Reason, false
+		case entry.HeldBatch != "" && waits:
+			reason = entry.Reason
 		}
 	}
 	status.Summary = fmt.Sprintf("%d/%d", inSync, len(status.Apps))
@@ -64,7 +67,7 @@ func entryOf(pushed *desired.PushedGroupView, intents map[string]bool, callable 
 		return entry
 	case pushed.Step.Action == "":
 		entry.Reason, entry.Message = pushed.Step.Reason, kube.EntryMessage(pushed.Step.Message)
-		entry.Attempts, entry.NextRetryTime, entry.HeldBatch, entry.Held = 0, nil, "", 0
+		entry.Attempts, entry.NextRetryTime, entry.HeldBatch, entry.Held, entry.HeldMembers = 0, nil, "", 0, ""
 		if pushed.WithoutAccount > 0 && entry.Reason == "" {
 			entry.Reason = v1alpha1.ReasonMembersPending
 			entry.Message = fmt.Sprintf("%d members have no active account in the app and are left out; a push never makes accounts", pushed.WithoutAccount)

@@ -196,6 +196,50 @@ func TestSpecThatChangedWhileNobodyLedIsPushed(t *testing.T) {
 	}
 }
 
+// An earlier process has pushed a title and died before it could write the status; the title changed back while nobody led.
+func TestSpecThatAnEarlierProcessMayHavePushedIsObserved(t *testing.T) {
+	e := employed(t, reactivateOff)
+	e.account().Attributes["title"] = "Manager"
+	user := e.stored("kim")
+	user.Generation = 3
+	e.client.Put(user)
+	e.lead()
+	for range 5 {
+		e.run(settleTime / 10)
+		got, current := e.entry("kim", "crm"), e.stored("kim").Status.ObservedGeneration == user.Generation
+		if current && (got.Operation == nil || e.ready("kim") == v1alpha1.ReasonSucceeded) {
+			t.Fatalf("before it is settled the entry is %+v, Ready %s", got, e.ready("kim"))
+		}
+	}
+	calls := e.counted(time.Hour, "crm", 25, 4)
+	if title := e.account().Attributes["title"]; title != nil || e.ready("kim") != v1alpha1.ReasonSucceeded {
+		t.Errorf("the title is %v, Ready %s, the calls were %q", title, e.ready("kim"), calls)
+	}
+}
+
+// The worker may have decided on the status before: the user is reconciled again after the write.
+func TestWriteOfAnInputOfTheDecisionCausesAnotherReconcile(t *testing.T) {
+	e := employed(t, reactivateOff)
+	for _, tc := range []struct {
+		generation int64
+		writes     int
+		again      time.Duration
+	}{{generation: 2, writes: 1, again: staleWait}, {generation: 2}} {
+		user := e.stored("kim")
+		user.Generation = tc.generation
+		e.client.Put(user)
+		view, err := e.view.User(t.Context(), pt.Key("kim"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := e.client.writes
+		result, _, err := e.users.accounts(t.Context(), view)
+		if writes := e.client.writes - before; err != nil || writes != tc.writes || result.RequeueAfter != tc.again {
+			t.Errorf("generation %d: %d writes, then again after %s, error %v", tc.generation, writes, result.RequeueAfter, err)
+		}
+	}
+}
+
 func TestNewTokenEndsTheWaitOfRefusedWrites(t *testing.T) {
 	e := newEngine(t, pt.App("crm"))
 	var names []string

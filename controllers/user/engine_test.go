@@ -50,10 +50,23 @@ type statusClient struct {
 	writes int
 	// check says why the API server would refuse a user.
 	check func(any) error
+	// meanwhile is what happens once, after an app was read or before a status is written.
+	meanwhile struct{ read, write func() }
 }
 
 func (c *statusClient) Get(ctx context.Context, key client.ObjectKey, into client.Object, opts ...client.GetOption) error {
-	return c.Cache.Get(ctx, key, into, opts...)
+	err := c.Cache.Get(ctx, key, into, opts...)
+	if _, ok := into.(*v1alpha1.ScimApp); ok {
+		once(&c.meanwhile.read)
+	}
+	return err
+}
+
+func once(f *func()) {
+	if do := *f; do != nil {
+		*f = nil
+		do()
+	}
 }
 
 func (c *statusClient) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
@@ -72,6 +85,7 @@ func (w *statusWriter) Patch(_ context.Context, object client.Object, _ client.P
 	if err := w.to.check(object); err != nil {
 		return err
 	}
+	once(&w.to.meanwhile.write)
 	w.to.writes++
 	object.SetResourceVersion(w.to.Put(object))
 	return nil

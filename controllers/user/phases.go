@@ -6,6 +6,7 @@ package user
 import (
 	"context"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
@@ -57,12 +59,37 @@ func (r *Reconciler) accounts(ctx context.Context, view *desired.UserView) (resu
 	if !r.recorded(view) {
 		return ctrl.Result{RequeueAfter: recordWait}, false, nil
 	}
-	next := r.compute(view)
-	if wait := r.gather(view, next); wait > 0 {
+	next, wait, wrote, err := r.writeStatus(ctx, view)
+	switch {
+	case err != nil:
+		return ctrl.Result{}, false, err
+	case next == nil:
+		return ctrl.Result{RequeueAfter: wait}, false, nil
+	case wait > 0:
 		r.enqueue(view, next, false)
 		return ctrl.Result{RequeueAfter: wait}, false, nil
 	}
-	book, uid := r.View.Book, view.User.UID
+	r.enqueue(view, next, true)
+	result.RequeueAfter = nextRetry(next.status.Accounts, r.Clock.Now())
+	if wrote && inputsChanged(view.Stored, &next.status) {
+		result = sooner(result, ctrl.Result{RequeueAfter: staleWait})
+	}
+	return result, wrote, nil
+}
+
+// writeStatus computes the status and writes it if there is something to say. It has to wait for an outcome, or, if next is nil, for a call that has begun since the user was
+// read: the status has to hold its operation.
+func (r *Reconciler) writeStatus(ctx context.Context, view *desired.UserView) (next *nextStatus, wait time.Duration, wrote bool, err error) {
+	book, uid, key := r.View.Book, view.User.UID, client.ObjectKeyFromObject(view.User)
+	book.BeginWrite(key)
+	defer book.EndWrite(key)
+	if r.begun(view) {
+		return nil, time.Millisecond, false, nil
+	}
+	next = r.compute(view)
+	if wait := r.gather(view, next); wait > 0 {
+		return next, wait, false, nil
+	}
 	for app := range next.announced {
 		r.ledger(view, app).Announced(ledger.ID{Kind: ledger.Account, UID: uid})
 	}
@@ -70,7 +97,7 @@ func (r *Reconciler) accounts(ctx context.Context, view *desired.UserView) (resu
 	after.Status = next.status
 	wrote, err = kube.PatchStatus(ctx, r.Client, view.Cached, after)
 	if err != nil {
-		return ctrl.Result{}, false, err
+		return nil, 0, false, err
 	}
 	if wrote {
 		book.Users.Put(after, after.Status.DeepCopy())
@@ -81,12 +108,15 @@ func (r *Reconciler) accounts(ctx context.Context, view *desired.UserView) (resu
 		r.Apps.WakeWaiting(r.appKey(view, app), uid)
 	}
 	book.End(ledger.Since{UID: uid, For: waitStatus})
-	r.enqueue(view, next, true)
-	result.RequeueAfter = nextRetry(next.status.Accounts, r.Clock.Now())
-	if wrote && inputsChanged(view.Stored, &next.status) {
-		result = sooner(result, ctrl.Result{RequeueAfter: staleWait})
-	}
-	return result, wrote, nil
+	return next, 0, wrote, nil
+}
+
+// begun reports whether an operation has begun or ended since the user was read.
+func (r *Reconciler) begun(view *desired.UserView) bool {
+	id := ledger.ID{Kind: ledger.Account, UID: view.User.UID}
+	return slices.ContainsFunc(view.Accounts, func(account desired.AccountView) bool {
+		return !account.Missing && !reflect.DeepEqual(account.Unsettled, r.ledger(view, account.AppName).Unsettled(id))
+	})
 }
 
 // inputsChanged reports whether the status changes an input of the next decision. The workers may decide before the cache shows it.

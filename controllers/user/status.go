@@ -166,7 +166,7 @@ func (n *nextStatus) operation(account *desired.AccountView, callable bool) *v1a
 		op = account.Unsettled.Operation
 	}
 	if writes(account) {
-		policy := account.App.Policy(account.Desired)
+		policy := account.App.Policy(account.Desired, account.Recorded)
 		if callable || plan.Announced(account.Step, account.Desired, policy, account.Stored, false) {
 			op = plan.Merge(op, plan.OperationOf(account.Step, account.Desired, policy))
 			n.announced[account.AppName] = true

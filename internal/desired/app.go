@@ -32,8 +32,8 @@ type App struct {
 	paths    []string
 	features map[v1alpha1.Feature]bool
 	roles    catalogue.Roles
-	// protected are the folded userNames that are never touched.
-	protected map[string]bool
+	// protected are the folded userNames that are never touched, protectedHashes what an account status keeps of them.
+	protected, protectedHashes map[string]bool
 }
 
 // InvalidError is what is wrong with the configuration of an app. It is for a person and names the field.
@@ -66,8 +66,8 @@ func compileApp(app *v1alpha1.ScimApp) (*App, error) {
 		return nil, fmt.Errorf("spec.scim.baseURL is required: %s has an address for each customer", profile.Title)
 	}
 	a := &App{
-		Object: app, Profile: profile, features: map[v1alpha1.Feature]bool{}, roles: catalogue.RolesOf(app, profile), protected: map[string]bool{},
-		mapped: map[string]bool{},
+		Object: app, Profile: profile, features: map[v1alpha1.Feature]bool{}, roles: catalogue.RolesOf(app, profile),
+		protected: map[string]bool{}, protectedHashes: map[string]bool{}, mapped: map[string]bool{},
 	}
 	for _, feature := range app.Spec.Features {
 		if !profile.Supports(string(feature)) {
@@ -80,6 +80,7 @@ func compileApp(app *v1alpha1.ScimApp) (*App, error) {
 	}
 	for _, userName := range app.Spec.ProtectedAccounts {
 		a.protected[scim.Fold(userName)] = true
+		a.protectedHashes[userNameHash(userName)] = true
 	}
 	if err := checkAttributes(app.Spec.Attributes, a.roles.Attribute); err != nil {
 		return nil, err
@@ -186,14 +187,38 @@ func (a *App) Exclusive(w plan.Desired) string { return scim.Fold(a.MatchValue(w
 // Protected is whether a userName of the app is one that is never linked nor changed.
 func (a *App) Protected(userName string) bool { return a.protected[scim.Fold(userName)] }
 
+// protects reports whether the account is known to be protected: by its userName as desired, or as it was last written.
+func (a *App) protects(w plan.Desired, recorded *v1alpha1.Account) bool {
+	userName, _ := w.Values[userNamePath].(string)
+	if len(a.protected) == 0 || a.Protected(userName) || recorded == nil {
+		return a.Protected(userName)
+	}
+	return a.protectedHashes[plan.ParseApplied(recorded.Applied)[userNamePath]]
+}
+
+// MayBeProtected reports whether the userName in the app has to be read before the account is changed: it may be a protected one, since it is not known to be the desired one.
+func (a *App) MayBeProtected(w plan.Desired, recorded *v1alpha1.Account) bool {
+	if len(a.protected) == 0 {
+		return false
+	}
+	userName, ok := w.Values[userNamePath]
+	return !ok || plan.ParseApplied(recorded.Applied)[userNamePath] != userNameHash(userName)
+}
+
+const userNamePath = "userName"
+
+func userNameHash(userName any) string {
+	return plan.HashValues(map[string]any{userNamePath: userName})[userNamePath]
+}
+
 // HasFeature is whether a feature is switched on.
 func (a *App) HasFeature(feature v1alpha1.Feature) bool { return a.features[feature] }
 
 // ApprovedBatch is the digest of the batch that a person has approved, "" for none.
 func (a *App) ApprovedBatch() string { return a.Object.Annotations[v1alpha1.AnnotationApproveBatch] }
 
-// Policy returns the policy for an account.
-func (a *App) Policy(w plan.Desired) plan.Policy {
+// Policy returns the policy for an account. recorded is its status, nil for none.
+func (a *App) Policy(w plan.Desired, recorded *v1alpha1.Account) plan.Policy {
 	return plan.Policy{
 		Mapped:                a.paths,
 		UpdateWritesActive:    a.Profile.SCIM.UserUpdate == profiles.Put || a.Profile.SCIM.UserUpdate == profiles.PutForProfilePatchForActive,
@@ -201,7 +226,7 @@ func (a *App) Policy(w plan.Desired) plan.Policy {
 		Deprovisioning:        a.Object.Spec.Deprovisioning,
 		MatchAttribute:        a.Profile.MatchAttribute,
 		BlockIdentifierChange: a.Profile.OnIdentifierChange == profiles.BlockIdentifierChange,
-		Protected:             a.Protected(a.MatchValue(w)),
+		Protected:             a.protects(w, recorded),
 		RoleAttribute:         a.roles.Attribute,
 	}
 }

@@ -263,14 +263,12 @@ func (v *View) addRemovals(ctx context.Context, census *GuardCensus, app *App, b
 		if !ok {
 			return
 		}
+		batch, outside := book.RemovalsBatch(id, lost, entry.HeldBatch, entry.HeldMembers)
 		revocation := Revocation{
-			Revocation: guard.Revocation{Subject: "group/" + group.Name, Users: lost.Users, AlwaysHold: lost.Empties, Batch: entry.HeldBatch},
+			// A closed batch never grows: what is outside of it closes another one.
+			Revocation: guard.Revocation{Subject: "group/" + group.Name, Users: lost.Users, AlwaysHold: lost.Empties || outside, Batch: batch},
 			ID:         id, Name: group.Name,
 			Change: guard.Change{Subject: group.SCIMID(), Effect: RemoveMembers, Members: lost.Members},
-		}
-		if entry.HeldBatch != "" && !book.InBatch(id, entry.HeldBatch, int(entry.Held)) {
-			// A closed batch never grows.
-			revocation.Batch, revocation.AlwaysHold = "", true
 		}
 		census.Revocations = append(census.Revocations, revocation)
 	})

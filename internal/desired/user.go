@@ -102,6 +102,26 @@ func (v *View) Account(ctx context.Context, user types.NamespacedName, app strin
 	return view, &view.Accounts[0], nil
 }
 
+// StillAnnounced reports whether the step of an account may still be taken, once the ledger knows its operation: no status may have been written since the decision, or be about to
+// be, that does not tell of it.
+func (v *View) StillAnnounced(ctx context.Context, user *v1alpha1.ScimUser, account *AccountView) (bool, error) {
+	key := client.ObjectKeyFromObject(user)
+	if v.Book.Writes(key) {
+		return false, nil
+	}
+	now, err := v.load(ctx, key)
+	if now == nil || err != nil || now.User.UID != user.UID {
+		return false, err
+	}
+	return account.announced(now), nil
+}
+
+// announced reports whether the step may be taken on the newest status.
+func (a *AccountView) announced(view *UserView) bool {
+	behind := view.Stored.ObservedGeneration != view.User.Generation
+	return plan.Announced(a.Step, a.Desired, a.App.Policy(a.Desired, a.Recorded), view.Stored.Account(a.AppName), behind)
+}
+
 // load reads the user and the pending writes of this process.
 func (v *View) load(ctx context.Context, key types.NamespacedName) (*UserView, error) {
 	if err := v.begin(ctx); err != nil {
@@ -227,12 +247,11 @@ func (v *View) decide(view *UserView, name string, app *compiledApp, given *assi
 	if account.Unsettled != nil {
 		op = account.Unsettled.Operation
 	}
-	policy := app.app.Policy(account.Desired)
-	account.Step = plan.Decide(account.Desired, account.Recorded, op, policy)
+	account.Step = plan.Decide(account.Desired, account.Recorded, op, app.app.Policy(account.Desired, account.Recorded))
 	if view.Refused {
 		account.refuse()
 	}
-	account.Announced = plan.Announced(account.Step, account.Desired, policy, account.Stored, view.Stored.ObservedGeneration != user.Generation)
+	account.Announced = account.announced(view)
 	return account
 }
 

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 )
 
@@ -197,30 +195,4 @@ func LimitsOf(g *v1alpha1.Guard) Limits {
 		}
 	}
 	return limits
-}
-
-// InForce returns the limits in force and the status that records them: a stricter spec applies at once, a looser one an hour after it was written. status is nil for a
-// new app.
-func InForce(spec *v1alpha1.Guard, status *v1alpha1.GuardStatus, now time.Time) (Limits, v1alpha1.GuardStatus) {
-	requested := LimitsOf(spec)
-	after := v1alpha1.GuardStatus{}
-	if status != nil {
-		after = *status.DeepCopy()
-	}
-	before := requested
-	if status != nil {
-		before = Limits{Minimum: int(status.Minimum), Percent: int(status.Percent), Leavers: int(status.LeaversPerHour)}
-	}
-	strict := Limits{Minimum: min(requested.Minimum, before.Minimum), Percent: min(requested.Percent, before.Percent), Leavers: min(requested.Leavers, before.Leavers)}
-	switch {
-	case strict == requested:
-		after.LooserFrom = nil
-	case after.LooserFrom == nil || after.LooserFrom.Sub(now) > Window:
-		from := metav1.NewTime(now.Add(Window).Truncate(time.Second))
-		after.LooserFrom = &from
-	case !now.Before(after.LooserFrom.Time):
-		strict, after.LooserFrom = requested, nil
-	}
-	after.Minimum, after.Percent, after.LeaversPerHour = int32(strict.Minimum), int32(strict.Percent), int32(strict.Leavers)
-	return strict, after
 }

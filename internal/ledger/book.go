@@ -30,6 +30,8 @@ type Book struct {
 	behind map[types.UID]bool
 	// since is when something began that a user or group waits for.
 	since map[Since]time.Time
+	// writing are the users whose status is being decided and written.
+	writing map[types.NamespacedName]bool
 }
 
 // Since names a wait of a user or group.
@@ -44,6 +46,7 @@ func NewBook(clk clock.PassiveClock) *Book {
 	return &Book{
 		Users: newWritten[v1alpha1.ScimUserStatus](), Groups: newWritten[v1alpha1.ScimGroupStatus](),
 		clock: clk, started: clk.Now(), ledgers: map[types.NamespacedName]*Ledger{}, since: map[Since]time.Time{},
+		writing: map[types.NamespacedName]bool{},
 	}
 }
 
@@ -114,6 +117,28 @@ func (b *Book) Adopted(uid types.UID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.behind, uid)
+}
+
+// BeginWrite says that a user's status is decided and written from now on, until EndWrite: operations that begin later may be missing in it. No call may be made meanwhile
+// that the status has to tell of.
+func (b *Book) BeginWrite(user types.NamespacedName) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.writing[user] = true
+}
+
+// EndWrite says that the status is written, or will not be.
+func (b *Book) EndWrite(user types.NamespacedName) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.writing, user)
+}
+
+// Writes reports whether a user's status is being decided and written.
+func (b *Book) Writes(user types.NamespacedName) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.writing[user]
 }
 
 // Since returns when a wait began; it begins now if it has not.

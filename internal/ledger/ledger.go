@@ -13,13 +13,15 @@
 //	unsettled   The operation that may have taken effect and is not settled. Every status write of the user holds it. Restart: taken over from status; where the
 //	            spec is newer than the status it is "any change". It is settled by an observation after the settle time, or by the success of the same call.
 //	current     The operation whose call is in flight. Restart: as unsettled.
+//	writing     The users whose status is being written. A call begins before that, and the status holds its operation, or after it. Restart: nothing is being written.
 //	intended    This process wrote the intent to create and has made no call for it. Restart: the lookup waits for the settle time.
 //	sent        This process has looked an account up, did not find it, and has sent its create: an account that is found from then on was created by
 //	            the operator, unless the app refused the create. Restart: externalId tells.
 //	absent      Since when the app answers that it does not have an account or group. Restart: the settle time begins anew.
 //	attempt     What failed last, so that only the same attempt waits for nextRetryTime. Restart: every entry with a nextRetryTime waits for it.
 //	verdict     What the mass-change guard decided of a revocation. Restart: the batch is in status, the rest is counted again.
-//	removals    The users who would lose membership of a pushed group. Restart: the group is read again.
+//	removals    The users who would lose membership of a pushed group, and those with which its held batch was closed. Restart: the group is read again; the status has a
+//	            hash of the members that are held.
 //	revoked     Users who lost access within the guard's window. Restart: read from the users' statuses and ScimApp.status.guard.
 //	waits       The owner of the account that a user waits for. Restart: reconciled again.
 //	owners      The owner of an account that a stale cache does not show, the call that holds the account, and when such a call ended. Restart: status has the

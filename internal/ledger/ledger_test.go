@@ -158,8 +158,9 @@ func TestLedgerIsUsedConcurrently(t *testing.T) {
 				}
 				p.Own(name, name, id.UID, i%2 == 0)
 				p.SetRemovals(group, &ledger.Removals{Members: []string{name}})
-				p.CloseRemovals(group, "b")
-				p.InBatch(group, "b", 1)
+				p.CloseRemovals(group, "b", []string{name})
+				p.HeldRemovals(group)
+				p.RemovalsBatch(group, ledger.Removals{Members: []string{name}}, "b", "digest")
 				p.AllRemovals()
 				p.ReplaceVerdicts(map[ledger.ID]ledger.Verdict{id: {Effect: "Update"}})
 				p.Verdicts()

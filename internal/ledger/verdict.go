@@ -4,6 +4,9 @@
 package ledger
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -19,8 +22,9 @@ import (
 type Verdict struct {
 	// Name of the ScimUser or ScimGroup.
 	Name string
-	// Effect that the verdict is about: another one is counted anew.
-	Effect string
+	// Effect that the verdict is about: another one is counted anew. Removals are the members that it is about, as RemovalsDigest.
+	Effect   string
+	Removals string
 	// Allowed: it may be made.
 	Allowed bool
 	// Batch in which it is or was held, empty for none. Approved: a person has released the batch.
@@ -93,56 +97,84 @@ type Removals struct {
 	Empties bool
 }
 
-// SetRemovals keeps the members that a group is to lose, nil for none. It returns whether they have changed.
-func (l *Ledger) SetRemovals(id ID, removals *Removals) bool {
+// SetRemovals keeps the members that a group is to lose, nil for none.
+func (l *Ledger) SetRemovals(id ID, removals *Removals) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entry(id)
-	before := e.removals
 	e.removals = removals
 	if removals == nil {
 		e.closed = closedRemovals{}
 	}
-	same := before == nil && removals == nil || before != nil && removals != nil && slices.Equal(before.Members, removals.Members)
 	l.dropEmpty(id)
-	return !same
 }
 
-// CloseRemovals says that the removals of a group are held in a batch: exactly these, and none that come later.
-func (l *Ledger) CloseRemovals(id ID, batch string) {
+// RemovalsDigest returns a short hash of members that a group is to lose, in whatever order; empty for none.
+func RemovalsDigest(members []string) string {
+	if len(members) == 0 {
+		return ""
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", slices.Sorted(slices.Values(members))))
+	return base64.RawURLEncoding.EncodeToString(sum[:12])
+}
+
+// CloseRemovals says that the removals of these members are held in a batch: exactly these, and none that come later.
+func (l *Ledger) CloseRemovals(id ID, batch string, members []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if e := l.entries[id]; e != nil && e.removals != nil {
-		e.closed = closedRemovals{batch: batch, members: e.removals.Members}
+		e.closed = closedRemovals{batch: batch, members: members}
 	}
 }
 
-// InBatch reports whether the removals of a group are among those with which a batch was closed. held is how many these were, as the status says, for a batch of an earlier
-// process.
-func (l *Ledger) InBatch(id ID, batch string, held int) bool {
+// RemovalsBatch returns the batch in which the removals of a group are held, empty for none. outside: a batch is held, and not all of the removals are among those with
+// which it was closed. stored and digest are the batch and its members as the status has them, for a batch of an earlier process.
+func (l *Ledger) RemovalsBatch(id ID, removals Removals, stored, digest string) (batch string, outside bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entries[id]
 	if e == nil || e.removals == nil {
-		return false
+		return "", false
 	}
-	if e.closed.batch != batch {
-		if len(e.removals.Members) > held {
-			return false
+	if e.closed.batch == "" && stored != "" {
+		if RemovalsDigest(removals.Members) != digest {
+			return "", true
 		}
-		e.closed = closedRemovals{batch: batch, members: e.removals.Members}
+		e.closed = closedRemovals{batch: stored, members: removals.Members}
 	}
-	closed := make(map[string]bool, len(e.closed.members))
-	for _, member := range e.closed.members {
-		closed[member] = true
+	if !e.closed.all(removals.Members) {
+		return "", true
 	}
-	return !slices.ContainsFunc(e.removals.Members, func(member string) bool { return !closed[member] })
+	return e.closed.batch, false
+}
+
+// HeldRemovals returns the digest of those removals of a group that its batch has: of the present ones, or, if others have come, of those with which it was closed.
+func (l *Ledger) HeldRemovals(id ID) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entries[id]
+	if e == nil || e.removals == nil || e.closed.batch == "" {
+		return ""
+	}
+	if e.closed.all(e.removals.Members) {
+		return RemovalsDigest(e.removals.Members)
+	}
+	return RemovalsDigest(e.closed.members)
 }
 
 // closedRemovals are the members whose removal is held in a batch.
 type closedRemovals struct {
 	batch   string
 	members []string
+}
+
+// all reports whether the batch has all of the members, or there is no batch.
+func (c closedRemovals) all(members []string) bool {
+	closed := make(map[string]bool, len(c.members))
+	for _, member := range c.members {
+		closed[member] = true
+	}
+	return c.batch == "" || !slices.ContainsFunc(members, func(member string) bool { return !closed[member] })
 }
 
 // HasRemovals reports whether it is known which members the group is to lose.

@@ -44,17 +44,14 @@ func removals(members ...string) *ledger.Removals {
 
 func TestRemovalsOfAGroup(t *testing.T) {
 	p := newProcess(t)
-	if p.SetRemovals(staff, nil) {
-		t.Error("no removals are a change")
-	}
+	p.SetRemovals(staff, nil)
 	p.empty("no removals")
-	if !p.SetRemovals(staff, removals("1", "2")) || p.SetRemovals(staff, removals("1", "2")) || !p.SetRemovals(staff, removals("1")) {
-		t.Error("it cannot be told whether the removals have changed")
-	}
+	p.SetRemovals(staff, removals("1", "2"))
+	p.SetRemovals(staff, removals("1"))
 	if all := p.AllRemovals(); len(all) != 1 || all[staff].Members[0] != "1" {
 		t.Errorf("removals %v", all)
 	}
-	if !p.SetRemovals(staff, nil) || len(p.AllRemovals()) > 0 {
+	if p.SetRemovals(staff, nil); len(p.AllRemovals()) > 0 {
 		t.Error("the removals stay")
 	}
 	p.empty("made")
@@ -62,50 +59,86 @@ func TestRemovalsOfAGroup(t *testing.T) {
 
 func TestRemovalsOfAClosedBatchOnlyShrink(t *testing.T) {
 	p := newProcess(t)
-	if p.InBatch(staff, "b", 9) {
+	if batch, outside := p.RemovalsBatch(staff, *removals("1"), "b", "digest"); batch != "" || outside {
 		t.Error("a group without removals is in a batch")
 	}
-	p.CloseRemovals(staff, "b")
+	p.CloseRemovals(staff, "b", []string{"1"})
 	p.empty("nothing to close")
 	p.SetRemovals(staff, removals("1", "2", "3"))
-	p.CloseRemovals(staff, "b")
+	if batch, outside := p.RemovalsBatch(staff, *removals("1", "2", "3"), "", ""); batch != "" || outside {
+		t.Error("removals that were never held are in a batch")
+	}
+	p.CloseRemovals(staff, "b", []string{"1", "2", "3"})
 	for name, tc := range map[string]struct {
 		members []string
 		want    bool
+		held    []string
 	}{
-		"the same":               {[]string{"1", "2", "3"}, true},
-		"in another order":       {[]string{"3", "1", "2"}, true},
-		"fewer":                  {[]string{"2"}, true},
-		"one more":               {[]string{"1", "2", "3", "4"}, false},
-		"another instead of one": {[]string{"1", "2", "4"}, false},
+		"the same":               {[]string{"1", "2", "3"}, true, []string{"1", "2", "3"}},
+		"in another order":       {[]string{"3", "1", "2"}, true, []string{"1", "2", "3"}},
+		"fewer":                  {[]string{"2"}, true, []string{"2"}},
+		"one more":               {[]string{"1", "2", "3", "4"}, false, []string{"1", "2", "3"}},
+		"another instead of one": {[]string{"1", "2", "4"}, false, []string{"1", "2", "3"}},
+		"three others":           {[]string{"4", "5", "6"}, false, []string{"1", "2", "3"}},
 	} {
 		p.SetRemovals(staff, removals(tc.members...))
-		if got := p.InBatch(staff, "b", 3); got != tc.want {
-			t.Errorf("%s: in the batch is %t", name, got)
+		// The status may be that of an earlier batch.
+		for _, stored := range []string{"", "a", "b"} {
+			batch, outside := p.RemovalsBatch(staff, *removals(tc.members...), stored, ledger.RemovalsDigest(tc.members))
+			if (batch == "b") != tc.want || outside == tc.want {
+				t.Errorf("%s: the batch is %q, outside of it is %t", name, batch, outside)
+			}
+		}
+		if got := p.HeldRemovals(staff); got != ledger.RemovalsDigest(tc.held) {
+			t.Errorf("%s: the digest of those that are held is %q", name, got)
 		}
 	}
 }
 
 func TestRemovalsOfABatchOfAnEarlierProcess(t *testing.T) {
+	digest := ledger.RemovalsDigest([]string{"1", "2", "3"})
+	for name, tc := range map[string]struct {
+		members []string
+		want    bool
+	}{
+		"the same":               {[]string{"1", "2", "3"}, true},
+		"in another order":       {[]string{"3", "2", "1"}, true},
+		"fewer":                  {[]string{"1", "2"}, false},
+		"one more":               {[]string{"1", "2", "3", "4"}, false},
+		"another instead of one": {[]string{"1", "2", "4"}, false},
+		"as many others":         {[]string{"4", "5", "6"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProcess(t)
+			p.SetRemovals(staff, removals(tc.members...))
+			if batch, outside := p.RemovalsBatch(staff, *removals(tc.members...), "b", digest); (batch == "b") != tc.want || outside == tc.want {
+				t.Errorf("the batch is %q, outside of it is %t", batch, outside)
+			}
+		})
+	}
 	p := newProcess(t)
 	p.SetRemovals(staff, removals("1", "2", "3"))
-	if p.InBatch(staff, "b", 2) {
-		t.Error("more than were held")
-	}
-	p.SetRemovals(staff, removals("1", "2"))
-	if !p.InBatch(staff, "b", 2) {
-		t.Error("as many as were held")
-	}
-	// From now on, exactly these.
+	p.RemovalsBatch(staff, *removals("1", "2", "3"), "b", digest)
 	p.SetRemovals(staff, removals("1", "4"))
-	if p.InBatch(staff, "b", 2) {
+	if batch, outside := p.RemovalsBatch(staff, *removals("1", "4"), "b", ledger.RemovalsDigest([]string{"1", "4"})); batch != "" || !outside {
 		t.Error("another member than the first read showed")
 	}
 	// The batch is over; another one is closed.
 	p.SetRemovals(staff, nil)
 	p.SetRemovals(staff, removals("1", "4"))
-	p.CloseRemovals(staff, "c")
-	if !p.InBatch(staff, "c", 0) {
+	p.CloseRemovals(staff, "c", []string{"1", "4"})
+	if batch, _ := p.RemovalsBatch(staff, *removals("1", "4"), "b", digest); batch != "c" {
 		t.Error("the removals of the new batch")
+	}
+}
+
+func TestRemovalsDigestGoesByTheSetOfMembers(t *testing.T) {
+	digests := map[string][]string{}
+	for _, members := range [][]string{nil, {""}, {"1"}, {"2"}, {"1", "2"}, {"12"}, {"1 2"}, {`1" "2`}, {"1\x00", "2"}, {"1", "\x002"}} {
+		digest := ledger.RemovalsDigest(members)
+		if other, ok := digests[digest]; ok || len(digest) > 64 {
+			t.Errorf("%q and %q have the digest %q", members, other, digest)
+		}
+		digests[digest] = members
 	}
 }

@@ -261,11 +261,12 @@ func observedHashes(applied Applied, names []string, w Desired, seen Observed) A
 	return after
 }
 
-// Linked returns the recorded state of an account that was found in the app and is linked: nothing of it was written yet.
-func Linked(w Desired, seen Observed) (state v1alpha1.AccountState, roles []string, applied Applied) {
+// Linked returns the recorded state of an account that was found in the app and is linked. made are the attributes that an earlier create of the same account may have
+// written, none if nothing was: the app may have them although they are not desired any more.
+func Linked(w Desired, seen Observed, made []string) (state v1alpha1.AccountState, roles []string, applied Applied) {
 	state = v1alpha1.AccountInactive
 	if seen.Active {
 		state = v1alpha1.AccountActive
 	}
-	return state, BoundedRoles(seen.Roles, w.Roles), observedHashes(nil, slices.Collect(maps.Keys(w.Values)), w, seen)
+	return state, BoundedRoles(seen.Roles, w.Roles), observedHashes(nil, slices.AppendSeq(slices.Clone(made), maps.Keys(w.Values)), w, seen)
 }

@@ -132,7 +132,7 @@ func TestSettle(t *testing.T) {
 
 func TestLinked(t *testing.T) {
 	w := wanted()
-	state, roles, applied := plan.Linked(w, shows(true, with(w.Values, "title", "CTO"), "admin"))
+	state, roles, applied := plan.Linked(w, shows(true, with(w.Values, "title", "CTO"), "admin"), nil)
 	if state != v1alpha1.AccountActive || !slices.Equal(roles, []string{"admin"}) {
 		t.Errorf("state %s with roles %v", state, roles)
 	}
@@ -141,7 +141,14 @@ func TestLinked(t *testing.T) {
 	if diff := cmp.Diff(want, applied); diff != "" {
 		t.Errorf("applied (-want +got):\n%s", diff)
 	}
-	state, _, applied = plan.Linked(w, shows(false, nil))
+	// What a create may have written is recorded, to be cleared; what an admin has set is not.
+	for _, made := range [][]string{nil, {"nickName"}} {
+		_, _, applied = plan.Linked(w, shows(true, with(w.Values, "nickName", "Ada")), made)
+		if recorded := applied["nickName"] != ""; recorded != (made != nil) {
+			t.Errorf("made %v: applied %v", made, applied)
+		}
+	}
+	state, _, applied = plan.Linked(w, shows(false, nil), nil)
 	if state != v1alpha1.AccountInactive || len(applied) > 0 {
 		t.Errorf("state %s, applied %v", state, applied)
 	}
@@ -154,7 +161,7 @@ func TestRolesOfAnAppAreBounded(t *testing.T) {
 	}
 	w := wanted()
 	seen := shows(true, w.Values, hostile...)
-	_, linked, _ := plan.Linked(w, seen)
+	_, linked, _ := plan.Linked(w, seen, nil)
 	settled := plan.Settle(w, account(v1alpha1.AccountActive), giving(v1alpha1.ActionUpdate, "viewer"), seen, policy()).Roles
 	announced := giving(v1alpha1.ActionUpdate, hostile...).Status(metav1.Time{}).Roles
 	for name, roles := range map[string][]string{"linked": linked, "settled": settled, "announced": announced} {

@@ -4,6 +4,7 @@
 package provisioner
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -130,8 +131,15 @@ func (c *accountCall) make(ctx context.Context) error {
 	book := c.worker.ledger
 	writes := c.Step.Action != v1alpha1.ActionCreate && c.Step.Action != v1alpha1.ActionObserve && c.Step.Action != v1alpha1.ActionRelease
 	if writes {
+		if protected, err := c.protected(ctx); protected || err != nil {
+			return c.finish(ctx, err)
+		}
 		digest := string(c.Step.Action) + " " + plan.HashValues(c.Desired.Values).String() + fmt.Sprint(c.Step.Set, c.Step.Clear)
-		book.Begin(c.id, plan.OperationOf(c.Step, c.Desired, c.App.Policy(c.Desired)), digest)
+		book.Begin(c.id, plan.OperationOf(c.Step, c.Desired, c.App.Policy(c.Desired, c.Recorded)), digest)
+		if announced, err := c.worker.view.StillAnnounced(ctx, c.view.User, &c.AccountView); !announced || err != nil {
+			book.Failed(c.id)
+			return cmp.Or(err, error(&retryLater{after: holdWait}))
+		}
 	}
 	err := c.perform(ctx)
 	failure := connector.AsError(err)
@@ -233,7 +241,7 @@ func (c *accountCall) observe(ctx context.Context) error {
 	if c.Unsettled != nil {
 		op = c.Unsettled.Operation
 	}
-	after := plan.Settle(c.Desired, c.Recorded, op, c.App.Observed(user), c.App.Policy(c.Desired))
+	after := plan.Settle(c.Desired, c.Recorded, op, c.App.Observed(user), c.App.Policy(c.Desired, c.Recorded))
 	c.worker.ledger.Observed(c.id)
 	batch := after.HeldBatch
 	c.clear(&after)

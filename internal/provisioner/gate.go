@@ -152,14 +152,16 @@ func (g *gate) count(ctx context.Context) error {
 func (g *gate) withBatches(app *desired.App, revocations []desired.Revocation, known map[ledger.ID]ledger.Verdict) []desired.Revocation {
 	for i := range revocations {
 		r := &revocations[i]
-		if before := known[r.ID]; r.Batch == "" && before.Effect == r.Change.Effect {
+		before := known[r.ID]
+		same := before.Effect == r.Change.Effect
+		if r.Batch == "" && same && r.ID.Kind == ledger.Account {
 			r.Batch = before.Batch
 		}
 		if r.Batch == overflowBatch {
 			r.Batch = ""
 		}
 		r.Approved = r.Batch != "" && r.Batch == app.ApprovedBatch()
-		r.Allowed = known[r.ID].Allowed && known[r.ID].Effect == r.Change.Effect
+		r.Allowed = before.Allowed && same && before.Removals == ledger.RemovalsDigest(r.Change.Members)
 	}
 	return revocations
 }
@@ -212,31 +214,33 @@ func (g *gate) apply(verdict guard.Verdict, revocations []desired.Revocation, kn
 		bySubject[revocations[i].Subject] = &revocations[i]
 	}
 	verdicts := make(map[ledger.ID]ledger.Verdict, len(revocations))
-	for _, r := range verdict.Held {
-		s := bySubject[r.Subject]
-		held := known[s.ID].Held
-		verdicts[s.ID] = ledger.Verdict{Name: s.Name, Effect: s.Change.Effect, Batch: r.Batch, Held: held}
-	}
 	digests := g.digests(verdict, bySubject, now)
+	put := func(subject string, next ledger.Verdict) {
+		r := bySubject[subject]
+		next.Name, next.Effect, next.Removals = r.Name, r.Change.Effect, ledger.RemovalsDigest(r.Change.Members)
+		verdicts[r.ID] = next
+	}
+	for _, r := range verdict.Held {
+		put(r.Subject, ledger.Verdict{Batch: r.Batch, Held: known[bySubject[r.Subject].ID].Held})
+	}
 	for _, r := range verdict.Hold {
-		s := bySubject[r.Subject]
-		verdicts[s.ID] = ledger.Verdict{Name: s.Name, Effect: s.Change.Effect, Batch: digests[r.ByProvider], Held: now}
+		put(r.Subject, ledger.Verdict{Batch: digests[r.ByProvider], Held: now})
 	}
 	for _, r := range verdict.Pass {
-		s := bySubject[r.Subject]
-		next := ledger.Verdict{Name: s.Name, Effect: s.Change.Effect, Allowed: true}
+		next := ledger.Verdict{Allowed: true}
 		if r.Approved {
 			next.Batch, next.Approved = r.Batch, true
 		}
-		verdicts[s.ID] = next
+		put(r.Subject, next)
 	}
 	w.ledger.ReplaceVerdicts(verdicts)
 	for _, r := range verdict.Pass {
 		g.release(bySubject[r.Subject])
 	}
 	for _, r := range verdict.Hold {
-		w.ledger.CloseRemovals(bySubject[r.Subject].ID, digests[r.ByProvider])
-		w.notifyOf(bySubject[r.Subject].ID.Kind, bySubject[r.Subject].Name)
+		held := bySubject[r.Subject]
+		w.ledger.CloseRemovals(held.ID, digests[r.ByProvider], held.Change.Members)
+		w.notifyOf(held.ID.Kind, held.Name)
 	}
 	if len(verdict.Hold) > 0 {
 		w.metrics.heldChanges(w.config.Key, len(verdict.Hold))

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -427,5 +428,53 @@ func TestGateUnderManyWorkers(t *testing.T) {
 	}
 	if off > 12 {
 		t.Errorf("%d accounts were switched off; 12 of 60 are allowed", off)
+	}
+}
+
+// Beside a held batch of another cause, ten users whom the provider makes inactive pass within the hour, across a failover; the next one is held in a batch of leavers.
+func TestLeaversPassBesideAHeldBatch(t *testing.T) {
+	w := newWorld(t, nil)
+	users := w.staff(60)
+	for i, user := range users {
+		w.script.Users = append(w.script.Users, connector.User{ID: fmt.Sprint(i), UserName: user.Spec.UserName, Active: true})
+	}
+	w.assign(users[20:]...)
+	w.count()
+	w.writeHeld(users[:20]...)
+	mass := w.batches(1)[0]
+	held := metav1.NewTime(w.clock.Now())
+	w.change(func(app *v1alpha1.ScimApp) {
+		app.Status.Batches = []v1alpha1.HeldBatch{{Digest: mass, HeldTime: &held}}
+	})
+	leave := func(user *v1alpha1.ScimUser) bool {
+		w.clock.Step(time.Minute)
+		user.Spec.Active = new(bool)
+		w.announce(user, v1alpha1.ActionDeactivate)
+		w.work(user.Name)
+		w.count()
+		if w.passed(user) == 0 {
+			w.writeHeld(user)
+			return false
+		}
+		w.write(user, w.work(user.Name))
+		return true
+	}
+	for i, user := range users[20:31] {
+		if i == 5 {
+			w.lead()
+			w.count()
+			w.clock.Step(settleTime)
+		}
+		if passed := leave(user); passed != (i < 10) {
+			t.Errorf("leaver %d passes: %t", i+1, passed)
+		}
+	}
+	if leavers := w.verdict(users[30]).Batch; !strings.HasSuffix(leavers, "-leavers") || w.verdict(users[0]).Batch != mass {
+		t.Errorf("the batches are %q and %q", leavers, w.verdict(users[0]).Batch)
+	}
+	// An hour later there is room again, for others.
+	w.clock.Step(time.Hour)
+	if !leave(users[40]) || w.passed(users[30]) != 0 {
+		t.Errorf("an hour later the verdicts are %+v and %+v", w.verdict(users[40]), w.verdict(users[30]))
 	}
 }

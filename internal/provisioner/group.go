@@ -32,6 +32,8 @@ type groupCall struct {
 	group  types.NamespacedName
 	view   *desired.GroupView
 	desired.PushedGroupView
+	// written: a call that changes the group was made.
+	written bool
 }
 
 // syncGroup does for a pushed group what syncAccount does for an account.
@@ -87,7 +89,9 @@ func (c *groupCall) due() bool {
 		// An earlier process held the removals: the members are read again.
 		return true
 	}
-	changed := c.view.Group.Generation != c.view.Group.Status.ObservedGeneration
+	// The retry time of a held removal, which an earlier process wrote, is not for one that was approved since.
+	approved := c.Entry.HeldBatch != "" && c.verdict().Allowed
+	changed := approved || c.view.Group.Generation != c.view.Group.Status.ObservedGeneration
 	return c.worker.ledger.Wait(c.id, c.attempt(), changed, c.Entry.NextRetryTime) <= 0
 }
 
@@ -178,6 +182,7 @@ func (c *groupCall) createNew(ctx context.Context) error {
 		return nil
 	}
 	c.worker.ledger.Sent(c.id)
+	c.written = true
 	created, err := c.connector().CreateGroup(ctx, connector.Group{
 		DisplayName: c.Desired.DisplayName, ExternalID: c.view.Group.SCIMID(), Members: members(c.Desired.Members),
 	})
@@ -206,6 +211,7 @@ func (c *groupCall) update(ctx context.Context, id string, created bool, event s
 	}
 	held := len(change.held)
 	if change.DisplayName != "" || len(change.Add)+len(change.Remove) > 0 || change.Want != nil {
+		c.written = true
 		after, err := c.connector().UpdateGroup(ctx, id, change.GroupChange)
 		if err != nil {
 			return err
@@ -336,7 +342,7 @@ func (c *groupCall) missing(ctx context.Context, id string, failure *connector.E
 		c.settled(*c.Entry.DeepCopy(), true, "")
 	default:
 		entry := c.Entry.DeepCopy()
-		entry.State, entry.RemoteID, entry.Applied, entry.HeldBatch, entry.Held = v1alpha1.GroupCreating, "", "", "", 0
+		entry.State, entry.RemoteID, entry.Applied, entry.HeldBatch, entry.Held, entry.HeldMembers = v1alpha1.GroupCreating, "", "", "", 0, ""
 		entry.MatchValue = plan.StorableMatchValue(c.Desired.DisplayName)
 		c.worker.ledger.Present(c.id)
 		c.settled(*entry, false, eventVanished)
@@ -380,11 +386,26 @@ func (c *groupCall) findBy(ctx context.Context, displayName string) (*connector.
 	return found, nil
 }
 
-// succeed records that the app has the group as desired. While a late effect of an earlier change is possible, it is read once more after the settle time.
+// staleFor is how long the app may show the group as it was before a write, if the read before this call may have been so old, 0 if not.
+func (c *groupCall) staleFor(now time.Time) time.Duration {
+	settle := c.worker.config.Settle
+	if c.Entry.UpdatedTime == nil {
+		return 0
+	}
+	// The status keeps whole seconds, perhaps of a clock that was ahead.
+	left := min(settle, c.Entry.UpdatedTime.Add(settle+time.Second).Sub(now))
+	if left > 0 && c.written {
+		return settle
+	}
+	return max(0, left)
+}
+
+// succeed records that the app has the group as desired. While a late effect of an earlier change is possible, or the app may have shown the group as it was before the last
+// one, it is read once more after the settle time.
 func (c *groupCall) succeed(remoteID string, created bool, event string) {
 	now := c.worker.clock.Now()
 	entry := c.entry(remoteID, created)
-	wait := c.worker.ledger.SettleWait(c.id, c.Entry.State == v1alpha1.GroupPushed)
+	wait := max(c.worker.ledger.SettleWait(c.id, c.Entry.State == v1alpha1.GroupPushed), c.staleFor(now))
 	if wait <= 0 {
 		entry.Applied = c.Desired.Hash()
 		c.worker.ledger.KnownAgain(c.id)
@@ -404,7 +425,7 @@ func (c *groupCall) hold(remoteID string, created bool, held int) {
 	entry := c.entry(remoteID, created)
 	// Those that are held are members still.
 	entry.Members = max(entry.Members, c.Entry.Members)
-	entry.HeldBatch, entry.Held = c.verdict().Batch, int32(min(held, v1alpha1.MaxMembers))
+	entry.HeldBatch, entry.Held, entry.HeldMembers = c.verdict().Batch, int32(min(held, v1alpha1.MaxMembers)), c.worker.ledger.HeldRemovals(c.id)
 	entry.Reason = v1alpha1.ReasonHeld
 	entry.Message = "the mass-change guard holds the removal of members; the status of the ScimApp says how many changes the batch " + entry.HeldBatch + " has and how to approve it"
 	next := metav1.NewTime(c.worker.clock.Now().Add(kube.Jitter(personRetry)).Truncate(time.Second))
@@ -419,7 +440,10 @@ func (c *groupCall) entry(remoteID string, created bool) v1alpha1.PushedGroupSta
 	entry := v1alpha1.PushedGroupStatus{
 		App: c.AppName, State: v1alpha1.GroupPushed, RemoteID: remoteID, Created: created,
 		Members:         int32(min(len(c.Desired.Members), v1alpha1.MaxMembers)),
-		ProvisionedTime: c.Entry.ProvisionedTime, UpdatedTime: &now,
+		ProvisionedTime: c.Entry.ProvisionedTime, UpdatedTime: c.Entry.UpdatedTime,
+	}
+	if c.written || entry.UpdatedTime == nil {
+		entry.UpdatedTime = &now
 	}
 	if entry.ProvisionedTime == nil {
 		entry.ProvisionedTime = &now

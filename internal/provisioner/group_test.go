@@ -256,3 +256,130 @@ func TestGroupWhoseChangeLostItsAnswerIsReadAgain(t *testing.T) {
 		t.Errorf("the outcome is %+v", got)
 	}
 }
+
+// An app may show a group as it was before the last write for the settle time. What a read in that time hides is found by another.
+func TestGroupThatIsReadTooEarlyIsReadAgain(t *testing.T) {
+	w := newWorld(t, pushing)
+	users := w.staff(2)
+	group := w.pushed(users[0])
+	group = w.members(users...)
+	w.writeGroup(group, w.push(group))
+	if applied := group.Status.Apps[0].Applied; applied == "" {
+		t.Fatal("the first write is not confirmed")
+	}
+	w.script.TakeCalls()
+
+	// Who has just joined leaves, and the app shows the group without the newcomer.
+	w.clock.Step(5 * time.Second)
+	w.script.Group("g1").Members = w.script.Group("g1").Members[:1]
+	updated := group.Status.Apps[0].UpdatedTime
+	group.Spec.Members = group.Spec.Members[:1]
+	group.Generation++
+	group.Status.Apps[0].Applied, group.Status.ObservedGeneration = "", group.Generation
+	w.cache.Put(group)
+	got := w.push(group)
+	w.wantCalls(connector.OpGetGroup)
+	if got == nil || got.Entry.Applied != "" || got.Entry.NextRetryTime == nil {
+		t.Fatalf("a read that may be old is believed: %+v", got)
+	}
+	if !got.Entry.UpdatedTime.Equal(updated) {
+		t.Errorf("updated at %s, want %s: nothing was written", got.Entry.UpdatedTime, updated)
+	}
+	w.writeGroup(group, got)
+
+	w.script.Group("g1").Members = append(w.script.Group("g1").Members, connector.Member{ID: users[1].Status.Accounts[0].RemoteID})
+	w.clock.SetTime(got.Entry.NextRetryTime.Time)
+	if got := w.push(group); got != nil {
+		t.Fatalf("the outcome before the guard has counted is %+v", got)
+	}
+	w.count()
+	w.record()
+	got = w.push(group)
+	if got == nil || got.Entry.Applied == "" || len(w.remoteMembers()) != 1 {
+		t.Errorf("the outcome is %+v, the app has %q", got, w.remoteMembers())
+	}
+}
+
+// A closed batch of removals never grows: an approval is for exactly the members that a person saw.
+func TestHeldRemovalDoesNotGrow(t *testing.T) {
+	w := newWorld(t, pushing)
+	users := w.staff(60)
+	w.pushed(users[:40]...)
+	group := w.members(users[20:40]...)
+	w.push(group)
+	w.count()
+	first := w.batches(1)[0]
+	w.writeGroup(group, w.push(group))
+
+	held := group.Status.Apps
+	group = w.members(users[30:40]...)
+	group.Status.Apps = held
+	group.Generation++
+	w.cache.Put(group)
+	w.writeGroup(group, w.push(group))
+	w.count()
+	second := w.batches(1)[0]
+	if second == first {
+		t.Fatalf("the batch %s holds ten members more than a person saw", first)
+	}
+	w.approve(first)
+	w.count()
+	w.record()
+	got := w.push(group)
+	if len(w.remoteMembers()) != 40 || got.Entry.HeldBatch != second || got.Entry.Held != 30 {
+		t.Fatalf("the former batch releases: the app has %q, the outcome is %+v", w.remoteMembers(), got)
+	}
+	w.writeGroup(group, got)
+	w.count()
+	if again := w.batches(1)[0]; again != second {
+		t.Errorf("the batch became %s, was %s", again, second)
+	}
+	w.approve(second)
+	w.count()
+	w.record()
+	if got := w.push(group); len(w.remoteMembers()) != 10 {
+		t.Errorf("after the approval the app has %q, the outcome is %+v", w.remoteMembers(), got)
+	}
+}
+
+// A user whom the provider takes out of two groups is one user for the guard; the groups of an app are counted together.
+func TestRemovalsFromSeveralGroupsCountDistinctUsers(t *testing.T) {
+	for name, tc := range map[string]struct {
+		// first and second are how many of the first users and of those from the first on lose each group.
+		overlap bool
+		want    int
+	}{
+		"the same users": {overlap: true, want: 0},
+		"other users":    {want: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, func(app *v1alpha1.ScimApp) {
+				pushing(app)
+				app.Spec.Groups = append(app.Spec.Groups, v1alpha1.PushedGroup{DisplayName: "Support"})
+				app.Status.Groups = append(app.Status.Groups, v1alpha1.ResolvedGroup{DisplayName: "Support", ID: pt.Group("Support").SCIMID()})
+			})
+			users := w.staff(40)
+			w.pushed(users...)
+			w.script.Groups = append(w.script.Groups, w.script.Groups[0])
+			w.script.Groups[1].ID, w.script.Groups[1].DisplayName = "g2", "Support"
+			w.script.Groups[1].ExternalID = pt.Group("Support").SCIMID()
+			w.members(users[8:]...)
+			support := w.members(users[8:]...)
+			if !tc.overlap {
+				support = w.members(append(slices.Clone(users[:8]), users[16:]...)...)
+				w.members(users[8:]...)
+			}
+			other := pt.Group("Support")
+			other.Spec.Members = support.Spec.Members
+			other.Status.Apps = []v1alpha1.PushedGroupStatus{{App: "crm", State: v1alpha1.GroupPushed, RemoteID: "g2", Created: true}}
+			other.Status.ObservedGeneration = other.Generation
+			w.cache.Put(other)
+			w.look(sales)
+			w.look(Key{Kind: KindGroup, Name: "Support"})
+			w.count()
+			if batches := w.worker.HeldBatches(); len(batches) != tc.want {
+				t.Errorf("the batches are %q", batches)
+			}
+		})
+	}
+}

@@ -50,7 +50,7 @@ func (c *accountCall) create(ctx context.Context) error {
 func (c *accountCall) refusal(found *connector.User) (reason, message string) {
 	switch {
 	case c.App.Protected(found.UserName):
-		return v1alpha1.ReasonAccountProtected, "the account in the app is listed in spec.protectedAccounts of the ScimApp and never changed"
+		return v1alpha1.ReasonAccountProtected, messageProtected
 	case c.App.Object.Spec.Adoption == v1alpha1.AdoptionNever && !c.mine(found):
 		return v1alpha1.ReasonAccountConflict, "the app has an account of this name that the operator did not create, and spec.adoption of the ScimApp is " +
 			"Never; set it to Link, or remove the account in the app"
@@ -136,41 +136,52 @@ func (c *accountCall) created(ctx context.Context, created connector.User) error
 // link takes over an account that exists, as the app shows it. What differs is written once the link is in etcd: a crash in between would leave changes to an account that
 // is not recorded as linked, or that a lookup does not find.
 func (c *accountCall) link(found *connector.User) {
-	state, roles, applied := plan.Linked(c.Desired, c.App.Observed(*found))
+	state, roles, applied := c.linked(found)
 	c.worker.ledger.KnownAgain(c.id)
 	c.worker.ledger.Doubt(c.id, found.ID)
 	c.succeed(state, found.ID, "Linked", roles, applied)
 }
 
-// findMade finds the account of a create that may have taken effect, and holds it. done: there is none that is this user's, and that is the outcome.
-func (c *accountCall) findMade(ctx context.Context) (id string, done bool, err error) {
+// linked is the recorded state of an account that was found. What a create of the operator may have written to it counts as recorded, to be cleared if it is not desired.
+func (c *accountCall) linked(found *connector.User) (state v1alpha1.AccountState, roles []string, applied plan.Applied) {
+	var made []string
+	if c.mine(found) {
+		made = c.App.Policy(c.Desired, c.Recorded).Mapped
+	}
+	return plan.Linked(c.Desired, c.App.Observed(*found), made)
+}
+
+// findMade finds the account of a create that may have taken effect, and holds it. nil: there is none that is this user's, or an error, and that is the outcome.
+func (c *accountCall) findMade(ctx context.Context) (*connector.User, error) {
 	looked := c.worker.clock.Now()
 	found, err := c.find(ctx)
 	if err != nil {
-		return "", true, err
+		return nil, err
 	}
 	if found == nil {
 		if wait := c.worker.ledger.SettleWait(c.id, true); wait > 0 {
-			return "", true, &retryLater{after: wait}
+			return nil, &retryLater{after: wait}
 		}
 		c.gone("")
-		return "", true, nil
+		return nil, nil
 	}
 	switch {
+	case c.protect(found):
+		return nil, nil
 	case c.mine(found):
-		return found.ID, false, c.hold(found.ID, looked)
+		return found, c.hold(found.ID, looked)
 	case found.ActiveShown && !found.Active:
 		// Nobody can use it, whoever created it.
 		c.gone("")
-		return "", true, nil
+		return nil, nil
 	case c.mayBeMine(found) && !c.worker.ledger.NeverCalled(c.id):
 		c.fail(v1alpha1.ReasonOwnershipUnknown, "the user should not have the app, and the app has an account of this name that the operator may have created before it "+
 			"restarted; deactivate or delete the account in the app if it is this user's", false)
-		return "", true, nil
+		return nil, nil
 	default:
 		// It was there before, and nothing was written to it.
 		c.gone("")
-		return "", true, nil
+		return nil, nil
 	}
 }
 

@@ -140,6 +140,44 @@ func theirs(userName string) connector.User {
 	return connector.User{ID: "theirs", UserName: userName, Active: true, Attributes: map[string]any{"userName": userName}}
 }
 
+// The create of an account wrote a title, its answer was lost, and the user has no title any more: the title is recorded, so that it is cleared. What somebody else has set
+// in an account that is linked stays.
+func TestWhatALostCreateWroteIsRecorded(t *testing.T) {
+	for name, tc := range map[string]struct {
+		desired, ours bool
+		state         v1alpha1.AccountState
+	}{
+		"the user has the app still": {desired: true, ours: true, state: v1alpha1.AccountActive},
+		"the user has left":          {ours: true, state: v1alpha1.AccountInactive},
+		"somebody else's account":    {desired: true, state: v1alpha1.AccountActive},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			user := w.joiner("kim")
+			found := theirs("kim@corp.test")
+			found.Attributes["title"] = "Engineer"
+			if tc.ours {
+				found.ExternalID = user.SCIMID()
+			}
+			w.script.Users = []connector.User{found}
+			if !tc.desired {
+				w.give()
+			}
+			got := w.work("kim")
+			if got == nil {
+				w.count()
+				got = w.work("kim")
+			}
+			if got == nil || got.Entry.State != tc.state {
+				t.Fatalf("the outcome is %+v", got)
+			}
+			if recorded := plan.ParseApplied(got.Entry.Applied)["title"] != ""; recorded != tc.ours {
+				t.Errorf("recorded is %s", got.Entry.Applied)
+			}
+		})
+	}
+}
+
 func TestConflictLeadsToALink(t *testing.T) {
 	w := newWorld(t, nil)
 	user := w.joiner("kim")

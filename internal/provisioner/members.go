@@ -97,8 +97,9 @@ func (c *groupCall) mayRemove(remove, users []string, empties bool) (allowed, co
 		book.SetRemovals(c.id, nil)
 		return true, true
 	}
-	changed := book.SetRemovals(c.id, &ledger.Removals{Name: c.view.Group.Name, Members: remove, Users: users, Empties: empties})
+	book.SetRemovals(c.id, &ledger.Removals{Name: c.view.Group.Name, Members: remove, Users: users, Empties: empties})
 	verdict := c.verdict()
+	changed := verdict.Removals != ledger.RemovalsDigest(remove)
 	switch {
 	case verdict == (ledger.Verdict{}), changed && verdict.Allowed:
 		// More or other members than those that were counted.
@@ -106,9 +107,11 @@ func (c *groupCall) mayRemove(remove, users []string, empties bool) (allowed, co
 		return false, false
 	case verdict.Allowed:
 		return true, c.recorded(users, verdict.Approved)
-	default:
-		return false, true
+	case changed:
+		// Those outside of the batch close another one. Nothing is removed meanwhile.
+		c.worker.gate.submit()
 	}
+	return false, true
 }
 
 // recorded reports whether the status of the app tells of the revocations, so that a crash does not make the guard forget them.

@@ -240,20 +240,62 @@ func TestSuspendedAppIsNotCalled(t *testing.T) {
 	w.wantCalls()
 }
 
-// A key that is looked at again and again for nothing is a bug: it must not cost all of a processor.
+// A key that is looked at again and again for nothing is a bug: it must not cost all of a processor, and a metric shows it.
 func TestKeyThatLeadsToNothingWaits(t *testing.T) {
-	w := newWorld(t, nil)
-	w.put(pt.User("kim")) // its reconciler never writes the intent
-	w.give("kim@corp.test")
-	looks := 0
-	for !w.waits(account("kim")) && looks < 100 {
-		w.work("kim")
-		looks++
+	for name, tc := range map[string]struct {
+		// prepare makes an object whose reconciler never writes the intent.
+		prepare func(*world)
+		key     Key
+		told    string
+	}{
+		"a user": {func(w *world) { w.put(pt.User("kim")); w.give("kim@corp.test") }, account("kim"), "user kim"},
+		"a group": {func(w *world) {
+			group := pt.Group("Sales")
+			group.Status.Apps = []v1alpha1.PushedGroupStatus{{App: "crm", State: v1alpha1.GroupPending}}
+			w.cache.Put(group)
+		}, sales, "group Sales"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, pushing)
+			tc.prepare(w)
+			for round := range 2 {
+				looks := 0
+				for !w.waits(tc.key) && looks < 100 {
+					w.look(tc.key)
+					looks++
+				}
+				if looks > 30 || w.idleLoops() != round+1 || w.told[tc.told] < looks-1 {
+					t.Errorf("%d looks without a call, a write or a wait, the metric is %d, its reconciler was told %d times", looks, w.idleLoops(), w.told[tc.told])
+				}
+				if _, wait, ok := w.worker.Pick(); ok || wait < loopPause-time.Second {
+					t.Errorf("it waits for %s", wait)
+				}
+				w.clock.Step(loopPause)
+				clear(w.told)
+				if key, _, ok := w.worker.Pick(); !ok || key != tc.key {
+					t.Fatal("it waits for ever")
+				}
+				w.worker.Handle(t.Context(), tc.key)
+			}
+			w.wantCalls()
+		})
 	}
-	if looks > 30 {
-		t.Errorf("%d looks without a call, a write or a wait", looks)
+}
+
+// idleLoops is the metric of the keys that were reconciled again and again.
+func (w *world) idleLoops() int {
+	w.t.Helper()
+	families, err := w.metrics.Gather()
+	if err != nil {
+		w.t.Fatal(err)
 	}
-	w.wantCalls()
+	loops := 0
+	for _, family := range families {
+		if family.GetName() == "scim_app_idle_loops_total" {
+			loops += int(family.GetMetric()[0].GetCounter().GetValue())
+		}
+	}
+	return loops
 }
 
 func TestErrorThatIsNoneOfAConnectorIsRetried(t *testing.T) {

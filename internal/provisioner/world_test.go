@@ -32,6 +32,7 @@ type world struct {
 	view     *desired.View
 	script   *connectortest.Script
 	registry *Registry
+	metrics  *prometheus.Registry
 	worker   *Worker
 	mu       sync.Mutex
 	told     map[string]int
@@ -58,7 +59,8 @@ func newWorld(t *testing.T, change func(*v1alpha1.ScimApp)) *world {
 func (w *world) lead() {
 	w.t.Helper()
 	w.view = desired.NewView(w.cache, ledger.NewBook(w.clock))
-	w.registry = NewRegistry(w.view, w.clock, logr.Discard(), NewMetrics(prometheus.NewRegistry()))
+	w.metrics = prometheus.NewRegistry()
+	w.registry = NewRegistry(w.view, w.clock, logr.Discard(), NewMetrics(w.metrics))
 	w.registry.Manual = true
 	w.registry.SetNotify(Notify{User: w.tell("user "), Group: w.tell("group "), App: w.tell("app ")})
 	w.registry.Begin(w.t.Context())

@@ -72,13 +72,14 @@ func activation(step plan.Step, values map[string]any, pushProfiles bool) (set, 
 
 // revoke deactivates or deletes. An account that now belongs to a successor of the same name is left to it.
 func (c *accountCall) revoke(ctx context.Context) error {
-	id := c.Recorded.RemoteID
+	id, roles, applied := c.Recorded.RemoteID, c.Recorded.Roles, c.hashes()
 	if id == "" {
-		found, done, err := c.findMade(ctx)
-		if done || err != nil {
+		found, err := c.findMade(ctx)
+		if found == nil || err != nil {
 			return err
 		}
-		id = found
+		id = found.ID
+		_, roles, applied = c.linked(found)
 	}
 	owner, err := c.otherOwner(ctx, id)
 	if err != nil {
@@ -101,7 +102,7 @@ func (c *accountCall) revoke(ctx context.Context) error {
 	if confirmed, err := c.confirmed(ctx, user, activeApplied(false)); err != nil || !confirmed {
 		return err
 	}
-	c.succeed(v1alpha1.AccountInactive, id, "Deactivated", c.Recorded.Roles, c.hashes())
+	c.succeed(v1alpha1.AccountInactive, id, "Deactivated", roles, applied)
 	return nil
 }
 

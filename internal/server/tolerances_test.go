@@ -106,6 +106,7 @@ func TestTolerancesThatAreNeededStandInTheStatus(t *testing.T) {
 		config, err := e.source.Client(t.Context(), e.namespace, "idp")
 		return err == nil && slices.Equal(config.Tolerances, want)
 	})
+	eventually(t, "that was another write", func() bool { return counted.writes.Load() == 2 })
 	// What stands there already asks the API server nothing.
 	reads, writes := counted.reads.Load(), counted.writes.Load()
 	for range 20 {

@@ -99,10 +99,12 @@ func changeUser(t *testing.T, app *scimmy, c *scimconn.Connector, userName strin
 	delete(want, "nickName")
 	wantUser(t, app, created.ID, want)
 
-	for range 2 {
-		if err := c.DeleteUser(ctx, created.ID); err != nil {
-			t.Fatal(err)
-		}
+	if err := c.DeleteUser(ctx, created.ID); err != nil {
+		t.Fatal(err)
+	}
+	// A 404 alone does not show that it is absent: the caller has to look.
+	if err := c.DeleteUser(ctx, created.ID); !connector.Is(err, connector.NotFound) {
+		t.Errorf("deleting it again gives %v", err)
 	}
 	if _, err := c.GetUser(ctx, created.ID); !connector.Is(err, connector.NotFound) {
 		t.Errorf("a deleted account gives %v", err)
@@ -163,10 +165,12 @@ func changeGroup(t *testing.T, c *scimconn.Connector, name string) {
 			t.Errorf("after %+v (-want +got):\n%s", step.change, diff)
 		}
 	}
-	for range 2 {
-		if err := c.DeleteGroup(ctx, created.ID); err != nil {
-			t.Fatal(err)
-		}
+	if err := c.DeleteGroup(ctx, created.ID); err != nil {
+		t.Fatal(err)
+	}
+	// A 404 alone does not show that it is absent: the caller has to look.
+	if err := c.DeleteGroup(ctx, created.ID); !connector.Is(err, connector.NotFound) {
+		t.Errorf("deleting it again gives %v", err)
 	}
 }
 

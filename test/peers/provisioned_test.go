@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/utils/ptr"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
@@ -17,9 +18,10 @@ import (
 const (
 	staff       = "Staff"
 	engineering = "Engineering"
+	skiClub     = "Ski club – Zürich"
 )
 
-var pushedGroups = []string{staff, engineering, "Sales", "Ski club – Zürich", "R&D North"}
+var pushedGroups = []string{staff, engineering, "Sales", skiClub, "R&D North"}
 
 const population = 50
 
@@ -71,7 +73,7 @@ func pushEverybody(t *testing.T, w *world) {
 	// Who is an engineer is so before they are staff, so that nobody's role changes on the way.
 	w.join(t, engineering, people(0, 12)...)
 	w.join(t, "Sales", people(20, 35)...)
-	w.join(t, "Ski club – Zürich", people(5, 25)...)
+	w.join(t, skiClub, people(5, 25)...)
 	w.join(t, staff, people(0, population)...)
 	w.settled(t)
 	w.expectCalls(t, map[string]int{"POST /Users": population, "POST /Groups": len(pushedGroups)})
@@ -173,33 +175,38 @@ func deleteUsers(t *testing.T, w *world) {
 	deprovisioning(v1alpha1.DeprovisionDeactivate)
 }
 
+// deleteGroup deletes a group of many members: they would all lose it, so the change waits for an approval like that of their accounts.
 func deleteGroup(t *testing.T, w *world) {
-	w.deleteGroup(t, "Ski club – Zürich")
+	before := w.calls(t)
+	w.deleteGroup(t, skiClub)
+	w.awaitHeld(t, 1)
+	// Its members are read to count them.
+	w.expectCallsSince(t, before, "/Groups", map[string]int{"GET /Groups": 1})
+	w.approve(t)
 	w.settled(t)
 }
 
+// massChange takes the app from so many people that their accounts are held, and with them the removal of these accounts from the group that is pushed.
 func massChange(t *testing.T, w *world) {
 	held := people(36, 44)
 	before := w.calls(t)
-	w.hold(held...)
+	w.hold(staff, held...)
 	w.leave(t, staff, held...)
-	batch := w.awaitBatch(t, len(held))
+	batches := w.awaitHeld(t, len(held)+1)
 	w.settled(t)
 	w.expectCallsSince(t, before, "/Users", map[string]int{})
 
 	// What is held survives a restart.
 	w.restart(t)
-	if again := w.awaitBatch(t, len(held)); again != batch {
-		t.Errorf("the batch %s is %s after a restart", batch, again)
+	if diff := cmp.Diff(batches, w.awaitHeld(t, len(held)+1)); diff != "" {
+		t.Errorf("the batches after a restart (-before +after):\n%s", diff)
 	}
 
 	// Three of them come back: nothing happens to them, whatever becomes of the rest.
 	w.join(t, staff, held[:3]...)
 	w.release(held[:3]...)
 	w.settled(t)
-	harness.Change(t, w.directory, appName, &v1alpha1.ScimApp{}, func(a *v1alpha1.ScimApp) {
-		a.Annotations = map[string]string{v1alpha1.AnnotationApproveBatch: batch}
-	})
+	w.approve(t)
 	w.release(held[3:]...)
 	w.settled(t)
 }

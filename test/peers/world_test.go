@@ -37,8 +37,8 @@ type world struct {
 	// accounts are what the app should hold, by the number of the person; ids are what it called them when they were first seen.
 	accounts map[int]map[string]any
 	ids      map[int]string
-	// held are people whose revocation the guard holds.
-	held map[int]bool
+	// held are people whose revocation the guard holds, with the group that they left.
+	held map[int]string
 }
 
 // person is a user as it was pushed.
@@ -62,7 +62,7 @@ type grant struct {
 func newWorld(d *harness.Directory, operator *harness.Operator, app *scimmy) *world {
 	return &world{
 		directory: d, operator: operator, app: app, people: map[int]*person{}, groups: map[string]*group{}, roles: map[string]grant{},
-		accounts: map[int]map[string]any{}, ids: map[int]string{}, held: map[int]bool{},
+		accounts: map[int]map[string]any{}, ids: map[int]string{}, held: map[int]string{},
 	}
 }
 
@@ -189,10 +189,10 @@ func (w *world) patch(t *testing.T, path string, operations ...string) {
 	}
 }
 
-// hold expects that revocations are held, release that they are not any more.
-func (w *world) hold(numbers ...int) {
+// hold expects that the guard holds the revocations of people who leave a group, release that it does not any more.
+func (w *world) hold(group string, numbers ...int) {
 	for _, number := range numbers {
-		w.held[number] = true
+		w.held[number] = group
 	}
 }
 
@@ -202,21 +202,45 @@ func (w *world) release(numbers ...int) {
 	}
 }
 
-// awaitBatch waits until the guard holds so many changes and gives back the digest of their batch.
-func (w *world) awaitBatch(t *testing.T, changes int) (digest string) {
+// awaitHeld waits until the guard holds so many changes and gives back the digests of their batches.
+func (w *world) awaitHeld(t *testing.T, changes int) (digests []string) {
 	t.Helper()
 	harness.Eventually(t, "the guard holds the changes", func() error {
-		app := &v1alpha1.ScimApp{}
-		if err := w.directory.Admin.Get(t.Context(), w.directory.Key(appName), app); err != nil {
-			return err
-		}
-		if len(app.Status.Batches) != 1 || int(app.Status.Held) != changes || !isTrue(app.Status.Conditions, v1alpha1.ConditionMassChangeHeld) {
+		app := w.scimApp(t)
+		if int(app.Status.Held) != changes || !isTrue(app.Status.Conditions, v1alpha1.ConditionMassChangeHeld) {
 			return fmt.Errorf("held are %d changes in %+v", app.Status.Held, app.Status.Batches)
 		}
-		digest = app.Status.Batches[0].Digest
+		digests = nil
+		for _, batch := range app.Status.Batches {
+			digests = append(digests, batch.Digest)
+		}
 		return nil
 	})
-	return digest
+	return digests
+}
+
+// approve has a person release what is held, batch by batch, until nothing is.
+func (w *world) approve(t *testing.T) {
+	t.Helper()
+	harness.Eventually(t, "nothing is held", func() error {
+		batches := w.scimApp(t).Status.Batches
+		if len(batches) == 0 {
+			return nil
+		}
+		harness.Change(t, w.directory, appName, &v1alpha1.ScimApp{}, func(a *v1alpha1.ScimApp) {
+			a.Annotations = map[string]string{v1alpha1.AnnotationApproveBatch: batches[0].Digest}
+		})
+		return fmt.Errorf("held is %+v", batches)
+	})
+}
+
+func (w *world) scimApp(t *testing.T) *v1alpha1.ScimApp {
+	t.Helper()
+	app := &v1alpha1.ScimApp{}
+	if err := w.directory.Admin.Get(t.Context(), w.directory.Key(appName), app); err != nil {
+		t.Fatal(err)
+	}
+	return app
 }
 
 // settled waits until the app holds what it should and every status says so.
@@ -238,7 +262,7 @@ func (w *world) settled(t *testing.T) {
 // expectAccounts works out what the app should hold now.
 func (w *world) expectAccounts() {
 	for number, account := range w.accounts {
-		if p := w.people[number]; (p == nil || !w.entitled(p)) && !w.held[number] {
+		if p := w.people[number]; (p == nil || !w.entitled(p)) && w.held[number] == "" {
 			// Switching off changes nothing else.
 			account["active"] = false
 		}
@@ -345,10 +369,11 @@ func (w *world) expectOwnIDs(t *testing.T) {
 // compareGroups compares the groups with all their members: those who have an active account.
 func (w *world) compareGroups(kept []map[string]any) error {
 	want, got := map[string]map[string]any{}, map[string]map[string]any{}
-	for _, g := range w.groups {
+	for key, g := range w.groups {
 		var members []string
-		for number := range g.members {
-			if account := w.accounts[number]; account != nil && account["active"] == true {
+		for number := range w.accounts {
+			isMember := g.members[number] || w.held[number] == key
+			if isMember && w.accounts[number]["active"] == true {
 				members = append(members, w.ids[number])
 			}
 		}
@@ -415,8 +440,9 @@ func (w *world) compareStatus(ctx context.Context) error {
 		}
 	}
 	for i := range groups.Items {
-		if !isTrue(groups.Items[i].Status.Conditions, v1alpha1.ConditionReady) {
-			return fmt.Errorf("the group %s is not Ready: %+v", groups.Items[i].Spec.DisplayName, groups.Items[i].Status)
+		held := slices.ContainsFunc(slices.Collect(maps.Values(w.held)), func(key string) bool { return w.groups[key].id == groups.Items[i].SCIMID() })
+		if isTrue(groups.Items[i].Status.Conditions, v1alpha1.ConditionReady) == held {
+			return fmt.Errorf("the group %s: %+v", groups.Items[i].Spec.DisplayName, groups.Items[i].Status)
 		}
 	}
 	return nil
@@ -434,11 +460,11 @@ func (w *world) compareUser(number int, user *v1alpha1.ScimUser) error {
 	}
 	var want, got *account
 	if expected := w.accounts[number]; expected != nil {
-		want = &account{State: v1alpha1.AccountInactive, RemoteID: w.ids[number], Held: w.held[number]}
+		want = &account{State: v1alpha1.AccountInactive, RemoteID: w.ids[number], Held: w.held[number] != ""}
 		if expected["active"] == true {
 			want.State = v1alpha1.AccountActive
 		}
-		if w.held[number] {
+		if want.Held {
 			want.Planned = v1alpha1.ActionDeactivate
 		}
 	}
@@ -448,7 +474,7 @@ func (w *world) compareUser(number int, user *v1alpha1.ScimUser) error {
 	if !reflect.DeepEqual(want, got) {
 		return difference{"account in the status", want, got}
 	}
-	if isTrue(user.Status.Conditions, v1alpha1.ConditionReady) == w.held[number] {
+	if isTrue(user.Status.Conditions, v1alpha1.ConditionReady) == (w.held[number] != "") {
 		return fmt.Errorf("the conditions are %+v", user.Status.Conditions)
 	}
 	return nil

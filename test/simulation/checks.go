@@ -369,16 +369,17 @@ func (w *world) isApproved(a *app, user string) bool {
 // approved notes whom an approval concerns: everybody whose status says so, and whom the ScimApp names.
 func (c *checks) approved(w *world, object *v1alpha1.ScimApp, digest string) {
 	c.approvedDigests[object.Name+"/"+digest] = true
+	named := map[string]bool{}
 	for _, batch := range object.Status.Batches {
 		if batch.Digest == digest {
-			for _, user := range batch.Users {
-				c.approvedUsers[object.Name+"/"+user] = true
+			for _, name := range batch.Users {
+				named[name], c.approvedUsers[object.Name+"/"+name] = true, true
 			}
 		}
 	}
 	for _, o := range w.api.all("ScimGroup") {
 		entry := o.(*v1alpha1.ScimGroup).Status.App(object.Name)
-		if entry == nil || entry.HeldBatch != digest {
+		if entry == nil || (entry.HeldBatch != digest && !named[o.GetName()]) {
 			continue
 		}
 		c.approvedGroups[object.Name+"/"+entry.RemoteID] = true

@@ -1,0 +1,104 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package user
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
+	"github.com/scim-operator/scim-operator/internal/provisioner"
+)
+
+// remove deletes a user, who vanishes as soon as the finalizer may go.
+func (e *engine) remove(name string) {
+	e.t.Helper()
+	user := e.stored(name)
+	user.DeletionTimestamp = &metav1.Time{Time: e.clock.Now()}
+	user.Generation++
+	e.client.Put(user)
+	e.enqueue(pt.Key(name), 0)
+	for range 60 {
+		e.run(time.Second)
+		view, err := e.view.User(e.t.Context(), pt.Key(name))
+		if err != nil {
+			e.t.Fatal(err)
+		}
+		if !view.Stale && deprovisioned(view) && e.users.revocationsRecorded(view) {
+			e.client.Remove(user)
+			e.registry.ForgetUser(user.Namespace, user.UID)
+			return
+		}
+	}
+	e.t.Fatalf("%s does not vanish: %+v", name, e.entry(name, "crm"))
+}
+
+// Ten users lose the app one after the other and are deleted, which drops their statuses. Another process leads when the eleventh loses it within the hour.
+func TestRevocationsOfDeletedUsersCountAfterAFailover(t *testing.T) {
+	for _, policy := range []v1alpha1.Deprovisioning{v1alpha1.DeprovisionDeactivate, v1alpha1.DeprovisionDelete} {
+		t.Run(string(policy), func(t *testing.T) {
+			app := pt.App("crm")
+			app.Spec.Deprovisioning = policy
+			e := newEngine(t, app)
+			var names []string
+			for i := range 40 {
+				names = append(names, e.user(fmt.Sprintf("user-%02d", i)).Spec.UserName)
+			}
+			e.give("crm", names)
+			e.run(time.Minute)
+			for i := range 10 {
+				e.give("crm", names[i+1:])
+				e.run(30 * time.Second)
+				if got := e.entry(fmt.Sprintf("user-%02d", i), "crm"); got.State == v1alpha1.AccountActive {
+					t.Fatalf("user %d has %+v", i, got)
+				}
+				e.remove(fmt.Sprintf("user-%02d", i))
+			}
+			e.lead()
+			e.run(time.Minute)
+			e.give("crm", names[11:])
+			e.run(5 * time.Minute)
+			if got := e.entry("user-10", "crm"); got.State != v1alpha1.AccountActive || got.Reason != v1alpha1.ReasonHeld {
+				t.Errorf("the eleventh within the hour has %+v", got)
+			}
+		})
+	}
+}
+
+// A user in a group: nothing of it goes before the app's status records the revocation.
+func TestDeletedUserStaysUntilItsRevocationIsRecorded(t *testing.T) {
+	e := employed(t, nil)
+	e.give("crm", nil)
+	e.run(time.Minute)
+	user := e.stored("kim")
+	user.DeletionTimestamp = &metav1.Time{Time: e.clock.Now()}
+	e.client.Put(user)
+	e.client.Put(pt.Group("sales", user))
+	asked := 0
+	e.registry.SetNotify(provisioner.Notify{App: func(types.NamespacedName) { asked++ }})
+	look := func() time.Duration {
+		view, err := e.view.User(t.Context(), pt.Key("kim"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := e.users.finalize(t.Context(), view)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return result.RequeueAfter
+	}
+	for range 3 {
+		if wait := look(); wait != recordWait {
+			t.Errorf("it is looked at again in %s", wait)
+		}
+	}
+	if asked == 0 {
+		t.Error("nobody asks for the record")
+	}
+}

@@ -54,8 +54,8 @@ var All = []Mutant{
 		// A mapping made by mistake, for users who have accounts of their own.
 		Name: "revokes an account that it did not create",
 		File: "internal/provisioner/link.go",
-		Old:  "	case c.mine(found):\n		return found.ID, false",
-		New:  "	case found != nil:\n		return found.ID, false",
+		Old:  "	case c.mine(found):\n		return found, c.hold",
+		New:  "	case found != nil:\n		return found, c.hold",
 	},
 	{
 		// Many users lose a role.
@@ -77,9 +77,9 @@ var All = []Mutant{
 		New:  "	if c != nil {\n		return true, nil\n	}\n	shown, contradicts, what := check(user)\n",
 	}, {
 		Name: "lets a looser guard apply at once",
-		File: "internal/guard/guard.go",
-		Old:  "	switch {\n	case strict == requested:",
-		New:  "	strict = requested\n	switch {\n	case strict == requested:",
+		File: "internal/guard/inforce.go",
+		Old:  "		strict = strict.stricter(limitsIn(&after.Requested[i]))\n",
+		New:  "		_ = i\n",
 	},
 	{
 		Name: "takes a create that was refused for its own",
@@ -102,8 +102,8 @@ var All = []Mutant{
 	{
 		Name: "empties a pushed group",
 		File: "internal/desired/census.go",
-		Old:  "AlwaysHold: lost.Empties,",
-		New:  "AlwaysHold: false,",
+		Old:  "AlwaysHold: lost.Empties ||",
+		New:  "AlwaysHold:",
 	},
 	{
 		Name: "deletes a pushed group while PushGroups is off",

@@ -308,16 +308,20 @@ func (w *world) revoked(a *app, account, user string) {
 	provider := gone || (ever && now.Sub(left) < time.Hour)
 	c.revoked[a.name] = append(c.revoked[a.name], revocation{now, account, provider})
 	c.revoked[a.name] = slices.DeleteFunc(c.revoked[a.name], func(r revocation) bool { return now.Sub(r.at) >= time.Hour })
-	all, others := map[string]bool{}, map[string]bool{}
+	// known are those that the guard has counted for certain: also a leaver's revocation uses up the threshold of all others.
+	all, others, known := map[string]bool{}, map[string]bool{}, map[string]bool{account: true}
 	for _, r := range c.revoked[a.name] {
 		all[r.account] = true
+		if now.Sub(r.at) > decided {
+			known[r.account] = true
+		}
 		if !r.provider {
 			others[r.account] = true
 		}
 	}
 	threshold := w.threshold(a, now, len(all))
 	// A guard that became stricter does not undo what was made before.
-	if (!provider && len(others) > threshold) || len(all) > threshold+beside {
+	if (!provider && max(len(others), len(known)) > threshold) || len(all) > threshold+beside {
 		w.fail("3 guard", "%s: %d users lost access within an hour, %d of them not by the identity provider; the threshold is %d: %v", a.name, len(all), len(others), threshold,
 			slices.Sorted(maps.Keys(others)))
 	}

@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
-	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector"
 	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/kube"
@@ -31,18 +30,8 @@ const (
 	// breakerFailures in a row open the breaker for breakerPause; then one key is tried.
 	breakerFailures = 5
 	breakerPause    = 10 * time.Second
-	// rateLimitPause is the pause if an app asks to wait and does not say how long.
-	rateLimitPause = 30 * time.Second
-	// credentialsPause holds the calls until the ScimApp's reconciler has tested the credentials again, which resumes them.
-	credentialsPause = time.Hour
 	// trialPause is how long keys wait for another one that tests whether the app has recovered.
 	trialPause = time.Second
-	// keyFailures in a row of one key, while the credentials are found good, make it a failure of that account.
-	keyFailures = 5
-	// testMemory is how long a good test of the credentials makes another one unnecessary.
-	testMemory = 10 * time.Second
-	// shownPause is the shortest pause that the status of the ScimApp shows.
-	shownPause = 5 * time.Second
 	// maxPause bounds a pause that a status tells of.
 	maxPause = time.Hour
 	// loopPause is how long a key waits that was reconciled repeatedly without effect.
@@ -60,12 +49,6 @@ type Config struct {
 	Credentials string
 	// PausedUntil is the time before which the app asked for no calls, as its status says.
 	PausedUntil time.Time
-}
-
-// Health is what is wrong with an app as a whole.
-type Health struct {
-	// Reason is one of v1alpha1.Reason..., empty while all is well.
-	Reason, Message string
 }
 
 // Worker runs the calls of one app.
@@ -178,19 +161,6 @@ func (w *Worker) leave() {
 func (w *Worker) Enqueue(key Key, class Class, exclusive string, delay time.Duration) {
 	w.queue.add(key, class, exclusive, delay)
 	w.metrics.queueDepth(w.config.Key, w.queue.depth())
-}
-
-// Resume ends the wait for good credentials. A pause that the app asked for stays.
-func (w *Worker) Resume() {
-	w.setHealth(Health{})
-	w.queue.unblock()
-}
-
-// Health is what is wrong with the app as a whole.
-func (w *Worker) Health() Health {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.health
 }
 
 // PausedUntil returns the time before which the app asked for no calls.
@@ -323,28 +293,6 @@ func (w *Worker) refuse(key Key, err error) {
 	w.queue.again(key, 0)
 }
 
-// breakerError returns the error if it is one that opens the breaker.
-func breakerError(line *line, err error) error {
-	if !line.used {
-		return errNotCalled
-	}
-	if failure := connector.AsError(err); failure != nil && failure.Scope() == connector.ScopeApp && troubles(failure.Kind) {
-		return failure
-	}
-	return nil
-}
-
-// troubles reports whether a kind of failure opens the breaker: the app does not answer, or not in its protocol. NotFound of the app as a whole
-// means that the endpoint does not exist.
-func troubles(kind connector.Kind) bool {
-	switch kind {
-	case connector.Unreachable, connector.Timeout, connector.ServerError, connector.UnexpectedAnswer, connector.NotFound:
-		return true
-	default:
-		return false
-	}
-}
-
 // settle handles the result of a key. An error of one account has already become its outcome.
 func (w *Worker) settle(key Key, line *line, err error) {
 	if err == nil {
@@ -364,146 +312,7 @@ func (w *Worker) settle(key Key, line *line, err error) {
 		w.queue.again(key, kube.Jitter(time.Second))
 		return
 	}
-	w.suffer(key, line.id, failure)
-}
-
-// answered records that the app works. Rejected credentials stay rejected until a test: the answer may belong to a call that was sent before.
-func (w *Worker) answered(line *line) {
-	if !line.alone {
-		w.ledger.ClearFailures(line.id)
-	}
-	if w.breaker.State() == gobreaker.StateClosed {
-		w.changeHealth(func(h Health) Health {
-			if aboutCredentials(h.Reason) {
-				return h
-			}
-			return Health{}
-		})
-	}
-}
-
-// suffer handles a failure of the app as a whole: the calls wait, and the ScimApp says why.
-func (w *Worker) suffer(key Key, id ledger.ID, failure *connector.Error) {
-	now := w.clock.Now()
-	health := Health{Reason: reasonOf(failure.Kind), Message: failure.Error()}
-	switch failure.Kind {
-	case connector.RateLimited:
-		wait := failure.RetryAfter
-		if wait <= 0 {
-			wait = rateLimitPause
-		}
-		w.pause(now.Add(kube.Jitter(wait)))
-		w.queue.again(key, 0)
-	case connector.Credentials, connector.Forbidden:
-		w.queue.block(now.Add(credentialsPause))
-		w.queue.again(key, 0)
-		w.setHealth(health)
-	default:
-		w.queue.again(key, kube.Jitter(kube.Backoff(w.ledger.CountFailure(id), time.Second, time.Minute)))
-		if failure.RetryAfter > 0 {
-			w.pause(now.Add(kube.Jitter(failure.RetryAfter)))
-		}
-		if w.breaker.State() != gobreaker.StateClosed {
-			w.queue.pause(now.Add(breakerPause))
-			w.setHealth(health)
-		}
-	}
-}
-
-// pause keeps the app from being called, as it asked; the latest moment wins. The ScimApp shows a pause of some length.
-func (w *Worker) pause(until time.Time) {
-	w.ledger.Pause(until)
-	w.queue.pause(w.ledger.PausedUntil())
-	if until.Sub(w.clock.Now()) > shownPause {
-		w.notify.App(w.config.Key)
-	}
-}
-
-func aboutCredentials(reason string) bool {
-	return reason == v1alpha1.ReasonCredentialsRejected || reason == v1alpha1.ReasonInsufficientPermissions
-}
-
-// FailedCredentials reports whether the app does not run because of its credentials.
-func (h Health) FailedCredentials() bool { return aboutCredentials(h.Reason) }
-
-// concernsOne reports whether a failure concerns the account or group alone. An app that refuses one of them, or fails repeatedly on it, but
-// accepts the credentials, works otherwise.
-func (w *Worker) concernsOne(ctx context.Context, id ledger.ID, failure *connector.Error) bool {
-	switch {
-	case failure.Scope() == connector.ScopeAccount, failure.Kind == connector.Unsupported:
-		return true
-	case failure.Kind == connector.Credentials:
-		return w.test(ctx) == nil
-	case failure.Kind == connector.Forbidden:
-		return w.testedLately() || w.test(ctx) == nil
-	case troubles(failure.Kind):
-		return w.ledger.Failures(id) >= keyFailures-1 && (w.testedLately() || w.test(ctx) == nil)
-	default:
-		return false
-	}
-}
-
-// test tests the credentials without side effects.
-func (w *Worker) test(ctx context.Context) error {
-	if err := w.config.Connector.Test(ctx); err != nil {
-		return err
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.tested = w.clock.Now()
-	return nil
-}
-
-// testedLately reports whether a recent test makes another one unnecessary: many accounts may fail in a row.
-func (w *Worker) testedLately() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.clock.Since(w.tested) < testMemory
-}
-
-// reasonOf is the reason that a person sees for a kind of failure.
-func reasonOf(kind connector.Kind) string {
-	switch kind {
-	case connector.Credentials:
-		return v1alpha1.ReasonCredentialsRejected
-	case connector.Forbidden:
-		return v1alpha1.ReasonInsufficientPermissions
-	case connector.RateLimited:
-		return v1alpha1.ReasonRateLimited
-	case connector.ServerError, connector.UnexpectedAnswer, connector.NotFound:
-		return v1alpha1.ReasonServerError
-	case connector.Unsupported:
-		return v1alpha1.ReasonUnsupportedFeature
-	case connector.UnusableAnswer:
-		return v1alpha1.ReasonUnusableAnswer
-	case connector.Conflict:
-		return v1alpha1.ReasonAccountConflict
-	case connector.Invalid:
-		return v1alpha1.ReasonRejected
-	default:
-		return v1alpha1.ReasonUnreachable
-	}
-}
-
-// ReasonOf is the reason that a person sees for an error of a connector.
-func ReasonOf(err error) string { return reasonOf(connector.KindOf(err)) }
-
-func (w *Worker) setHealth(health Health) {
-	w.changeHealth(func(Health) Health { return health })
-}
-
-// changeHealth keeps the first message of a reason: each call would have another one.
-func (w *Worker) changeHealth(change func(Health) Health) {
-	w.mu.Lock()
-	health := change(w.health)
-	changed := w.health.Reason != health.Reason
-	if changed {
-		w.health = health
-	}
-	w.mu.Unlock()
-	if changed {
-		w.notify.App(w.config.Key)
-	}
+	w.appFailed(key, line.id, failure)
 }
 
 // looked counts a reconcile of a key that led to no call, write or wait. Too many are a bug: the key then waits, and a metric and the log show it.
@@ -519,4 +328,4 @@ func (w *Worker) looked(id ledger.ID, key Key) error {
 // retryLater requeues a key after a time, without a failure.
 type retryLater struct{ after time.Duration }
 
-func (r *retryLater) Error() string { return "look again in " + r.after.String() }
+func (r *retryLater) Error() string { return "reconcile again in " + r.after.String() }

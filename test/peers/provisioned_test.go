@@ -214,6 +214,13 @@ func massChange(t *testing.T, w *world) {
 func restart(t *testing.T, w *world) {
 	before := w.calls(t)
 	w.restart(t)
+	// A change before it has taken over would be one that its predecessor may have begun, and be looked at first.
+	harness.Eventually(t, "the credentials are tested", func() error {
+		if calls := w.calls(t); calls["GET /Users"] == before["GET /Users"] {
+			return fmt.Errorf("the requests are %v", calls)
+		}
+		return nil
+	})
 	w.update(t, 13, func(user map[string]any) { user["title"] = "After the restart" })
 	w.settled(t)
 	// The credential test and the change.

@@ -78,7 +78,7 @@ func (w *world) lost(a *app, account string) {
 func (w *world) wasHeld(a *app, c *call, r *resource, after map[string]any) {
 	name := w.checks.userOf(a, r)
 	user, _ := w.api.get("ScimUser", key(name)).(*v1alpha1.ScimUser)
-	if isActive(after) || user == nil || !user.IsActive() || !user.DeletionTimestamp.IsZero() || c.process != w.leader() {
+	if isActive(after) || user == nil || !user.IsActive() || !user.DeletionTimestamp.IsZero() || c.process.dead || c.process.steps >= 0 {
 		return
 	}
 	entry := user.Status.Account(a.name)
@@ -100,7 +100,7 @@ func (w *world) triedAgain(a *app, entry *v1alpha1.Account, user *v1alpha1.ScimU
 	if !refused || a.rotated.IsZero() || time.Since(a.rotated) < waitedEnough || time.Since(a.faults.ended) < waitedEnough || !w.checks.touched[user.Name].Before(a.rotated) {
 		return
 	}
-	if a.rotated.Sub(w.leader().began) < decided {
+	if len(w.processes) == 0 || a.rotated.Sub(w.leader().began) < decided {
 		// A new process does not know which credentials a status tells of.
 		return
 	}

@@ -15,6 +15,8 @@
 //	current     The operation whose call is in flight. Restart: as unsettled.
 //	writing     The users whose status is being written. A call begins before that, and the status holds its operation, or after it. Restart: nothing is being written.
 //	intended    This process wrote the intent to create and has made no call for it. Restart: the lookup waits for the settle time.
+//	inherited   The users whose create was announced when this process took over. What another process announces since waits for the settle time: two leaders may
+//	            overlap. Restart: read from status.
 //	sent        This process has looked an account up, did not find it, and has sent its create: an account that is found from then on was created by
 //	            the operator, unless the app refused the create. Restart: externalId tells.
 //	absent      Since when the app answers that it does not have an account or group. Restart: the settle time begins anew.
@@ -66,7 +68,9 @@ type Ledger struct {
 	// started is when this process took over: calls of an earlier one may arrive until the settle time is over.
 	started time.Time
 	settle  time.Duration
-	entries map[ID]*entry
+	// inherited are the users whose create was announced when this process took over, nil while they are not known.
+	inherited map[types.UID]bool
+	entries   map[ID]*entry
 	// outcomes by UID, counted by serial.
 	serial   uint64
 	accounts map[types.UID]Outcome[v1alpha1.Account]
@@ -117,11 +121,11 @@ func newLedger(clk clock.PassiveClock, started time.Time) *Ledger {
 	}
 }
 
-// begin says when this process took over.
-func (l *Ledger) begin(started time.Time) {
+// begin says when this process took over, and which users' creates were announced then.
+func (l *Ledger) begin(started time.Time, creating map[types.UID]bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.started = started
+	l.started, l.inherited = started, creating
 }
 
 // SetSettle says how long the app may not show a write.

@@ -247,6 +247,10 @@ func (l *Ledger) SettleWait(id ID, announced bool) time.Duration {
 		since = e.unknownSince
 	case !announced, e != nil && (e.intended || e.sent || e.adopted):
 		return 0
+	case id.Kind == Account && l.inherited != nil && !l.inherited[id.UID]:
+		// Another process has announced the create since this one took over: another one leads, or has led.
+		l.entry(id).unknownSince = l.clock.Now()
+		return l.settle
 	default:
 		since = l.started
 	}

@@ -5,6 +5,7 @@ package app
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -159,7 +160,7 @@ func TestAppRunsOnWhileTheSameCredentialsAreTestedAgain(t *testing.T) {
 
 func TestFailedTestStopsTheAppAndIsRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rejects := &tested{takes: time.Second, err: &connector.Error{Op: connector.OpTest, Kind: connector.Credentials, Status: 401}}
+		rejects := &tested{takes: time.Second, err: &connector.Error{Op: connector.OpTest, Kind: connector.Credentials, Status: 401, AppText: "Janet Doe"}}
 		b := newSwitchboard(t, map[string]*tested{"good": {takes: time.Second}, "bad": rejects})
 		app := b.put("corp", "crm", "generic", "good", 0)
 		b.connects(app)
@@ -169,6 +170,11 @@ func TestFailedTestStopsTheAppAndIsRepeated(t *testing.T) {
 		b.want("while the new token is tested", b.connects(app), untested)
 		pass(time.Second)
 		b.want("once it is rejected", b.connects(app), "False CredentialsRejected")
+		for _, condition := range app.Status.Conditions {
+			if strings.Contains(condition.Message, "Janet") {
+				t.Errorf("%s shows what the app said: %s", condition.Type, condition.Message)
+			}
+		}
 		rejects.err = nil
 		b.want("before it is due again", b.connects(app), "False CredentialsRejected")
 		if rejects.state() != "began true, closed true" {

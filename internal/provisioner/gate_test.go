@@ -19,6 +19,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/connector"
 	"github.com/scim-operator/scim-operator/internal/desired"
 	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
+	"github.com/scim-operator/scim-operator/internal/guard"
 	"github.com/scim-operator/scim-operator/internal/ledger"
 )
 
@@ -294,21 +295,46 @@ func TestHeldBatchIsClosedAndLaterChangesFormTheNextOne(t *testing.T) {
 	}
 }
 
-// Neither a looser nor a stricter spec moves what is held.
+// A looser spec applies neither to what is held nor to the running hour.
 func TestLooserGuardReleasesNothing(t *testing.T) {
 	w := newWorld(t, nil)
-	users := w.staff(40)
-	w.assign(users[20:]...)
-	w.count()
-	w.writeHeld(users[:20]...)
-	before := w.batches(1)
-	everything := int32(100)
-	w.change(func(app *v1alpha1.ScimApp) { app.Spec.Guard = &v1alpha1.Guard{Percent: &everything} })
-	w.clock.Step(2 * time.Hour)
-	w.count()
-	if diff := cmp.Diff(before, w.batches(1)); diff != "" || w.passed(users...) != 0 {
-		t.Errorf("%d pass\n%s", w.passed(users...), diff)
+	users := w.staff(60)
+	loosen := func(percent int32) {
+		w.change(func(app *v1alpha1.ScimApp) { app.Spec.Guard = &v1alpha1.Guard{Percent: &percent} })
 	}
+	loosen(20)
+	w.guard()
+	revoke := func(from, to int, batches int) []string {
+		w.assign(users[to:]...)
+		w.count()
+		w.writeHeld(users[from:to]...)
+		return w.batches(batches)
+	}
+	first := revoke(0, 20, 1)
+	loosen(100)
+	revoke(20, 21, 2)
+	w.guard()
+	w.clock.Step(time.Hour - time.Minute)
+	held := revoke(21, 35, 3)
+	w.clock.Step(2 * time.Minute)
+	w.guard()
+	w.count()
+	if diff := cmp.Diff(held, w.batches(3)); diff != "" || !slices.Contains(held, first[0]) || w.passed(users...) != 0 {
+		t.Errorf("%d pass of those that are held (-want +got)\n%s", w.passed(users...), diff)
+	}
+	w.assign(users[40:]...)
+	w.count()
+	if w.passed(users[35:40]...) != 5 || w.passed(users[:35]...) != 0 {
+		t.Errorf("an hour later %d of the next five pass", w.passed(users[35:40]...))
+	}
+}
+
+// guard writes the limits in force into the status of the app, as its reconciler does.
+func (w *world) guard() {
+	w.change(func(app *v1alpha1.ScimApp) {
+		_, status := guard.InForce(app.Spec.Guard, app.Status.Guard, w.clock.Now())
+		app.Status.Guard = &status
+	})
 }
 
 func TestHeldUserWhomTheProviderMakesInactiveLeavesTheBatch(t *testing.T) {

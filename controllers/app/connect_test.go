@@ -5,6 +5,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -23,6 +24,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/connector"
 	scimconn "github.com/scim-operator/scim-operator/internal/connector/scim"
 	"github.com/scim-operator/scim-operator/internal/desired"
+	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
 	"github.com/scim-operator/scim-operator/internal/ledger"
 	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
@@ -203,6 +205,33 @@ func TestCredentialTestWaitsForAPause(t *testing.T) {
 		b.connects(app)
 		pass(time.Second)
 		b.want("after it", b.connects(app), runs)
+	})
+}
+
+// What waited for other credentials is reconciled: every user and group of the namespace.
+func TestNewTokenWakesUsersAndGroups(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newSwitchboard(t, map[string]*tested{"old": {takes: time.Second}, "new": {takes: time.Second}})
+		var woken []string
+		wake := func(key types.NamespacedName) { woken = append(woken, key.Name) }
+		b.Wake = provisioner.Notify{User: wake, Group: wake, App: func(types.NamespacedName) {}}
+		for _, object := range []client.Object{pt.User("kim"), pt.User("lee"), pt.Group("sales")} {
+			b.cache.Put(object)
+		}
+		for _, token := range []string{"old", "new"} {
+			app := b.put(pt.Namespace, "crm", "generic", token, 0)
+			b.connects(app)
+			if len(woken) > 0 {
+				t.Errorf("before the token %q was tested, %q were woken", token, woken)
+			}
+			pass(time.Second)
+			b.want("with the token "+token, b.connects(app), runs)
+			slices.Sort(woken)
+			if diff := cmp.Diff([]string{"kim", "lee", "sales"}, woken); diff != "" {
+				t.Errorf("woken (-want +got):\n%s", diff)
+			}
+			woken = nil
+		}
 	})
 }
 

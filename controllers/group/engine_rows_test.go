@@ -6,6 +6,7 @@ package group
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -221,4 +222,22 @@ func TestNewTokenEndsTheWaitOfARefusedGroup(t *testing.T) {
 	e.event() // the app's reconciler does so when it starts the app
 	e.run(time.Minute)
 	e.wantInSync("0", "1", "2", "3")
+}
+
+// The app answers the create of one group with an id that cannot be kept: that group alone fails, in words, and the others are pushed.
+func TestUnusableIDFailsThatGroupAlone(t *testing.T) {
+	e := newEngine(t, func(app *v1alpha1.ScimApp) { list(app, "Sales", "Support") })
+	e.app.Errs[connector.OpCreateGroup] = []error{&connector.Error{
+		Op: connector.OpCreateGroup, Kind: connector.UnusableAnswer, Status: 201, Sent: true, Detail: "the id is longer than 512 bytes",
+	}}
+	e.members("Sales", e.users[:3]...)
+	e.run(time.Minute)
+	e.members("Support", e.users[3:6]...)
+	e.counted(30*time.Minute, 10, 3)
+	if entry := e.entry(); entry.RemoteID != "" || entry.Reason != v1alpha1.ReasonUnusableAnswer || !strings.Contains(entry.Message, "longer than 512 bytes") {
+		t.Errorf("the status is %+v", entry)
+	}
+	if support := e.stored("Support").Status.App("crm"); support.State != v1alpha1.GroupPushed || support.Applied == "" {
+		t.Errorf("the other group has %+v", support)
+	}
 }

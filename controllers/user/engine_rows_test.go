@@ -362,6 +362,37 @@ func TestRolesOfAnAppAreBoundedInTheStatus(t *testing.T) {
 	}
 }
 
+// As many roles as a provider may give a user by an attribute mapping: the API server takes each status, also while a change of them is not settled.
+func TestDesiredRolesAreBoundedInTheStatus(t *testing.T) {
+	app := pt.App("crm")
+	app.Spec.Attributes = []v1alpha1.AttributeMapping{{Name: "roles", Expression: `user.roles.map(r, {"value": r.value})`}}
+	e := newEngine(t, app)
+	user := e.user("kim")
+	for i := range 100 {
+		user.Spec.Roles = append(user.Spec.Roles, v1alpha1.MultiValue{Value: fmt.Sprint(i, strings.Repeat("ä", 100))})
+	}
+	e.client.Put(user)
+	e.give("crm", kim)
+	e.run(time.Minute)
+	if got := e.entry("kim", "crm"); got.State != v1alpha1.AccountActive || len(got.Roles) == 0 {
+		t.Fatalf("the account is %+v", got)
+	}
+	// No spec of the user tells of the change, so it is announced.
+	e.change("crm", func(app *v1alpha1.ScimApp) {
+		app.Spec.Attributes[0].Expression, app.Generation = `user.roles.map(r, {"value": r.value}) + [{"value": "another"}]`, 2
+	})
+	e.lose(connector.OpUpdateUser, true)
+	e.event()
+	e.run(time.Second)
+	if got := e.entry("kim", "crm"); got.Operation == nil || len(got.Operation.Roles) == 0 {
+		t.Errorf("while it is not settled the account is %+v", got)
+	}
+	e.run(time.Minute)
+	if n := len(e.account().Attributes["roles"].([]any)); n != 101 || e.ready("kim") != v1alpha1.ReasonSucceeded {
+		t.Errorf("in the end the account has %d roles, Ready %s", n, e.ready("kim"))
+	}
+}
+
 // Whatever apps answer, each account takes as little of a user's status as decision 0022 says. The letters take six bytes each in JSON.
 func TestStatusThatHostileAppsCauseIsSmall(t *testing.T) {
 	const many = 12

@@ -297,3 +297,28 @@ func TestDeletedGroupIsHeldUntilItsBatchIsApproved(t *testing.T) {
 		t.Errorf("after the approval the app has %d members, the status is %+v", len(e.remote()), e.entry())
 	}
 }
+
+// Whoever joins while a removal is held is added at once, under another leader as well.
+func TestHeldRemovalDelaysNoAddition(t *testing.T) {
+	join := func(e *engine) { e.members("Sales", e.users[15:21]...) }
+	for name, change := range map[string]func(*engine){
+		"under one leader":   join,
+		"after a failover":   func(e *engine) { e.lead(); e.run(time.Minute); join(e) },
+		"while nobody leads": func(e *engine) { join(e); e.lead() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := pushed(t, 20)
+			e.members("Sales", e.users[15:20]...)
+			e.run(time.Minute)
+			held := e.entry().HeldBatch
+			if held == "" || len(e.remote()) != 20 {
+				t.Fatalf("the status is %+v, the app has %d members", e.entry(), len(e.remote()))
+			}
+			change(e)
+			e.run(time.Minute)
+			if ids := e.remote(); len(ids) != 21 || !slices.Contains(ids, "20") || e.entry().HeldBatch != held {
+				t.Errorf("the app has the members %q, the status is %+v", ids, e.entry())
+			}
+		})
+	}
+}

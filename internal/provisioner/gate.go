@@ -219,6 +219,10 @@ func (g *gate) apply(verdict guard.Verdict, revocations []desired.Revocation, kn
 	for _, r := range verdict.Held {
 		s := bySubject[r.Subject]
 		held := known[s.ID].Held
+		if s.ID.Kind == ledger.Group && known[s.ID] == (ledger.Verdict{}) {
+			// A group waits for the count; whoever joins is added beside a held removal.
+			w.notifyOf(s.ID.Kind, s.Name)
+		}
 		verdicts[s.ID] = ledger.Verdict{Name: s.Name, Effect: s.Change.Effect, Batch: r.Batch, Held: held}
 	}
 	digests := g.digests(verdict, bySubject, now)

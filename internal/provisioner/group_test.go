@@ -342,9 +342,10 @@ func TestOtherRemovalsAreNotThoseOfTheHeldBatch(t *testing.T) {
 // A user whom the provider takes out of two groups is one user for the guard; the groups of an app are counted together.
 func TestRemovalsFromSeveralGroupsCountDistinctUsers(t *testing.T) {
 	for name, tc := range map[string]struct {
-		// first and second are how many of the first users and of those from the first on lose each group.
+		// overlap: the same eight users lose both groups.
 		overlap bool
-		want    int
+		// want is the number of held batches.
+		want int
 	}{
 		"the same users": {overlap: true, want: 0},
 		"other users":    {want: 1},

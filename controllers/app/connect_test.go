@@ -63,7 +63,7 @@ func (b *switchboard) connects(app *v1alpha1.ScimApp) string {
 	b.cache.Put(app)
 	s := &scope{key: client.ObjectKeyFromObject(app), app: app}
 	began := time.Now()
-	for _, phase := range []func(context.Context, *scope) error{b.configuration, b.connect} {
+	for _, phase := range []func(context.Context, *scope) error{b.configuration, b.tenant, b.connect} {
 		if err := phase(b.t.Context(), s); err != nil {
 			b.t.Fatal(err)
 		}
@@ -205,6 +205,32 @@ func TestCredentialTestWaitsForAPause(t *testing.T) {
 		b.connects(app)
 		pass(time.Second)
 		b.want("after it", b.connects(app), runs)
+	})
+}
+
+func TestSecondAppOfATenantIsNotCalled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newSwitchboard(t, map[string]*tested{"first": {takes: time.Second}, "second": {takes: time.Second}})
+		second := b.put("corp", "second", "generic", "second", 1)
+		b.connects(second)
+		pass(time.Second)
+		b.want("alone", b.connects(second), runs)
+		b.apps["second"] = &tested{takes: time.Second}
+
+		first := b.put("corp", "first", "generic", "first", 0)
+		b.connects(first)
+		b.want("beside an older one", b.connects(second), untested)
+		pass(time.Second)
+		b.want("the older one", b.connects(first), runs)
+		b.want("beside the older one that runs", b.connects(second), untested)
+		pass(time.Hour)
+		b.connects(second)
+		if got := b.apps["second"].state(); got != "began false, closed false" {
+			t.Errorf("the app was called: %s", got)
+		}
+		if ready := short(second, v1alpha1.ConditionReady); ready != "False "+v1alpha1.ReasonTenantConflict {
+			t.Errorf("Ready is %s", ready)
+		}
 	})
 }
 

@@ -252,12 +252,14 @@ func TestHeldBatchIsClosedAndLaterChangesFormTheNextOne(t *testing.T) {
 	w.assign(users[20:]...)
 	w.count()
 	first := w.batches(1)[0]
+	held := w.clock.Now()
+	w.clock.Step(time.Minute)
 	w.count()
 	if again := w.batches(1)[0]; again != first {
 		t.Errorf("the digest became %s, was %s", again, first)
 	}
 	changes := w.worker.HeldChanges()
-	want := desired.HeldChange{Name: "user-19", Effect: "Deactivate", Batch: first, Held: w.clock.Now(), Users: 1}
+	want := desired.HeldChange{Name: "user-19", Effect: "Deactivate", Batch: first, Held: held, Users: 1}
 	if diff := cmp.Diff(want, changes[idOf(users[19])]); diff != "" || len(changes) != 20 {
 		t.Errorf("before any status says so, %d changes are held, of the last one\n%s", len(changes), diff)
 	}
@@ -315,6 +317,8 @@ func TestHeldBatchSurvivesARestartByTheEntries(t *testing.T) {
 	w.count()
 	w.writeHeld(users[:20]...)
 	before := w.batches(1)
+	w.clock.Step(10 * time.Minute)
+	w.assign(append(slices.Clone(users[20:]), users[0])...) // the batch shrinks
 	w.lead()
 	if _, due := w.worker.GuardDue(); !due {
 		t.Error("a new gate does not count by itself")

@@ -220,7 +220,12 @@ func (g *gate) apply(verdict guard.Verdict, revocations []desired.Revocation, kn
 		verdicts[r.ID] = next
 	}
 	for _, r := range verdict.Held {
-		put(r.Subject, ledger.Verdict{Batch: r.Batch, Held: known[bySubject[r.Subject].ID].Held})
+		held := bySubject[r.Subject]
+		put(r.Subject, ledger.Verdict{Batch: r.Batch, Held: known[held.ID].Held})
+		if held.ID.Kind == ledger.Group && known[held.ID] == (ledger.Verdict{}) {
+			// A group waits for the count; whoever joins is added beside a held removal.
+			w.notifyOf(held.ID.Kind, held.Name)
+		}
 	}
 	for _, r := range verdict.Hold {
 		put(r.Subject, ledger.Verdict{Batch: digests[r.ByProvider], Held: now})

@@ -62,10 +62,17 @@ func (w *world) takenBack() bool {
 	default:
 		w.editUser(i, "title d", func(s *v1alpha1.ScimUserSpec) { s.Title = "d" })
 	}
-	if w.untilCalled(200, func(c *call) bool { return c.method != http.MethodGet }) == nil {
+	r := w.untilCalled(200, func(c *call) bool {
+		account := user.Status.Account(c.app.name)
+		return c.method != http.MethodGet && account != nil && account.RemoteID != "" && c.path == "/Users/"+account.RemoteID
+	})
+	if r == nil {
 		return true
 	}
-	crash := w.chance(.6)
+	crash := w.chance(.5)
+	if !crash && w.chance(.7) {
+		w.loseAnswer(r)
+	}
 	if crash {
 		w.trace("EVENT the operator crashes")
 		w.killAll()
@@ -76,6 +83,17 @@ func (w *world) takenBack() bool {
 		w.start()
 	}
 	return true
+}
+
+// loseAnswer lets a call take effect, and loses its answer.
+func (w *world) loseAnswer(r *routine) {
+	at := r.at
+	w.takeEffect(at)
+	w.trace("%s: the answer to %s is lost", r.process.name, at.name)
+	at.call.app.harmed()
+	w.checks.allow(3, 3)
+	at.err = errReset
+	w.resume(r)
 }
 
 func (w *world) activate(i int, active bool) {

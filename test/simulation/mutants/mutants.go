@@ -71,26 +71,9 @@ var All = []Mutant{
 		New:  "	if failure != nil {\n		return true, 0, nil\n	}\n	if !w.testedLately() {\n",
 	},
 	{
-		Name: "believes a success that the app does not show",
-		File: "internal/provisioner/write.go",
-		Old:  "	shown, contradicts, what := check(user)\n",
-		New:  "	if c != nil {\n		return true, nil\n	}\n	shown, contradicts, what := check(user)\n",
-	}, {
-		Name: "lets a looser guard apply at once",
-		File: "internal/guard/inforce.go",
-		Old:  "		strict = strict.stricter(limitsIn(&after.Requested[i]))\n",
-		New:  "		_ = i\n",
-	},
-	{
 		Name: "takes a create that was refused for its own",
 		File: "internal/ledger/operation.go",
 		Old:  "		e.sent = false\n",
-		New:  "",
-	},
-	{
-		Name: "keeps the verdict of a revocation that is not desired any more",
-		File: "controllers/user/phases.go",
-		Old:  "			r.ledger(view, account.AppName).DropVerdict(ledger.ID{Kind: ledger.Account, UID: view.User.UID})\n",
 		New:  "",
 	},
 	{
@@ -98,12 +81,6 @@ var All = []Mutant{
 		File: "internal/provisioner/members.go",
 		Old:  "	if len(users) == 0 && !empties {",
 		New:  "	if len(users) >= 0 {",
-	},
-	{
-		Name: "empties a pushed group",
-		File: "internal/desired/census.go",
-		Old:  "AlwaysHold: lost.Empties ||",
-		New:  "AlwaysHold:",
 	},
 	{
 		Name: "deletes a pushed group while PushGroups is off",
@@ -130,28 +107,10 @@ var All = []Mutant{
 		New:  "	return verdict.Allowed || verdict.Batch == \"\"\n",
 	},
 	{
-		Name: "forgets the revocations of deleted users",
-		File: "controllers/user/delete.go",
-		Old:  "	if !r.revocationsRecorded(view) {",
-		New:  "	if view == nil {",
-	},
-	{
 		Name: "forgets the revocations of accounts that were deleted",
 		File: "controllers/user/phases.go",
 		Old:  "		if outcome.Gone && outcome.Revoked {",
 		New:  "		if outcome.Gone && outcome.Entry.App == \"\" {",
-	},
-	{
-		Name: "waits although the credentials have changed",
-		File: "internal/provisioner/account.go",
-		Old:  "c.worker.config.Credentials, ",
-		New:  "",
-	},
-	{
-		Name: "does not look again at what a status write changes",
-		File: "controllers/user/phases.go",
-		Old:  "	if wrote && inputsChanged(",
-		New:  "	if wrote && view == nil && inputsChanged(",
 	},
 	{
 		Name: "erases an operation while the app is suspended",

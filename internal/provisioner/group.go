@@ -174,6 +174,8 @@ func (c *groupCall) createNew(ctx context.Context) error {
 	if wait := c.worker.ledger.SettleWait(c.id, true); wait > 0 {
 		return &retryLater{after: wait}
 	}
+	// An earlier create has made nothing: the lookup would show it. If the app refuses this one, a group that is found is not ours.
+	c.worker.ledger.KnownAgain(c.id)
 	if c.renamed() {
 		entry := c.Entry.DeepCopy()
 		entry.MatchValue = c.Desired.DisplayName

@@ -60,11 +60,13 @@ func (c *accountCall) refusal(found *connector.User) (reason, message string) {
 }
 
 // mine reports whether the operator created an account for this user: it carries the user's id, or this process looked the account up, did not find it, and sent its create.
+// An app that keeps our id shows it on what we created.
 func (c *accountCall) mine(found *connector.User) bool {
+	unmarked := found.ExternalID == "" && !c.App.Profile.KeepsExternalID
 	if mapped, ok := c.Desired.Values["externalId"]; ok {
-		return c.worker.ledger.WasSent(c.id) && (found.ExternalID == "" || found.ExternalID == mapped)
+		return c.worker.ledger.WasSent(c.id) && (unmarked || found.ExternalID == mapped)
 	}
-	return found.ExternalID == c.view.User.SCIMID() || (found.ExternalID == "" && c.worker.ledger.WasSent(c.id))
+	return found.ExternalID == c.view.User.SCIMID() || (unmarked && c.worker.ledger.WasSent(c.id))
 }
 
 // mayBeMine reports whether nothing tells whose account it is: the app keeps no externalId, or has the mapped one, which somebody else may have written.

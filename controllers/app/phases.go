@@ -59,7 +59,7 @@ func (r *Reconciler) configuration(ctx context.Context, s *scope) error {
 		return err
 	}
 	if compiled == nil {
-		return fmt.Errorf("the ScimApp has gone from the cache")
+		return fmt.Errorf("the ScimApp is missing from the cache")
 	}
 	s.compiled = compiled
 	return nil

@@ -81,7 +81,7 @@ func computeStatus(view *desired.UserView, now metav1.Time, state func(*desired.
 // maxAccounts is how many accounts a user may have (ScimUser.status.accounts).
 const maxAccounts = 64
 
-const tooManyAccounts = "the user has 64 accounts already, which is as many as there may be; take apps from the user"
+const tooManyAccounts = "the user already has 64 accounts, the maximum; remove the user from the mappings of other apps"
 
 // entryOf leaves the account status of an app whose configuration is invalid as it is, but for an unsettled operation: that is the app's trouble, and costs no write of
 // each user.
@@ -138,7 +138,7 @@ func (n *nextStatus) explain(entry *v1alpha1.Account, account *desired.AccountVi
 	switch {
 	case entry.HeldBatch != "" && !state.verdict.Allowed:
 		entry.Reason = v1alpha1.ReasonHeld
-		entry.Message = "held by the mass-change guard; the status of the ScimApp says how many changes the batch " + entry.HeldBatch + " has and how to approve it"
+		entry.Message = "the mass-change guard holds the change in batch " + entry.HeldBatch + "; the condition MassChangeHeld of the ScimApp says how to approve it"
 	case account.App.Object.Spec.Suspend:
 		entry.Reason, entry.Message = v1alpha1.ReasonSuspended, "the ScimApp is suspended; the change is made when spec.suspend is false"
 	case entry.Attempts > 0:

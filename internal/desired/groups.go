@@ -182,7 +182,7 @@ func (v *View) pushed(ctx context.Context, group *v1alpha1.ScimGroup, name strin
 		return pushed, nil
 	case app.err != nil:
 		pushed.Step = plan.GroupStep{
-			Reason: v1alpha1.ReasonAppNotReady, Message: "the configuration of the app is invalid; its Ready condition says why",
+			Reason: v1alpha1.ReasonAppNotReady, Message: "the configuration of the ScimApp is invalid; its Ready condition says why",
 		}
 		return pushed, nil //nolint:nilerr // it is for a person, and stands in the status of the app
 	}

@@ -150,9 +150,9 @@ func (l *Ledger) Observed(id ID) {
 	}
 }
 
-// Doubt says that a late effect of an earlier call may still change an account that was found: it is observed once the settle time is over. The call was made for a
+// ExpectLateEffect says that a late effect of an earlier call may still change an account that was found: it is observed once the settle time is over. The call was made for a
 // former owner of remoteID, or by an earlier process.
-func (l *Ledger) Doubt(id ID, remoteID string) {
+func (l *Ledger) ExpectLateEffect(id ID, remoteID string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	since := l.started

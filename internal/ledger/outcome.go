@@ -102,7 +102,7 @@ func (l *Ledger) NewerAccount(uid types.UID, outcome Outcome[v1alpha1.Account], 
 // maxLooks is how often a key may be reconciled without a call, a write or a wait. More is a bug.
 const maxLooks = 20
 
-// Looked counts a reconcile of a key that led to nothing. It returns whether there were too many: the caller then waits, and reports it.
+// Looked counts a reconcile of a key without a call, a write or a wait, and returns whether there were too many: the caller then waits, and reports it.
 func (l *Ledger) Looked(id ID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

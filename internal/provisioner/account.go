@@ -27,7 +27,7 @@ import (
 const (
 	accountRetryBase = 5 * time.Second
 	accountRetryMax  = 10 * time.Minute
-	// personRetry is the wait where only a person can help: it is tried again now and then, in case they did.
+	// personRetry is the wait where only a person can help: the retry finds out whether they did.
 	personRetry = time.Hour
 )
 
@@ -167,7 +167,7 @@ func (c *accountCall) finish(ctx context.Context, err error) error {
 	return nil
 }
 
-// personal are all values of the user, which what the app says must not repeat.
+// personal returns all values of the user, which are redacted from the app's error text.
 func (c *accountCall) personal() []string {
 	return append(valuesIn(resource.Variables(c.view.User)), valuesIn(c.Desired.Values)...)
 }

@@ -138,7 +138,7 @@ func (c *accountCall) created(ctx context.Context, created connector.User) error
 func (c *accountCall) link(found *connector.User) {
 	state, roles, applied := c.linked(found)
 	c.worker.ledger.KnownAgain(c.id)
-	c.worker.ledger.Doubt(c.id, found.ID)
+	c.worker.ledger.ExpectLateEffect(c.id, found.ID)
 	c.succeed(state, found.ID, "Linked", roles, applied)
 }
 
@@ -176,7 +176,7 @@ func (c *accountCall) findMade(ctx context.Context) (*connector.User, error) {
 		return nil, nil
 	case c.mayBeMine(found) && !c.worker.ledger.NeverCalled(c.id):
 		c.fail(v1alpha1.ReasonOwnershipUnknown, "the user should not have the app, and the app has an account of this name that the operator may have created before it "+
-			"restarted; deactivate or delete the account in the app if it is this user's", false)
+			"restarted; deactivate or delete the account in the app if it is this user's, else add it to spec.protectedAccounts of the ScimApp", false)
 		return nil, nil
 	default:
 		// It was there before, and nothing was written to it.
@@ -244,7 +244,7 @@ func (c *accountCall) otherOwner(ctx context.Context, remoteID string) (*v1alpha
 // contested records that the account belongs to another user. It is not polled: a change of the owner's account wakes this user.
 func (c *accountCall) contested(owner *v1alpha1.ScimUser) {
 	c.fail(v1alpha1.ReasonAccountConflict, "the account in the app belongs to ScimUser "+owner.Name+
-		", and one account has one owner; it is tried again when that user's account changes. Change the match attribute of one of them if it should not wait", false)
+		", and one account has one owner; retried when that user's account changes. To resolve it sooner, change the match attribute of one of the users", false)
 	c.worker.ledger.WaitFor(c.id, c.user.Name, owner.UID)
 }
 

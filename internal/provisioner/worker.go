@@ -321,7 +321,7 @@ func (w *Worker) looked(id ledger.ID, key Key) error {
 		return nil
 	}
 	w.metrics.idleLoop(w.config.Key)
-	w.log.Error(nil, "A key was reconciled again and again without a call, a write or a wait; it waits a minute", "kind", key.Kind, "name", key.Name)
+	w.log.Error(nil, "A key was reconciled repeatedly without a call, a write or a wait; retrying in a minute. This is a bug, please report it", "kind", key.Kind, "name", key.Name)
 	return &retryLater{after: loopPause}
 }
 

@@ -97,7 +97,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (30s) and sum up what each has done 
 .PHONY: simulate
 simulate: ## Run the simulation of the engine: SEEDS=2000 seeds of EVENTS=200 events, until one fails (FROM=1; SEED=17 TRACE=1 for one of them; ALL=1 counts the failures).
 	@mkdir -p bin && go test -c -o bin/simulation.test ./test/simulation
-	@cd test/simulation && GOGC=400 ../../bin/simulation.test -test.run '^(TestSearch|TestOneSeed)$$' -test.timeout 0 $(if $(SEED),-test.v) \
+	@cd test/simulation && GOGC=1000 ../../bin/simulation.test -test.run '^(TestSearch|TestOneSeed)$$' -test.timeout 0 $(if $(SEED),-test.v) \
 		$(if $(SEED),-sim.seed=$(SEED) $(if $(TRACE),-sim.trace),-sim.seeds=$(SEEDS) -sim.from=$(FROM) $(if $(ALL),-sim.all)) \
 		-sim.events=$(EVENTS) -sim.drops=$(DROPS) '-sim.skip=$(SKIP)'
 

@@ -5,6 +5,8 @@ package app
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +24,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/connector"
 	scimconn "github.com/scim-operator/scim-operator/internal/connector/scim"
 	"github.com/scim-operator/scim-operator/internal/desired"
+	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
 	"github.com/scim-operator/scim-operator/internal/ledger"
 	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
@@ -60,7 +63,7 @@ func (b *switchboard) connects(app *v1alpha1.ScimApp) string {
 	b.cache.Put(app)
 	s := &scope{key: client.ObjectKeyFromObject(app), app: app}
 	began := time.Now()
-	for _, phase := range []func(context.Context, *scope) error{b.configuration, b.connect} {
+	for _, phase := range []func(context.Context, *scope) error{b.configuration, b.tenant, b.connect} {
 		if err := phase(b.t.Context(), s); err != nil {
 			b.t.Fatal(err)
 		}
@@ -159,7 +162,7 @@ func TestAppRunsOnWhileTheSameCredentialsAreTestedAgain(t *testing.T) {
 
 func TestFailedTestStopsTheAppAndIsRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rejects := &tested{takes: time.Second, err: &connector.Error{Op: connector.OpTest, Kind: connector.Credentials, Status: 401}}
+		rejects := &tested{takes: time.Second, err: &connector.Error{Op: connector.OpTest, Kind: connector.Credentials, Status: 401, AppText: "Janet Doe"}}
 		b := newSwitchboard(t, map[string]*tested{"good": {takes: time.Second}, "bad": rejects})
 		app := b.put("corp", "crm", "generic", "good", 0)
 		b.connects(app)
@@ -169,6 +172,11 @@ func TestFailedTestStopsTheAppAndIsRepeated(t *testing.T) {
 		b.want("while the new token is tested", b.connects(app), untested)
 		pass(time.Second)
 		b.want("once it is rejected", b.connects(app), "False CredentialsRejected")
+		for _, condition := range app.Status.Conditions {
+			if strings.Contains(condition.Message, "Janet") {
+				t.Errorf("%s shows what the app said: %s", condition.Type, condition.Message)
+			}
+		}
 		rejects.err = nil
 		b.want("before it is due again", b.connects(app), "False CredentialsRejected")
 		if rejects.state() != "began true, closed true" {
@@ -197,6 +205,59 @@ func TestCredentialTestWaitsForAPause(t *testing.T) {
 		b.connects(app)
 		pass(time.Second)
 		b.want("after it", b.connects(app), runs)
+	})
+}
+
+func TestSecondAppOfATenantIsNotCalled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newSwitchboard(t, map[string]*tested{"first": {takes: time.Second}, "second": {takes: time.Second}})
+		second := b.put("corp", "second", "generic", "second", 1)
+		b.connects(second)
+		pass(time.Second)
+		b.want("alone", b.connects(second), runs)
+		b.apps["second"] = &tested{takes: time.Second}
+
+		first := b.put("corp", "first", "generic", "first", 0)
+		b.connects(first)
+		b.want("beside an older one", b.connects(second), untested)
+		pass(time.Second)
+		b.want("the older one", b.connects(first), runs)
+		b.want("beside the older one that runs", b.connects(second), untested)
+		pass(time.Hour)
+		b.connects(second)
+		if got := b.apps["second"].state(); got != "began false, closed false" {
+			t.Errorf("the app was called: %s", got)
+		}
+		if ready := short(second, v1alpha1.ConditionReady); ready != "False "+v1alpha1.ReasonTenantConflict {
+			t.Errorf("Ready is %s", ready)
+		}
+	})
+}
+
+// What waited for other credentials is reconciled: every user and group of the namespace.
+func TestNewTokenWakesUsersAndGroups(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newSwitchboard(t, map[string]*tested{"old": {takes: time.Second}, "new": {takes: time.Second}})
+		var woken []string
+		wake := func(key types.NamespacedName) { woken = append(woken, key.Name) }
+		b.Wake = provisioner.Notify{User: wake, Group: wake, App: func(types.NamespacedName) {}}
+		for _, object := range []client.Object{pt.User("kim"), pt.User("lee"), pt.Group("sales")} {
+			b.cache.Put(object)
+		}
+		for _, token := range []string{"old", "new"} {
+			app := b.put(pt.Namespace, "crm", "generic", token, 0)
+			b.connects(app)
+			if len(woken) > 0 {
+				t.Errorf("before the token %q was tested, %q were woken", token, woken)
+			}
+			pass(time.Second)
+			b.want("with the token "+token, b.connects(app), runs)
+			slices.Sort(woken)
+			if diff := cmp.Diff([]string{"kim", "lee", "sales"}, woken); diff != "" {
+				t.Errorf("woken (-want +got):\n%s", diff)
+			}
+			woken = nil
+		}
 	})
 }
 

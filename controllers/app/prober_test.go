@@ -139,6 +139,9 @@ func TestHangingAppsOfOneNamespaceDelayNoTestOfAnother(t *testing.T) {
 		if n := countIn(apps, "began true, closed false"); n != testsPerNamespace {
 			t.Errorf("%d tests of one namespace run at once", n)
 		}
+		if testTimeout >= connector.DefaultLimits.Timeout {
+			t.Errorf("a test may take %s, as long as any other call", testTimeout)
+		}
 		healthy, renewed := key("fast", "healthy"), key("fast", "renewed")
 		d.Submit(Test{Key: healthy, Fingerprint: "1", Connector: &tested{takes: 100 * time.Millisecond}})
 		d.Submit(Test{Key: renewed, Fingerprint: "1", Connector: &tested{}})

@@ -6,6 +6,7 @@ package group
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -221,4 +222,103 @@ func TestNewTokenEndsTheWaitOfARefusedGroup(t *testing.T) {
 	e.event() // the app's reconciler does so when it starts the app
 	e.run(time.Minute)
 	e.wantInSync("0", "1", "2", "3")
+}
+
+// The app answers the create of one group with an id that cannot be kept: that group alone fails, in words, and the others are pushed.
+func TestUnusableIDFailsThatGroupAlone(t *testing.T) {
+	e := newEngine(t, func(app *v1alpha1.ScimApp) { list(app, "Sales", "Support") })
+	e.app.Errs[connector.OpCreateGroup] = []error{&connector.Error{
+		Op: connector.OpCreateGroup, Kind: connector.UnusableAnswer, Status: 201, Sent: true, Detail: "the id is longer than 512 bytes",
+	}}
+	e.members("Sales", e.users[:3]...)
+	e.run(time.Minute)
+	e.members("Support", e.users[3:6]...)
+	e.counted(30*time.Minute, 10, 3)
+	if entry := e.entry(); entry.RemoteID != "" || entry.Reason != v1alpha1.ReasonUnusableAnswer || !strings.Contains(entry.Message, "longer than 512 bytes") {
+		t.Errorf("the status is %+v", entry)
+	}
+	if support := e.stored("Support").Status.App("crm"); support.State != v1alpha1.GroupPushed || support.Applied == "" {
+		t.Errorf("the other group has %+v", support)
+	}
+}
+
+func TestGroupCreateLosesItsAnswerAndTheGroupIsNotWantedAnyMore(t *testing.T) {
+	unlist := func(e *engine) {
+		e.change(func(app *v1alpha1.ScimApp) { list(app) })
+		e.event()
+	}
+	for name, undo := range map[string]func(*engine){
+		"it is not listed":         unlist,
+		"it is not listed, crash":  func(e *engine) { unlist(e); e.lead() },
+		"the group is deleted":     func(e *engine) { e.delete("Sales") },
+		"it is deleted, and crash": func(e *engine) { e.delete("Sales"); e.lead() },
+	} {
+		for _, effect := range effects {
+			t.Run(name+", "+effect, func(t *testing.T) {
+				e := newEngine(t, nil)
+				e.lose(connector.OpCreateGroup, effect == effects[0])
+				e.members("Sales", e.users[:3]...)
+				e.run(600 * time.Millisecond)
+				if entry := e.entry(); entry.State != v1alpha1.GroupCreating {
+					t.Fatalf("the create is not announced: %+v", entry)
+				}
+				undo(e)
+				e.run(5 * time.Second)
+				if effect == effects[2] {
+					sent := connector.Group{ID: "group-Sales", DisplayName: "Sales", ExternalID: pt.Group("Sales").SCIMID(), MembersKnown: true}
+					e.app.Groups = append(e.app.Groups, sent)
+				}
+				e.counted(time.Hour, 30, 8)
+				if len(e.app.Groups) > 0 || e.entry() != (v1alpha1.PushedGroupStatus{}) {
+					t.Errorf("the app has %+v, the status is %+v", e.app.Groups, e.entry())
+				}
+			})
+		}
+	}
+}
+
+// A deleted group takes the access of all of its members: it stays until the batch is approved, across a failover.
+func TestDeletedGroupIsHeldUntilItsBatchIsApproved(t *testing.T) {
+	e := pushed(t, 20)
+	e.delete("Sales")
+	e.run(time.Minute)
+	batches := e.registry.Get(pt.Key("crm")).HeldBatches()
+	e.lead()
+	e.run(10 * time.Minute)
+	if again := e.registry.Get(pt.Key("crm")).HeldBatches(); len(batches) != 1 || !slices.Equal(batches, again) || len(e.remote()) != 20 {
+		t.Fatalf("the batches are %q, were %q; the app has %d members", again, batches, len(e.remote()))
+	}
+	e.change(func(app *v1alpha1.ScimApp) {
+		app.Annotations = map[string]string{v1alpha1.AnnotationApproveBatch: batches[0]}
+	})
+	e.registry.Get(pt.Key("crm")).Recheck()
+	e.run(time.Minute)
+	if e.app.Group("group-Sales") != nil || e.stored("Sales") != nil {
+		t.Errorf("after the approval the app has %d members, the status is %+v", len(e.remote()), e.entry())
+	}
+}
+
+// Whoever joins while a removal is held is added at once, under another leader as well.
+func TestHeldRemovalDelaysNoAddition(t *testing.T) {
+	join := func(e *engine) { e.members("Sales", e.users[15:21]...) }
+	for name, change := range map[string]func(*engine){
+		"under one leader":   join,
+		"after a failover":   func(e *engine) { e.lead(); e.run(time.Minute); join(e) },
+		"while nobody leads": func(e *engine) { join(e); e.lead() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := pushed(t, 20)
+			e.members("Sales", e.users[15:20]...)
+			e.run(time.Minute)
+			held := e.entry().HeldBatch
+			if held == "" || len(e.remote()) != 20 {
+				t.Fatalf("the status is %+v, the app has %d members", e.entry(), len(e.remote()))
+			}
+			change(e)
+			e.run(time.Minute)
+			if ids := e.remote(); len(ids) != 21 || !slices.Contains(ids, "20") || e.entry().HeldBatch != held {
+				t.Errorf("the app has the members %q, the status is %+v", ids, e.entry())
+			}
+		})
+	}
 }

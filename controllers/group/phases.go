@@ -212,8 +212,13 @@ func (r *Reconciler) finalize(ctx context.Context, view *desired.GroupView) (ctr
 	if err := r.Client.Patch(ctx, group, patch, client.FieldOwner(kube.FieldOwner)); client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, err
 	}
+	r.forget(group)
+	return ctrl.Result{}, nil
+}
+
+// forget drops what is remembered of a group that does not exist any more.
+func (r *Reconciler) forget(group *v1alpha1.ScimGroup) {
 	for _, l := range r.View.Book.Namespace(group.Namespace) {
 		l.Forget(ledger.ID{Kind: ledger.Group, UID: group.UID})
 	}
-	return ctrl.Result{}, nil
 }

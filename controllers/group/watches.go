@@ -48,6 +48,7 @@ func (r *Reconciler) Watches() []kube.Watch {
 		kube.Own(&v1alpha1.ScimGroup{}, kube.Changed()),
 		{Object: &v1alpha1.ScimGroup{}, Handler: r.parents()},
 		{Object: &v1alpha1.ScimGroup{}, Handler: r.waiting()},
+		{Object: &v1alpha1.ScimGroup{}, Handler: kube.Deleted(r.forget)},
 		{Object: &v1alpha1.ScimGroupSlice{}, Handler: r.slices()},
 		{Object: &v1alpha1.ScimUser{}, Handler: r.users()},
 		{Object: &v1alpha1.ScimApp{}, Handler: r.apps()},

@@ -102,10 +102,16 @@ func (r *Reconciler) removeFinalizers(ctx context.Context, user *v1alpha1.ScimUs
 		return err
 	}
 	r.View.Book.Users.Forget(client.ObjectKeyFromObject(user))
+	r.forget(user)
+	return nil
+}
+
+// forget drops what is remembered of a user that does not exist any more.
+func (r *Reconciler) forget(user *v1alpha1.ScimUser) {
+	r.View.Book.Adopted(user.UID)
 	r.View.Book.End(ledger.Since{UID: user.UID, For: waitGroups})
 	r.View.Book.End(ledger.Since{UID: user.UID, For: waitStatus})
 	r.Apps.ForgetUser(user.Namespace, user.UID)
-	return nil
 }
 
 // leaveGroups takes the user out of its groups. Groups that Git manages keep the member; it stands for nobody.

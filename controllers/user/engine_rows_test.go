@@ -16,6 +16,7 @@ import (
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector"
 	"github.com/scim-operator/scim-operator/internal/connector/connectortest"
+	"github.com/scim-operator/scim-operator/internal/crdtest"
 	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
 )
 
@@ -358,6 +359,77 @@ func TestRolesOfAnAppAreBoundedInTheStatus(t *testing.T) {
 				t.Errorf("the account is %+v, Ready %s", got, e.ready("kim"))
 			}
 		})
+	}
+}
+
+// As many roles as a provider may give a user by an attribute mapping: the API server takes each status, also while a change of them is not settled.
+func TestDesiredRolesAreBoundedInTheStatus(t *testing.T) {
+	app := pt.App("crm")
+	app.Spec.Attributes = []v1alpha1.AttributeMapping{{Name: "roles", Expression: `user.roles.map(r, {"value": r.value})`}}
+	e := newEngine(t, app)
+	user := e.user("kim")
+	for i := range 100 {
+		user.Spec.Roles = append(user.Spec.Roles, v1alpha1.MultiValue{Value: fmt.Sprint(i, strings.Repeat("ä", 100))})
+	}
+	e.client.Put(user)
+	e.give("crm", kim)
+	e.run(time.Minute)
+	if got := e.entry("kim", "crm"); got.State != v1alpha1.AccountActive || len(got.Roles) == 0 {
+		t.Fatalf("the account is %+v", got)
+	}
+	// No spec of the user tells of the change, so it is announced.
+	e.change("crm", func(app *v1alpha1.ScimApp) {
+		app.Spec.Attributes[0].Expression, app.Generation = `user.roles.map(r, {"value": r.value}) + [{"value": "another"}]`, 2
+	})
+	e.lose(connector.OpUpdateUser, true)
+	e.event()
+	e.run(time.Second)
+	if got := e.entry("kim", "crm"); got.Operation == nil || len(got.Operation.Roles) == 0 {
+		t.Errorf("while it is not settled the account is %+v", got)
+	}
+	e.run(time.Minute)
+	if n := len(e.account().Attributes["roles"].([]any)); n != 101 || e.ready("kim") != v1alpha1.ReasonSucceeded {
+		t.Errorf("in the end the account has %d roles, Ready %s", n, e.ready("kim"))
+	}
+}
+
+// Whatever apps answer, each account takes as little of a user's status as decision 0022 says. The letters take six bytes each in JSON.
+func TestStatusThatHostileAppsCauseIsSmall(t *testing.T) {
+	const many = 12
+	hostile := strings.Repeat("<", 2000)
+	var roles []any
+	for i := range 200 {
+		roles = append(roles, map[string]any{"value": fmt.Sprint(i, hostile)})
+	}
+	var apps []*v1alpha1.ScimApp
+	for i := range many {
+		apps = append(apps, pt.App(fmt.Sprintf("app-%02d", i)))
+	}
+	e := newEngine(t, apps...)
+	e.user("kim")
+	for i, app := range apps {
+		e.client.Put(pt.Mapping(app.Name, app.Name, kim, "viewer"))
+		script := e.apps[app.Name]
+		if i%2 == 0 {
+			script.Always[connector.OpCreateUser] = &connector.Error{Op: connector.OpCreateUser, Kind: connector.Invalid, Status: 400, Sent: true, AppText: hostile, Detail: hostile}
+			continue
+		}
+		script.Users = []connector.User{{ID: strings.Repeat("<", connector.MaxIDLength/6), UserName: "kim@corp.test", Active: true, Attributes: map[string]any{
+			"userName": "kim@corp.test", "title": hostile, "roles": roles,
+		}}}
+		script.Errs[connector.OpUpdateUser] = []error{connectortest.Lost(connector.OpUpdateUser)}
+	}
+	e.event()
+	e.run(5 * time.Minute)
+	status := e.stored("kim").Status
+	if n := crdtest.Size(t, status); len(status.Accounts) != many || n > many*11<<10 {
+		t.Errorf("%d accounts take %d bytes: %s", len(status.Accounts), n, crdtest.Sizes(t, status))
+	}
+	if got := e.entry("kim", "app-00"); got.Reason != v1alpha1.ReasonRejected || !strings.HasSuffix(got.Message, "<...") {
+		t.Errorf("app-00 has %+v", got)
+	}
+	if got := e.entry("kim", "app-01"); got.RemoteID == "" {
+		t.Errorf("app-01 has %+v", got)
 	}
 }
 

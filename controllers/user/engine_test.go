@@ -39,8 +39,8 @@ type engine struct {
 	apps     map[string]*connectortest.Script
 	// due are the users that are to be reconciled.
 	due map[types.NamespacedName]time.Time
-	// looks are the reconciles of users and the keys that workers handled.
-	looks int
+	// looks are the reconciles of users and the keys that workers handled; more than the limit, if there is one, end the test.
+	looks, limit int
 }
 
 // statusClient reads from a cache and writes statuses into it.
@@ -181,6 +181,9 @@ func (e *engine) run(d time.Duration) {
 	end := e.clock.Now().Add(d)
 	for range 100_000 {
 		wait := e.step()
+		if e.limit > 0 && e.looks > e.limit {
+			e.t.Fatalf("the engine does not come to rest within %d looks", e.limit)
+		}
 		if wait == 0 {
 			continue
 		}
@@ -295,6 +298,8 @@ func (e *engine) counted(d time.Duration, app string, looks, calls int) []string
 	e.t.Helper()
 	before := e.looks
 	e.apps[app].TakeCalls()
+	e.limit = before + 10*looks
+	defer func() { e.limit = 0 }()
 	e.run(d)
 	made := e.apps[app].TakeCalls()
 	if n := e.looks - before; n > looks || len(made) > calls {

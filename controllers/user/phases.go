@@ -103,6 +103,11 @@ func (r *Reconciler) writeStatus(ctx context.Context, view *desired.UserView) (n
 		book.Users.Put(after, after.Status.DeepCopy())
 		r.record(view)
 	}
+	for i := range next.status.Accounts {
+		if entry := &next.status.Accounts[i]; entry.Operation == nil {
+			r.ledger(view, entry.App).NoneStored(ledger.ID{Kind: ledger.Account, UID: uid})
+		}
+	}
 	for _, app := range slices.Sorted(maps.Keys(view.Outcomes)) {
 		r.ledger(view, app).AccountWritten(uid, view.Outcomes[app])
 		r.Apps.WakeWaiting(r.appKey(view, app), uid)

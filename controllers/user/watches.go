@@ -55,6 +55,7 @@ func (r *Reconciler) Watches() []kube.Watch {
 		kube.Own(&v1alpha1.ScimUser{}, kube.Changed()),
 		{Object: &v1alpha1.ScimUser{}, Handler: w.names()},
 		{Object: &v1alpha1.ScimUser{}, Handler: w.waiting()},
+		{Object: &v1alpha1.ScimUser{}, Handler: kube.Deleted(r.forget)},
 		{Object: &v1alpha1.ScimGroup{}, Handler: w.groups()},
 		{Object: &v1alpha1.ScimGroupSlice{}, Handler: w.slices()},
 		{Object: &v1alpha1.ScimRoleMapping{}, Handler: w.mappings()},

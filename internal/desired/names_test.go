@@ -7,8 +7,10 @@ import (
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/desired"
 	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
 	"github.com/scim-operator/scim-operator/internal/directory"
 )
@@ -57,6 +59,39 @@ func TestNothingIsDoneUnderAnothersName(t *testing.T) {
 				t.Errorf("the step is %s", account.Step.Action)
 			}
 		})
+	}
+}
+
+// The ScimApp is deleted and deprovisions its accounts: that of a user whose userName is another's, too, or the deletion would never finish.
+func TestDeletionOfAnAppEndsTheAccountOfARefusedUser(t *testing.T) {
+	cache := pt.NewCache()
+	view := pt.NewView(cache)
+	app, kim, lee := pt.App("crm"), pt.User("kim"), pt.User("lee")
+	for _, object := range []client.Object{app, kim, lee, selecting("all", "true")} {
+		cache.Put(object)
+	}
+	inSync(t, cache, view, kim, "crm")
+	kim.Spec.UserName, kim.Generation = "lee@corp.test", 2
+	kim.Status.ObservedGeneration = 2
+	kim.Status.Conditions = []metav1.Condition{{Type: "Ready", Status: "False", Reason: v1alpha1.ReasonUserNameConflict, ObservedGeneration: 2}}
+	cache.Put(kim)
+	app.Spec.DeletionPolicy, app.Finalizers = v1alpha1.DeletionDeprovision, []string{v1alpha1.FinalizerDeprovision}
+	app.DeletionTimestamp, app.Generation = &metav1.Time{Time: pt.Now}, 2
+	cache.Put(app)
+
+	user, err := view.User(t.Context(), pt.Key("kim"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	user.Refuse("lee")
+	for where, account := range map[string]*desired.AccountView{"reconciler": &user.Accounts[0], "worker": look(t, view, "kim", "crm")} {
+		if account.Step.Action != v1alpha1.ActionDeactivate || !account.Step.Revocation {
+			t.Errorf("the step of the %s is %+v", where, account.Step)
+		}
+	}
+	census, err := view.Revocations(t.Context(), pt.Key("crm"), pt.Now)
+	if err != nil || len(census.Revocations) != 1 {
+		t.Errorf("%v: the guard counts %+v", err, census)
 	}
 }
 

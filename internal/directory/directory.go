@@ -41,6 +41,8 @@ type Options struct {
 	Clock Clock
 	// Random is the source of ids and object names: crypto/rand.Reader.
 	Random io.Reader
+	// SliceWriters is how many slices of a group are written at once, 0 for the default.
+	SliceWriters int
 }
 
 // Cache is what is used of controller-runtime's cache.
@@ -76,6 +78,9 @@ func New(ctx context.Context, o Options) (*Store, error) {
 		bookmarks:   newBookmarks(o.Clock),
 		sizes:       defaultSizes,
 		memberships: membership.NewReader(o.Cache, o.Client),
+	}
+	if o.SliceWriters > 0 {
+		s.sizes.writers = o.SliceWriters
 	}
 	slices, err := o.Cache.GetInformer(ctx, &v1alpha1.ScimGroupSlice{}, cache.BlockUntilSynced(false))
 	if err != nil {

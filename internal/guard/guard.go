@@ -98,7 +98,7 @@ func Decide(limits Limits, count Count, revocations []Revocation) Verdict {
 	slices.SortFunc(free, func(a, b Revocation) int { return cmp.Compare(a.Subject, b.Subject) })
 	// Allowed revocations are not made yet: their accounts are still in Active, so the threshold is computed before they are added to Done.
 	threshold := Threshold(count.Active-count.Both, len(count.Done)+count.Unnamed, limits)
-	pass, hold := divide(limits, count.with(allowed), threshold, v.Held, free)
+	pass, hold := divide(limits, count.with(allowed), threshold, v.Held, free, allowed)
 	v.Pass, v.Hold = append(append(v.Pass, allowed...), pass...), hold
 	return v
 }
@@ -114,12 +114,13 @@ func (c Count) with(allowed []Revocation) Count {
 	return c
 }
 
-func divide(limits Limits, count Count, threshold int, held, free []Revocation) (pass, hold []Revocation) {
-	affected := users(nil, confirmed(held), confirmed(free))
+// divide decides on the free revocations. The allowed ones have passed and may not be made yet: their accounts are among the active ones.
+func divide(limits Limits, count Count, threshold int, held, free, allowed []Revocation) (pass, hold []Revocation) {
+	affected := users(nil, confirmed(held), confirmed(free), confirmed(allowed))
 	over := len(users(count.Done, held, free))+count.Unnamed > threshold || all(count.Active, affected)
 	room := 0
 	if over {
-		room = leaversRoom(limits, count, threshold, free)
+		room = leaversRoom(limits, count, threshold, free, allowed)
 	}
 	for _, r := range free {
 		switch {
@@ -139,10 +140,10 @@ func divide(limits Limits, count Count, threshold int, held, free []Revocation) 
 
 // leaversRoom returns how many leavers may pass while a batch is held. Leavers who are a mass by themselves are held like any other. Over all batches of the window, at
 // most the threshold and the leavers' number pass together.
-func leaversRoom(limits Limits, count Count, threshold int, free []Revocation) int {
+func leaversRoom(limits Limits, count Count, threshold int, free, allowed []Revocation) int {
 	byProvider := slices.DeleteFunc(slices.Clone(free), func(r Revocation) bool { return !r.ByProvider })
 	leavers := users(nil, byProvider)
-	if len(leavers) > threshold || all(count.Active, users(nil, confirmed(byProvider))) {
+	if len(leavers) > threshold || all(count.Active, users(nil, confirmed(byProvider), confirmed(allowed))) {
 		return 0
 	}
 	return max(0, min(limits.Leavers-count.LeaversPassed, threshold+limits.Leavers-len(count.Done)-count.Unnamed))

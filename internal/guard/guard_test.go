@@ -75,6 +75,7 @@ func removal(group string, first, n int, change ...func(*guard.Revocation)) []gu
 func byProvider(r *guard.Revocation) { r.ByProvider = true }
 func emptied(r *guard.Revocation)    { r.AlwaysHold = true }
 func approved(r *guard.Revocation)   { r.Approved = true }
+func allowed(r *guard.Revocation)    { r.Allowed = true }
 
 func in(batch string) func(*guard.Revocation) {
 	return func(r *guard.Revocation) { r.Batch = batch }
@@ -146,6 +147,8 @@ func TestDecide(t *testing.T) {
 		"all of three, one of them held":         {defaults, guard.Count{Active: 3}, list(revocations(0, 1, in(batch)), revocations(1, 2)), 0, 2, 1},
 		"all of three leave":                     {defaults, guard.Count{Active: 3}, revocations(0, 3, byProvider), 0, 3, 0},
 		"all of a small app, approved":           {defaults, guard.Count{Active: 3}, revocations(0, 3, in(batch), approved), 3, 0, 0},
+		"the rest of a small app":                {defaults, guard.Count{Active: 3}, list(revocations(0, 1, allowed), revocations(1, 2)), 1, 2, 0},
+		"the leavers that are the rest of one":   {defaults, guard.Count{Active: 3}, list(revocations(0, 1, allowed, byProvider), revocations(1, 2, byProvider)), 1, 2, 0},
 		"all of a small app whatever the limits": {guard.Limits{Minimum: 1000, Percent: 100, Leavers: 1000}, guard.Count{Active: 4}, revocations(0, 4), 0, 4, 0},
 
 		// Pushed groups.

@@ -59,6 +59,15 @@ func HandleAfter[T client.Object](
 	}
 }
 
+// Deleted makes a handler that calls a function for each object that does not exist any more, and enqueues nothing. It tells of objects whose finalizers others removed.
+func Deleted[T client.Object](forget func(T)) handler.EventHandler {
+	return handler.Funcs{DeleteFunc: func(_ context.Context, e event.DeleteEvent, _ Queue) {
+		if object, ok := e.Object.(T); ok {
+			forget(object)
+		}
+	}}
+}
+
 // enqueueAfter adds a key to a queue. Without a delay it is none of those that the queue counts as retries.
 func enqueueAfter(queue Queue, key types.NamespacedName, delay time.Duration) {
 	request := reconcile.Request{NamespacedName: key}

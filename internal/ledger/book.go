@@ -28,6 +28,8 @@ type Book struct {
 	ledgers map[types.NamespacedName]*Ledger
 	// behind are the users whose spec was newer than their status when this process took over; nil until they were listed.
 	behind map[types.UID]bool
+	// creating are the users whose create in an app was announced then; nil until they were listed.
+	creating map[types.NamespacedName]map[types.UID]bool
 	// since is when something began that a user or group waits for.
 	since map[Since]time.Time
 	// writing are the users whose status is being decided and written.
@@ -57,6 +59,9 @@ func (b *Book) Ledger(app types.NamespacedName) *Ledger {
 	l := b.ledgers[app]
 	if l == nil {
 		l = newLedger(b.clock, b.started)
+		if b.creating != nil {
+			l.inherited = b.creatingIn(app)
+		}
 		b.ledgers[app] = l
 	}
 	return l
@@ -94,15 +99,30 @@ func (b *Book) Begin(users func() ([]v1alpha1.ScimUser, error)) error {
 		return err
 	}
 	b.behind, b.started = map[types.UID]bool{}, b.clock.Now()
-	for _, l := range b.ledgers {
-		l.begin(b.started)
-	}
+	b.creating = map[types.NamespacedName]map[types.UID]bool{}
 	for i := range list {
-		if user := &list[i]; len(user.Status.Accounts) > 0 && user.Status.ObservedGeneration != user.Generation {
+		user := &list[i]
+		if len(user.Status.Accounts) > 0 && user.Status.ObservedGeneration != user.Generation {
 			b.behind[user.UID] = true
 		}
+		for j := range user.Status.Accounts {
+			if account := &user.Status.Accounts[j]; account.State == v1alpha1.AccountCreating {
+				creating := b.creatingIn(types.NamespacedName{Namespace: user.Namespace, Name: account.App})
+				creating[user.UID] = true
+			}
+		}
+	}
+	for app, l := range b.ledgers {
+		l.begin(b.started, b.creatingIn(app))
 	}
 	return nil
+}
+
+func (b *Book) creatingIn(app types.NamespacedName) map[types.UID]bool {
+	if b.creating[app] == nil {
+		b.creating[app] = map[types.UID]bool{}
+	}
+	return b.creating[app]
 }
 
 // Behind reports whether the user's spec was newer than its status when this process took over, and nothing was adopted of it yet.

@@ -56,6 +56,38 @@ func TestBookBehind(t *testing.T) {
 	}
 }
 
+func TestACreateThatAnotherProcessAnnouncesWaits(t *testing.T) {
+	creating := func(name string, state v1alpha1.AccountState) v1alpha1.ScimUser {
+		user := v1alpha1.ScimUser{}
+		user.Namespace, user.Name, user.UID = crm.Namespace, name, types.UID("uid-"+name)
+		user.Status.Accounts = []v1alpha1.Account{{App: crm.Name, State: state}}
+		return user
+	}
+	p := newProcess(t)
+	users := []v1alpha1.ScimUser{creating("kim", v1alpha1.AccountCreating), creating("lee", v1alpha1.AccountPending), creating("max", v1alpha1.AccountPending)}
+	if err := p.book.Begin(func() ([]v1alpha1.ScimUser, error) { return users, nil }); err != nil {
+		t.Fatal(err)
+	}
+	p.pass(time.Hour)
+	p.Intended(ledger.ID{Kind: ledger.Account, UID: "uid-max"})
+	for _, tc := range []struct {
+		name string
+		pass time.Duration
+		want time.Duration
+	}{
+		{name: "kim"},
+		{name: "max"},
+		{name: "lee", want: settle},
+		{name: "lee", pass: time.Second, want: settle - time.Second},
+		{name: "lee", pass: settle},
+	} {
+		p.pass(tc.pass)
+		if got := p.SettleWait(ledger.ID{Kind: ledger.Account, UID: types.UID("uid-" + tc.name)}, true); got != tc.want {
+			t.Errorf("%s waits %v, want %v", tc.name, got, tc.want)
+		}
+	}
+}
+
 func TestBookHasALedgerForEachApp(t *testing.T) {
 	p := newProcess(t)
 	wiki := types.NamespacedName{Namespace: "corp", Name: "wiki"}

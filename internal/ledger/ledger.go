@@ -5,7 +5,7 @@
 // ledger is lost at the end of the term of leadership.
 //
 // A Ledger belongs to one app and outlives its worker: a new token does not make it forget. A Book has the ledgers of all apps and what is remembered of users and groups as
-// a whole. What is in them, the invariant of each, and what a restart does to it:
+// a whole. The entries of a user or group end with it, also where the delete event is the last that is heard of it. What is in them, the invariant of each, and what a restart does to it:
 //
 //	outcome     What a worker decided that is not written yet. Dropped only when a status that holds it was written. Restart: lost; the operation in status, the
 //	            state Creating or a spec that is newer than the status says that the app may have it, and it is observed.
@@ -15,6 +15,8 @@
 //	current     The operation whose call is in flight. Restart: as unsettled.
 //	writing     The users whose status is being written. A call begins before that, and the status holds its operation, or after it. Restart: nothing is being written.
 //	intended    This process wrote the intent to create and has made no call for it. Restart: the lookup waits for the settle time.
+//	inherited   The users whose create was announced when this process took over. What another process announces since waits for the settle time: two leaders may
+//	            overlap. Restart: read from status.
 //	sent        This process has looked an account up, did not find it, and has sent its create: an account that is found from then on was created by
 //	            the operator, unless the app refused the create. Restart: externalId tells.
 //	absent      Since when the app answers that it does not have an account or group. Restart: the settle time begins anew.
@@ -66,7 +68,9 @@ type Ledger struct {
 	// started is when this process took over: calls of an earlier one may arrive until the settle time is over.
 	started time.Time
 	settle  time.Duration
-	entries map[ID]*entry
+	// inherited are the users whose create was announced when this process took over, nil while they are not known.
+	inherited map[types.UID]bool
+	entries   map[ID]*entry
 	// outcomes by UID, counted by serial.
 	serial   uint64
 	accounts map[types.UID]Outcome[v1alpha1.Account]
@@ -74,6 +78,8 @@ type Ledger struct {
 	owners   owners
 	revoked  map[string]Revoked
 	paused   time.Time
+	// waiting is how many revocations wait for an approval, by batch.
+	waiting map[string]int
 }
 
 // entry is what is remembered of one account or pushed group.
@@ -81,7 +87,7 @@ type entry struct {
 	name      string
 	unsettled *operation
 	current   *operation
-	// adopted: the operation that the status had when this process took over was taken over.
+	// adopted: the operation in status was taken over from an earlier process, or is this process's own.
 	adopted  bool
 	intended bool
 	sent     bool
@@ -111,14 +117,15 @@ func newLedger(clk clock.PassiveClock, started time.Time) *Ledger {
 		clock: clk, started: started, entries: map[ID]*entry{},
 		accounts: map[types.UID]Outcome[v1alpha1.Account]{}, groups: map[types.UID]Outcome[v1alpha1.PushedGroupStatus]{},
 		owners: newOwners(), revoked: map[string]Revoked{},
+		waiting: map[string]int{},
 	}
 }
 
-// begin says when this process took over.
-func (l *Ledger) begin(started time.Time) {
+// begin says when this process took over, and which users' creates were announced then.
+func (l *Ledger) begin(started time.Time, creating map[types.UID]bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.started = started
+	l.started, l.inherited = started, creating
 }
 
 // SetSettle says how long the app may not show a write.
@@ -147,7 +154,10 @@ func (l *Ledger) dropEmpty(id ID) {
 func (l *Ledger) Forget(id ID) (waiting []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.entries, id)
+	if e := l.entries[id]; e != nil {
+		l.setVerdict(e, Verdict{})
+		delete(l.entries, id)
+	}
 	if id.Kind == Group {
 		delete(l.groups, id.UID)
 		return nil

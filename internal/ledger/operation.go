@@ -52,6 +52,16 @@ func (l *Ledger) Announced(id ID) {
 	l.entry(id).adopted = true
 }
 
+// NoneStored says that the status has no operation of this or an earlier process: what was taken over is settled, and nothing is left to take over.
+func (l *Ledger) NoneStored(id ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e := l.entries[id]; e != nil && e.unsettled == nil && e.current == nil {
+		e.adopted = false
+		l.dropEmpty(id)
+	}
+}
+
 // Unsettled returns the operation that is not settled, nil for none.
 func (l *Ledger) Unsettled(id ID) *Unsettled {
 	l.mu.Lock()
@@ -94,8 +104,8 @@ func (l *Ledger) Failed(id ID) {
 func (l *Ledger) Unknown(id ID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := l.entry(id)
-	if e.current == nil {
+	e := l.entries[id]
+	if e == nil || e.current == nil {
 		return
 	}
 	merged := operation{since: l.clock.Now(), digest: e.current.digest}
@@ -237,6 +247,10 @@ func (l *Ledger) SettleWait(id ID, announced bool) time.Duration {
 		since = e.unknownSince
 	case !announced, e != nil && (e.intended || e.sent || e.adopted):
 		return 0
+	case id.Kind == Account && l.inherited != nil && !l.inherited[id.UID]:
+		// Another process has announced the create since this one took over: another one leads, or has led.
+		l.entry(id).unknownSince = l.clock.Now()
+		return l.settle
 	default:
 		since = l.started
 	}

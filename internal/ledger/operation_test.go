@@ -238,3 +238,26 @@ func TestKnownAgainForgets(t *testing.T) {
 	p.KnownAgain(ledger.ID{Kind: ledger.Group, UID: "uid-other"})
 	p.empty("nothing was unknown")
 }
+
+func TestOperationThatTheStatusHasNoLongerIsForgotten(t *testing.T) {
+	p := newProcess(t)
+	stored := &v1alpha1.AccountOperation{Types: []v1alpha1.AccountAction{v1alpha1.ActionUpdate}, Attributes: []string{"title"}}
+	p.Adopt(kim, stored, false)
+	p.NoneStored(kim)
+	p.unsettled("a status that does not show it settles nothing", update("title"), settle)
+	p.Observed(kim)
+	p.Adopt(kim, stored, false)
+	p.unsettled("it is taken over once", nil, 0)
+	p.NoneStored(kim)
+	p.empty("settled, and no status has it")
+
+	p.Announced(kim)
+	p.Begin(kim, update("title"), "digest")
+	p.NoneStored(kim)
+	p.unsettled("the call is under way", update("title"), -1)
+	p.Succeeded(kim, step(v1alpha1.ActionUpdate))
+	p.NoneStored(kim)
+	p.empty("made, and no status has it")
+	p.Unknown(kim)
+	p.empty("a call of an account that was forgotten")
+}

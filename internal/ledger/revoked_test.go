@@ -166,13 +166,48 @@ func TestRecordsSurviveTheStatus(t *testing.T) {
 	if left, _ := ledger.RecordRevoked(records, nil, at(62)); len(left) != 1 || len(records) != 2 {
 		t.Errorf("records after the hour: %v", left)
 	}
-	ahead := []v1alpha1.RevokedUsers{{Time: metav1.NewTime(start.Add(100 * time.Hour)), Users: "AAAAAAA1", More: 7}}
-	if users, more := ledger.ParseRecords(ahead, start); len(users) > 0 || more > 0 {
-		t.Errorf("of a clock that was ahead: %v and %d more", users, more)
+}
+
+// A time in the future comes from a clock that was ahead: the revocation counts for an hour from when it is read, and displaces no other one.
+func TestRecordsOfAClockThatWasAheadCountFromNowOn(t *testing.T) {
+	for _, ahead := range []time.Duration{time.Second, 30 * time.Minute, time.Hour, 100 * time.Hour, 100_000 * time.Hour} {
+		t.Run(ahead.String(), func(t *testing.T) {
+			var records []v1alpha1.RevokedUsers
+			revoked := map[string]ledger.Revoked{}
+			for i := range 60 {
+				at := time.Duration(i) * time.Minute
+				records = append(records, v1alpha1.RevokedUsers{Time: metav1.NewTime(start.Add(-at)), Users: fmt.Sprint("real", i), More: 1})
+				revoked[fmt.Sprint("known", i)] = ledger.Revoked{At: start.Add(-at), Record: true}
+				revoked[fmt.Sprint("ahead", i)] = ledger.Revoked{At: start.Add(ahead + at), Record: true}
+			}
+			for i := range 60 {
+				at := start.Add(ahead + time.Duration(i)*time.Minute)
+				records = append(records, v1alpha1.RevokedUsers{Time: metav1.NewTime(at), Users: fmt.Sprintf("late%d early%d!", i, i), More: 1})
+			}
+			after, added := ledger.RecordRevoked(records, revoked, start)
+			users, more := ledger.ParseRecords(after, start)
+			if len(added) != 120 || len(users) != 300 || more != 120 || len(after) > 64 {
+				t.Errorf("%d were added; %d users and %d more count, in %d records", len(added), len(users), more, len(after))
+			}
+			if read, more := ledger.ParseRecords(records, start); len(read) != 180 || more != 120 {
+				t.Errorf("%d users and %d more count before they are recorded again", len(read), more)
+			}
+			if again, _ := ledger.RecordRevoked(after, nil, start.Add(time.Second)); cmp.Diff(after, again) != "" {
+				t.Error("the records change without a reason")
+			}
+			if users, more := ledger.ParseRecords(after, start.Add(62*time.Minute)); len(users)+more > 0 {
+				t.Errorf("after an hour, %d users and %d more count", len(users), more)
+			}
+		})
 	}
-	if left, _ := ledger.RecordRevoked(ahead, nil, start); len(left) > 0 {
-		t.Errorf("records of a clock that was ahead: %v", left)
-	}
+}
+
+func TestRevocationOfAClockThatWasAheadIsNotCountedForLonger(t *testing.T) {
+	p := newProcess(t)
+	p.AskRecord("kim", ledger.Revoked{At: p.Now().Add(50 * time.Minute)}, ledger.Waiting{})
+	p.counted("now", "kim")
+	p.pass(time.Hour)
+	p.counted("an hour later")
 }
 
 func TestEarlierRecordsComeFirst(t *testing.T) {
@@ -206,12 +241,5 @@ func TestRecordsAreBounded(t *testing.T) {
 	}
 	if named, more := ledger.ParseRecords(records, start); len(named)+more != len(revoked) {
 		t.Errorf("%d users and %d more", len(named), more)
-	}
-	// A clock that was ahead adds minutes, up to what the status takes.
-	for i := range 59 {
-		revoked[fmt.Sprint("ahead", i)] = ledger.Revoked{At: start.Add(time.Duration(i+1) * time.Minute), Record: true}
-	}
-	if records, _ := ledger.RecordRevoked(nil, revoked, start); len(records) > 64 {
-		t.Errorf("%d records", len(records))
 	}
 }

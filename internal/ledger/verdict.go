@@ -9,13 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/scim-operator/scim-operator/api/v1alpha1"
-	"github.com/scim-operator/scim-operator/internal/guard"
 )
 
 // Verdict is what the mass-change guard decided of a revocation.
@@ -45,19 +39,55 @@ func (l *Ledger) Verdict(id ID, effect string) Verdict {
 	return e.verdict
 }
 
+// WasApproved reports whether a person has released the revocation, whatever its effect.
+func (l *Ledger) WasApproved(id ID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entries[id]
+	return e != nil && e.verdict.Approved
+}
+
 // ReplaceVerdicts replaces all verdicts by those of a new count.
 func (l *Ledger) ReplaceVerdicts(verdicts map[ID]Verdict) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for id, e := range l.entries {
 		if _, again := verdicts[id]; !again && e.verdict != (Verdict{}) {
-			e.verdict = Verdict{}
+			l.setVerdict(e, Verdict{})
 			l.dropEmpty(id)
 		}
 	}
 	for id, verdict := range verdicts {
-		l.entry(id).verdict = verdict
+		l.setVerdict(l.entry(id), verdict)
 	}
+}
+
+// setVerdict keeps a verdict, and how many wait in each batch.
+func (l *Ledger) setVerdict(e *entry, verdict Verdict) {
+	if batch := e.verdict.waitsIn(); batch != "" {
+		if l.waiting[batch]--; l.waiting[batch] == 0 {
+			delete(l.waiting, batch)
+		}
+	}
+	e.verdict = verdict
+	if batch := verdict.waitsIn(); batch != "" {
+		l.waiting[batch]++
+	}
+}
+
+// waitsIn returns the batch in which the revocation waits for an approval, empty for none.
+func (v Verdict) waitsIn() string {
+	if v.Approved {
+		return ""
+	}
+	return v.Batch
+}
+
+// WaitingBatches returns the batches that wait for an approval, sorted.
+func (l *Ledger) WaitingBatches() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Sorted(maps.Keys(l.waiting))
 }
 
 // Verdicts returns all verdicts.
@@ -82,7 +112,7 @@ func (l *Ledger) DropVerdict(id ID) (held bool) {
 		return false
 	}
 	held = e.verdict.Batch != ""
-	e.verdict = Verdict{}
+	l.setVerdict(e, Verdict{})
 	l.dropEmpty(id)
 	return held
 }
@@ -196,180 +226,4 @@ func (l *Ledger) AllRemovals() map[ID]Removals {
 		}
 	}
 	return all
-}
-
-// Revoked is a user who lost access within the guard's window without an approval.
-type Revoked struct {
-	At time.Time
-	// Leaver: the provider made the user inactive or deleted it.
-	Leaver bool
-	// Record: the user's status will not show the revocation, so ScimApp.status.guard has to. Recorded: it does.
-	Record, Recorded bool
-	// Approved: a person released it, and it does not count. Ended: the account was deactivated or deleted; where that was approved, the removal of the account from
-	// groups, which follows from it, does not count either.
-	Approved, Ended bool
-	// Waiting are the objects that wait for the record.
-	Waiting []Waiting
-
-	// recordedAt is the time of the revocation that the record tells of.
-	recordedAt time.Time
-}
-
-// Waiting is an object that waits.
-type Waiting struct {
-	Kind Kind
-	Name string
-}
-
-// recordAge is how much older than a revocation the record of an earlier one of the same user may be: the record ends that much too early.
-const recordAge = 5 * time.Minute
-
-// recordedFor reports whether the record tells of a revocation at that time.
-func (r Revoked) recordedFor(at time.Time) bool {
-	return r.Recorded && at.Sub(r.recordedAt) < recordAge
-}
-
-// AddRevoked says that a user lost access, or is about to. What was recorded before stays so.
-func (l *Ledger) AddRevoked(user string, r Revoked) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.trimRevoked()
-	before := l.revoked[user]
-	r.Record, r.Recorded, r.recordedAt = r.Record || before.Record, before.recordedFor(r.At), before.recordedAt
-	r.Waiting = before.Waiting
-	r.Approved = r.Approved && (before.At.IsZero() || before.Approved)
-	r.Ended = r.Ended || before.Ended
-	l.revoked[user] = r
-}
-
-// AskRecord asks for a revocation, which may be one of an earlier process, to be recorded in ScimApp.status.guard, and returns whether it is. One that was approved
-// needs no record. who is notified when it is recorded.
-func (l *Ledger) AskRecord(user string, r Revoked, who Waiting) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.trimRevoked()
-	have, ok := l.revoked[user]
-	switch {
-	case !ok:
-		have = r
-	case have.Recorded && !have.Approved && !have.recordedFor(r.At):
-		have.At, have.Recorded = r.At, false
-	}
-	have.Record = true
-	done := have.Recorded || have.Approved
-	if !done && !slices.Contains(have.Waiting, who) {
-		have.Waiting = append(have.Waiting, who)
-	}
-	l.revoked[user] = have
-	return done
-}
-
-// EndWasApproved reports whether the user's account was deactivated or deleted by an approval within the window. An approved loss of a role, or of a group, says nothing about
-// other groups.
-func (l *Ledger) EndWasApproved(user string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.trimRevoked()
-	return l.revoked[user].Approved && l.revoked[user].Ended
-}
-
-// RevokedUsers returns the users who lost access within the window without an approval, as this process knows.
-func (l *Ledger) RevokedUsers() map[string]Revoked {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.trimRevoked()
-	counted := maps.Clone(l.revoked)
-	maps.DeleteFunc(counted, func(_ string, r Revoked) bool { return r.Approved })
-	return counted
-}
-
-// MarkRecorded says that ScimApp.status.guard records the users. It returns the objects that waited for that.
-func (l *Ledger) MarkRecorded(users []string) []Waiting {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var waiting []Waiting
-	for _, user := range users {
-		if have, ok := l.revoked[user]; ok {
-			waiting = append(waiting, have.Waiting...)
-			have.Recorded, have.recordedAt, have.Waiting = true, have.At, nil
-			l.revoked[user] = have
-		}
-	}
-	return waiting
-}
-
-func (l *Ledger) trimRevoked() {
-	now := l.clock.Now()
-	maps.DeleteFunc(l.revoked, func(_ string, r Revoked) bool { return now.Sub(r.At) >= guard.Window })
-}
-
-// maxRecorded bounds the users whose ids a record has (RevokedUsers.users: 9 characters each, 10 for a leaver). More are counted only.
-const maxRecorded = 200
-
-// maxRecords bounds the records (GuardStatus.revoked); a minute each, and the hour has 60.
-const maxRecords = 64
-
-// RecordRevoked returns the records of ScimApp.status.guard with those users added that are not recorded yet, without those outside of the window, and the
-// users that were added.
-func RecordRevoked(records []v1alpha1.RevokedUsers, revoked map[string]Revoked, now time.Time) (after []v1alpha1.RevokedUsers, added []string) {
-	for _, record := range records {
-		if inWindow(record.Time.Time, now) {
-			after = append(after, *record.DeepCopy())
-		}
-	}
-	for _, user := range slices.Sorted(maps.Keys(revoked)) {
-		r := revoked[user]
-		if !r.Record || r.Recorded || r.Approved || !inWindow(r.At, now) {
-			continue
-		}
-		after = addRecord(after, user, r)
-		added = append(added, user)
-	}
-	if len(after) > maxRecords {
-		after = after[len(after)-maxRecords:]
-	}
-	return after, added
-}
-
-func addRecord(records []v1alpha1.RevokedUsers, user string, r Revoked) []v1alpha1.RevokedUsers {
-	minute := metav1.NewTime(r.At.UTC().Truncate(time.Minute))
-	i := slices.IndexFunc(records, func(have v1alpha1.RevokedUsers) bool { return have.Time.Equal(&minute) })
-	if i < 0 {
-		records = append(records, v1alpha1.RevokedUsers{Time: minute})
-		slices.SortFunc(records, func(a, b v1alpha1.RevokedUsers) int { return a.Time.Compare(b.Time.Time) })
-		i = slices.IndexFunc(records, func(have v1alpha1.RevokedUsers) bool { return have.Time.Equal(&minute) })
-	}
-	fields := strings.Fields(records[i].Users)
-	if len(fields) >= maxRecorded {
-		records[i].More++
-		return records
-	}
-	if r.Leaver {
-		user += "!"
-	}
-	records[i].Users = strings.Join(append(fields, user), " ")
-	return records
-}
-
-// ParseRecords returns the users that the records of ScimApp.status.guard tell of within the window, and how many more there are.
-func ParseRecords(records []v1alpha1.RevokedUsers, now time.Time) (users map[string]Revoked, more int) {
-	users = map[string]Revoked{}
-	for _, record := range records {
-		if !inWindow(record.Time.Time, now) {
-			continue
-		}
-		more += int(record.More)
-		for _, field := range strings.Fields(record.Users) {
-			user, leaver := strings.CutSuffix(field, "!")
-			// The end of the minute: it may have been then.
-			users[user] = Revoked{At: record.Time.Add(time.Minute), Leaver: leaver, Record: true, Recorded: true}
-		}
-	}
-	return users, more
-}
-
-// inWindow reports whether a revocation counts. A time in the future comes from a clock that was ahead, and counts for the window at most.
-func inWindow(at, now time.Time) bool {
-	age := now.Sub(at)
-	return age < guard.Window+time.Minute && age > -guard.Window
 }

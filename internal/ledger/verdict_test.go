@@ -4,6 +4,7 @@
 package ledger_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,6 +37,35 @@ func TestVerdictIsOfOneEffect(t *testing.T) {
 		t.Error("what was dropped was not held, or is held still")
 	}
 	p.empty("no verdicts")
+}
+
+func TestBatchesThatWaitForAnApproval(t *testing.T) {
+	p := newProcess(t)
+	waiting := func(when string, want ...string) {
+		t.Helper()
+		if got := p.WaitingBatches(); !slices.Equal(got, want) {
+			t.Errorf("%s: the batches %q wait, want %q", when, got, want)
+		}
+	}
+	waiting("at first")
+	p.ReplaceVerdicts(map[ledger.ID]ledger.Verdict{kim: {Effect: "Update", Batch: "b"}, staff: {Effect: "RemoveMembers", Batch: "a"}})
+	waiting("both are held", "a", "b")
+	p.ReplaceVerdicts(map[ledger.ID]ledger.Verdict{kim: {Effect: "Update", Batch: "b", Allowed: true, Approved: true}, staff: {Effect: "RemoveMembers", Batch: "b"}})
+	waiting("one is approved", "b")
+	if !p.WasApproved(kim) || p.WasApproved(staff) {
+		t.Error("what was approved")
+	}
+	p.DropVerdict(kim)
+	waiting("the approved one was made", "b")
+	p.Forget(staff)
+	waiting("the group does not exist any more")
+	if p.WasApproved(kim) {
+		t.Error("approved after it was made")
+	}
+	p.ReplaceVerdicts(map[ledger.ID]ledger.Verdict{kim: {Effect: "Update", Batch: "b"}})
+	p.ReplaceVerdicts(nil)
+	waiting("nothing is held")
+	p.empty("nothing is held")
 }
 
 func removals(members ...string) *ledger.Removals {

@@ -30,14 +30,16 @@ func CompileCondition(expression string) (*Condition, error) {
 	if err != nil {
 		return nil, fmt.Errorf("setting up CEL: %w", err)
 	}
-	checked, err := check(env, expression)
-	if err != nil {
-		return nil, err
-	}
-	if result := checked.OutputType(); !result.IsExactType(cel.BoolType) && !result.IsExactType(cel.DynType) {
-		return nil, fmt.Errorf("1:1: %s: it gives %s", notBoolean, result)
-	}
-	program, err := programOf(env, checked, conditionCostLimit)
+	program, err := remembered.of(memoKey{expression: expression, condition: true}, func() (cel.Program, error) {
+		checked, err := check(env, expression)
+		if err != nil {
+			return nil, err
+		}
+		if result := checked.OutputType(); !result.IsExactType(cel.BoolType) && !result.IsExactType(cel.DynType) {
+			return nil, fmt.Errorf("1:1: %s: it gives %s", notBoolean, result)
+		}
+		return programOf(env, checked, conditionCostLimit)
+	})
 	if err != nil {
 		return nil, err
 	}

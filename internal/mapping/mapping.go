@@ -95,11 +95,13 @@ func Compile(attributes []Attribute) (*Program, error) {
 }
 
 func compile(env *cel.Env, expression string) (cel.Program, error) {
-	checked, err := check(env, expression)
-	if err != nil {
-		return nil, err
-	}
-	return programOf(env, checked, costLimit)
+	return remembered.of(memoKey{expression: expression}, func() (cel.Program, error) {
+		checked, err := check(env, expression)
+		if err != nil {
+			return nil, err
+		}
+		return programOf(env, checked, costLimit)
+	})
 }
 
 // Eval computes the values, by attribute name, for a user given as JSON: strings, bools, numbers (any Go integer or float), []any and map[string]any. Values are

@@ -5,7 +5,6 @@ package provisioner
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -77,7 +76,7 @@ func (g *gate) recount(id ledger.ID) {
 
 // approved reports whether a person has released the revocation.
 func (g *gate) approved(id ledger.ID) bool {
-	return g.worker.ledger.Verdicts()[id].Approved
+	return g.worker.ledger.WasApproved(id)
 }
 
 // made says that a revocation was made or is no longer desired. One that found no room in a batch may have it now.
@@ -221,7 +220,12 @@ func (g *gate) apply(verdict guard.Verdict, revocations []desired.Revocation, kn
 		verdicts[r.ID] = next
 	}
 	for _, r := range verdict.Held {
-		put(r.Subject, ledger.Verdict{Batch: r.Batch, Held: known[bySubject[r.Subject].ID].Held})
+		held := bySubject[r.Subject]
+		put(r.Subject, ledger.Verdict{Batch: r.Batch, Held: known[held.ID].Held})
+		if held.ID.Kind == ledger.Group && known[held.ID] == (ledger.Verdict{}) {
+			// A group waits for the count; whoever joins is added beside a held removal.
+			w.notifyOf(held.ID.Kind, held.Name)
+		}
 	}
 	for _, r := range verdict.Hold {
 		put(r.Subject, ledger.Verdict{Batch: digests[r.ByProvider], Held: now})
@@ -305,15 +309,7 @@ func (g *gate) digests(verdict guard.Verdict, bySubject map[string]*desired.Revo
 }
 
 // batches are the digests of what waits for an approval, sorted.
-func (g *gate) batches() []string {
-	digests := map[string]bool{}
-	for _, verdict := range g.worker.ledger.Verdicts() {
-		if verdict.Batch != "" && !verdict.Approved {
-			digests[verdict.Batch] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(digests))
-}
+func (g *gate) batches() []string { return g.worker.ledger.WaitingBatches() }
 
 // changes are what waits for an approval.
 func (g *gate) changes() map[ledger.ID]desired.HeldChange {

@@ -7,13 +7,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector"
@@ -253,12 +253,14 @@ func TestHeldBatchIsClosedAndLaterChangesFormTheNextOne(t *testing.T) {
 	w.assign(users[20:]...)
 	w.count()
 	first := w.batches(1)[0]
+	held := w.clock.Now()
+	w.clock.Step(time.Minute)
 	w.count()
 	if again := w.batches(1)[0]; again != first {
 		t.Errorf("the digest became %s, was %s", again, first)
 	}
 	changes := w.worker.HeldChanges()
-	want := desired.HeldChange{Name: "user-19", Effect: "Deactivate", Batch: first, Held: w.clock.Now(), Users: 1}
+	want := desired.HeldChange{Name: "user-19", Effect: "Deactivate", Batch: first, Held: held, Users: 1}
 	if diff := cmp.Diff(want, changes[idOf(users[19])]); diff != "" || len(changes) != 20 {
 		t.Errorf("before any status says so, %d changes are held, of the last one\n%s", len(changes), diff)
 	}
@@ -294,23 +296,6 @@ func TestHeldBatchIsClosedAndLaterChangesFormTheNextOne(t *testing.T) {
 	}
 }
 
-// Neither a looser nor a stricter spec moves what is held.
-func TestLooserGuardReleasesNothing(t *testing.T) {
-	w := newWorld(t, nil)
-	users := w.staff(40)
-	w.assign(users[20:]...)
-	w.count()
-	w.writeHeld(users[:20]...)
-	before := w.batches(1)
-	everything := int32(100)
-	w.change(func(app *v1alpha1.ScimApp) { app.Spec.Guard = &v1alpha1.Guard{Percent: &everything} })
-	w.clock.Step(2 * time.Hour)
-	w.count()
-	if diff := cmp.Diff(before, w.batches(1)); diff != "" || w.passed(users...) != 0 {
-		t.Errorf("%d pass\n%s", w.passed(users...), diff)
-	}
-}
-
 func TestHeldUserWhomTheProviderMakesInactiveLeavesTheBatch(t *testing.T) {
 	w := newWorld(t, nil)
 	users := w.staff(40)
@@ -333,6 +318,8 @@ func TestHeldBatchSurvivesARestartByTheEntries(t *testing.T) {
 	w.count()
 	w.writeHeld(users[:20]...)
 	before := w.batches(1)
+	w.clock.Step(10 * time.Minute)
+	w.assign(append(slices.Clone(users[20:]), users[0])...) // the batch shrinks
 	w.lead()
 	if _, due := w.worker.GuardDue(); !due {
 		t.Error("a new gate does not count by itself")
@@ -431,50 +418,25 @@ func TestGateUnderManyWorkers(t *testing.T) {
 	}
 }
 
-// Beside a held batch of another cause, ten users whom the provider makes inactive pass within the hour, across a failover; the next one is held in a batch of leavers.
-func TestLeaversPassBesideAHeldBatch(t *testing.T) {
-	w := newWorld(t, nil)
-	users := w.staff(60)
-	for i, user := range users {
-		w.script.Users = append(w.script.Users, connector.User{ID: fmt.Sprint(i), UserName: user.Spec.UserName, Active: true})
-	}
-	w.assign(users[20:]...)
-	w.count()
-	w.writeHeld(users[:20]...)
-	mass := w.batches(1)[0]
-	held := metav1.NewTime(w.clock.Now())
-	w.change(func(app *v1alpha1.ScimApp) {
-		app.Status.Batches = []v1alpha1.HeldBatch{{Digest: mass, HeldTime: &held}}
-	})
-	leave := func(user *v1alpha1.ScimUser) bool {
-		w.clock.Step(time.Minute)
-		user.Spec.Active = new(bool)
-		w.announce(user, v1alpha1.ActionDeactivate)
-		w.work(user.Name)
-		w.count()
-		if w.passed(user) == 0 {
-			w.writeHeld(user)
-			return false
+// A mass of revocations costs each of them the same: what is asked for each goes through none of the others.
+func TestGateCostsNoMorePerRevocationWhenManyAreHeld(t *testing.T) {
+	allocations := func(held int) map[string]float64 {
+		w := newWorld(t, nil)
+		verdicts := map[ledger.ID]ledger.Verdict{}
+		id := func(i int) ledger.ID { return ledger.ID{Kind: KindAccount, UID: types.UID(fmt.Sprint(i))} }
+		for i := range held {
+			verdicts[id(i)] = ledger.Verdict{Effect: "Deactivate", Batch: "b", Allowed: true, Approved: i > 1}
 		}
-		w.write(user, w.work(user.Name))
-		return true
-	}
-	for i, user := range users[20:31] {
-		if i == 5 {
-			w.lead()
-			w.count()
-			w.clock.Step(settleTime)
-		}
-		if passed := leave(user); passed != (i < 10) {
-			t.Errorf("leaver %d passes: %t", i+1, passed)
+		w.worker.ledger.ReplaceVerdicts(verdicts)
+		next := 2
+		gate := w.worker.gate
+		return map[string]float64{
+			"approved": testing.AllocsPerRun(20, func() { gate.approved(id(1)) }),
+			"pass":     testing.AllocsPerRun(20, func() { gate.pass(id(0), "Update") }),
+			"made":     testing.AllocsPerRun(20, func() { gate.made(id(next)); next++ }),
 		}
 	}
-	if leavers := w.verdict(users[30]).Batch; !strings.HasSuffix(leavers, "-leavers") || w.verdict(users[0]).Batch != mass {
-		t.Errorf("the batches are %q and %q", leavers, w.verdict(users[0]).Batch)
-	}
-	// An hour later there is room again, for others.
-	w.clock.Step(time.Hour)
-	if !leave(users[40]) || w.passed(users[30]) != 0 {
-		t.Errorf("an hour later the verdicts are %+v and %+v", w.verdict(users[40]), w.verdict(users[30]))
+	if diff := cmp.Diff(allocations(50), allocations(50_000)); diff != "" {
+		t.Errorf("memory is taken for each revocation held (-50 +50000):\n%s", diff)
 	}
 }

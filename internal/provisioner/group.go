@@ -89,9 +89,8 @@ func (c *groupCall) due() bool {
 		// An earlier process held the removals: the members are read again.
 		return true
 	}
-	// The retry time of a held removal, which an earlier process wrote, is not for one that was approved since.
-	approved := c.Entry.HeldBatch != "" && c.verdict().Allowed
-	changed := approved || c.view.Group.Generation != c.view.Group.Status.ObservedGeneration
+	// The retry time that an earlier process wrote for a held removal delays neither an approved one nor those who joined since.
+	changed := c.Entry.HeldBatch != "" || c.view.Group.Generation != c.view.Group.Status.ObservedGeneration
 	return c.worker.ledger.Wait(c.id, c.attempt(), changed, c.Entry.NextRetryTime) <= 0
 }
 

@@ -342,12 +342,53 @@ func TestHeldRemovalDoesNotGrow(t *testing.T) {
 	}
 }
 
+// As many others are to be removed in place of those that are held, or more while the guard counts: the status shows the former batch still.
+func TestOtherRemovalsAreNotThoseOfTheHeldBatch(t *testing.T) {
+	for name, change := range map[string]func(*world, *v1alpha1.ScimGroup, []*v1alpha1.ScimUser){
+		"others": func(w *world, group *v1alpha1.ScimGroup, users []*v1alpha1.ScimUser) {
+			held := group.Status.Apps
+			group = w.members(users[:20]...)
+			group.Status.Apps = held
+			group.Generation++
+			w.cache.Put(group)
+			w.push(group)
+		},
+		"more, which the worker has just read": func(w *world, group *v1alpha1.ScimGroup, users []*v1alpha1.ScimUser) {
+			more := &ledger.Removals{Name: group.Name}
+			for _, user := range users[:30] {
+				more.Members = append(more.Members, user.Status.Accounts[0].RemoteID)
+				more.Users = append(more.Users, guardIDOf(user))
+			}
+			w.worker.ledger.SetRemovals(idOfGroup(group), more)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, pushing)
+			users := w.staff(60)
+			w.pushed(users[:40]...)
+			group := w.members(users[20:40]...)
+			w.push(group)
+			w.count()
+			first := w.batches(1)[0]
+			w.writeGroup(group, w.push(group))
+			change(w, group, users)
+			for range 3 {
+				w.count()
+				if again := w.batches(1)[0]; again == first {
+					t.Fatalf("the batch %s has other members than a person saw", first)
+				}
+			}
+		})
+	}
+}
+
 // A user whom the provider takes out of two groups is one user for the guard; the groups of an app are counted together.
 func TestRemovalsFromSeveralGroupsCountDistinctUsers(t *testing.T) {
 	for name, tc := range map[string]struct {
-		// first and second are how many of the first users and of those from the first on lose each group.
+		// overlap: the same eight users lose both groups.
 		overlap bool
-		want    int
+		// want is the number of held batches.
+		want int
 	}{
 		"the same users": {overlap: true, want: 0},
 		"other users":    {want: 1},

@@ -258,4 +258,5 @@ func (c *accountCall) vanished() {
 	c.worker.ledger.Observed(c.id)
 	c.worker.ledger.Present(c.id)
 	c.settled(*entry, false, eventVanished)
+	c.worker.ledger.Intended(c.id)
 }

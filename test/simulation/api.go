@@ -163,8 +163,9 @@ func (a *api) update(obj client.Object) (client.Object, error) {
 	return a.replace(k, before, throughJSON(obj), false)
 }
 
-// patch applies a JSON merge patch to the object, or to its status.
-func (a *api) patch(k kind, key types.NamespacedName, data []byte, status bool) (client.Object, error) {
+// patch applies a JSON merge patch to the object, or to its status. desired is what its sender made the patch from.
+func (a *api) patch(desired client.Object, data []byte, status bool) (client.Object, error) {
+	k, key := kindOf(desired), client.ObjectKeyFromObject(desired)
 	before := a.get(k, key)
 	if before == nil {
 		return nil, apierrors.NewNotFound(resourceOf(k), key.Name)
@@ -179,6 +180,12 @@ func (a *api) patch(k kind, key types.NamespacedName, data []byte, status bool) 
 	}
 	if uid, bound := meta["uid"].(string); bound && uid != string(before.GetUID()) {
 		return nil, conflict(k, key.Name)
+	}
+	if _, spec := patch["spec"]; status && !spec && meta["resourceVersion"] == desired.GetResourceVersion() {
+		// The patch leads from the stored object to the desired one: no merge is needed.
+		only := reflect.New(reflect.TypeOf(desired).Elem()).Interface().(client.Object)
+		setStatus(only, desired)
+		return a.replace(k, before, throughJSON(only), true)
 	}
 	return a.replace(k, before, merged(before, patch), status)
 }

@@ -29,7 +29,9 @@ type app struct {
 	token         string
 	users, groups map[string]*resource
 	next          int
-	faults        faults
+	// rotated is when a person last wrote a new token.
+	rotated time.Time
+	faults  faults
 }
 
 // resource is an account or a group with all its versions.
@@ -89,7 +91,7 @@ func compareIDs(a, b string) int {
 func (a *app) serve(c *call) answer {
 	c.sent = true
 	if storm := a.faults.storm; storm != nil {
-		return storm.answer()
+		return storm.answer(a.w)
 	}
 	if c.token != a.token {
 		return failure(http.StatusUnauthorized, "", "the token is not valid")
@@ -114,6 +116,8 @@ func (a *app) serve(c *call) answer {
 			a.w.trace("  app %s ignores call %d", a.name, c.id)
 			return a.shown(id, current)
 		}
+	case faultForbidden:
+		return failure(http.StatusForbidden, "", "you may not do that")
 	case faultNotFound:
 		a.w.trace("  app %s denies call %d", a.name, c.id)
 		return failure(http.StatusNotFound, "", "no such resource")

@@ -34,7 +34,13 @@ type checks struct {
 	// approvedUsers are app/user of approved batches, approvedDigests the digests by app.
 	// approvedMembers are app/account of the members of groups whose removals were approved.
 	approvedUsers, approvedDigests, approvedMembers map[string]bool
-	loops                                           map[string]*loop
+	// approvedGroups are app/group of groups whose removals were approved; pushedGroups is when an app last was known to push groups.
+	approvedGroups map[string]bool
+	pushedGroups   map[string]time.Time
+	// held is since when a user's status says that a batch holds it: app/user/batch.
+	held   map[string]time.Time
+	masses []mass
+	loops  map[string]*loop
 }
 
 type guardAt struct {
@@ -64,7 +70,7 @@ func (c *checks) begin() {
 		linked: map[string]string{}, touched: map[string]time.Time{}, left: map[string]time.Time{}, owners: map[string]string{}, released: map[string]bool{},
 		keptAccess: map[string]time.Time{},
 		guards:     map[string][]guardAt{}, revoked: map[string][]revocation{}, approvedUsers: map[string]bool{}, approvedDigests: map[string]bool{}, approvedMembers: map[string]bool{},
-		loops: map[string]*loop{},
+		loops: map[string]*loop{}, approvedGroups: map[string]bool{}, pushedGroups: map[string]time.Time{}, held: map[string]time.Time{},
 	}
 }
 
@@ -84,6 +90,7 @@ const looksPerEvent, callsPerEvent = 10, 3
 
 // concern adds the cost of an event that concerns so many users.
 func (c *checks) concern(w *world, users int) {
+	c.masses = nil
 	accounts := users * len(w.apps)
 	c.allow(looksPerEvent*accounts, callsPerEvent*accounts)
 }
@@ -131,10 +138,17 @@ func (w *world) changed(k kind, c change) {
 		before, _ := c.before.(*v1alpha1.ScimUser)
 		after, _ := c.after.(*v1alpha1.ScimUser)
 		w.checks.userChanged(w, before, after)
+	case "ScimRoleMapping":
+		if c.before != nil {
+			w.checks.massLoss(w)
+		}
 	case "ScimApp":
 		for _, object := range []any{c.before, c.after} {
 			if app, ok := object.(*v1alpha1.ScimApp); ok && app != nil && !ends(app) {
 				w.checks.keptAccess[app.Name] = time.Now()
+			}
+			if app, ok := object.(*v1alpha1.ScimApp); ok && app != nil && app.HasFeature(v1alpha1.FeaturePushGroups) {
+				w.checks.pushedGroups[app.Name] = time.Now()
 			}
 		}
 		if app, ok := c.after.(*v1alpha1.ScimApp); ok && app.Spec.Guard != nil {
@@ -171,6 +185,9 @@ func (c *checks) userChanged(w *world, before, after *v1alpha1.ScimUser) {
 		account := &after.Status.Accounts[i]
 		if account.RemoteID != "" {
 			c.linked[account.App+"/"+account.RemoteID] = after.Name
+		}
+		if held := account.App + "/" + after.Name + "/" + account.HeldBatch; account.HeldBatch != "" && c.held[held].IsZero() {
+			c.held[held] = now
 		}
 	}
 	if before != nil {
@@ -216,15 +233,14 @@ func (w *world) effect(a *app, c *call, collection string, r *resource, before, 
 		w.onlyOnce(a, r, after)
 		// What the app's admin has changed is not what the guard could know.
 		if losesAccess(before, after) && r.interfered.IsZero() {
+			w.wasHeld(a, c, r, after)
+			w.lost(a, r.id)
 			w.revoked(a, r.id, w.checks.userOf(a, r))
 		}
 		return
 	}
+	w.emptied(a, r, before, after)
 	gone := without(values(before["members"]), values(after["members"]))
-	if after == nil {
-		// The group was deleted, by the identity provider.
-		gone = nil
-	}
 	for _, id := range gone {
 		if member := a.users[id]; member != nil && isActive(member.now()) && member.interfered.IsZero() {
 			w.revoked(a, id, w.checks.userOf(a, member))
@@ -292,16 +308,20 @@ func (w *world) revoked(a *app, account, user string) {
 	provider := gone || (ever && now.Sub(left) < time.Hour)
 	c.revoked[a.name] = append(c.revoked[a.name], revocation{now, account, provider})
 	c.revoked[a.name] = slices.DeleteFunc(c.revoked[a.name], func(r revocation) bool { return now.Sub(r.at) >= time.Hour })
-	all, others := map[string]bool{}, map[string]bool{}
+	// known are those that the guard has counted for certain: also a leaver's revocation uses up the threshold of all others.
+	all, others, known := map[string]bool{}, map[string]bool{}, map[string]bool{account: true}
 	for _, r := range c.revoked[a.name] {
 		all[r.account] = true
+		if now.Sub(r.at) > decided {
+			known[r.account] = true
+		}
 		if !r.provider {
 			others[r.account] = true
 		}
 	}
 	threshold := w.threshold(a, now, len(all))
 	// A guard that became stricter does not undo what was made before.
-	if (!provider && len(others) > threshold) || len(all) > threshold+beside {
+	if (!provider && max(len(others), len(known)) > threshold) || len(all) > threshold+beside {
 		w.fail("3 guard", "%s: %d users lost access within an hour, %d of them not by the identity provider; the threshold is %d: %v", a.name, len(all), len(others), threshold,
 			slices.Sorted(maps.Keys(others)))
 	}
@@ -366,6 +386,7 @@ func (c *checks) approved(w *world, object *v1alpha1.ScimApp, digest string) {
 		if entry == nil || (entry.HeldBatch != digest && !named[o.GetName()]) {
 			continue
 		}
+		c.approvedGroups[object.Name+"/"+entry.RemoteID] = true
 		for _, member := range values(w.apps[object.Name].groups[entry.RemoteID].now()["members"]) {
 			c.approvedMembers[object.Name+"/"+member] = true
 		}

@@ -122,7 +122,7 @@ func (c *apiClient) patch(ctx context.Context, verb string, obj client.Object, p
 		return err
 	}
 	return c.write(ctx, verb, obj, func() (client.Object, error) {
-		return c.w.api.patch(kindOf(obj), client.ObjectKeyFromObject(obj), data, status)
+		return c.w.api.patch(obj, data, status)
 	})
 }
 

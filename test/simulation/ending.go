@@ -25,7 +25,9 @@ func (w *world) calm() {
 	for _, name := range w.appNames {
 		w.endFaults(w.apps[name])
 		w.apps[name].faults.losses = 0
-		w.repair(name)
+		if !w.repair(name) && w.chance(.5) {
+			w.rotate(name)
+		}
 		if w.scimApp(name).Spec.Suspend && w.chance(.8) {
 			w.editApp(name, "suspend false", func(a *v1alpha1.ScimApp) { a.Spec.Suspend = false })
 		}

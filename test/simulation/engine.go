@@ -54,6 +54,10 @@ type process struct {
 	leaves time.Time
 	// lost: an event did not reach the queues.
 	lost bool
+	// began is when its term began.
+	began time.Time
+	// pauses are until when the apps have asked for no calls.
+	pauses map[string]pause
 }
 
 // controller is a reconciler with its queue.
@@ -77,11 +81,16 @@ func newScheme() *runtime.Scheme {
 // start begins a new term: the caches are filled, and every object is handed to the handlers.
 func (w *world) start() *process {
 	w.terms++
-	p := &process{w: w, name: fmt.Sprintf("term%d", w.terms), steps: -1, busy: map[*provisioner.Worker]int{}}
+	p := &process{w: w, name: fmt.Sprintf("term%d", w.terms), steps: -1, began: time.Now(), busy: map[*provisioner.Worker]int{}, pauses: map[string]pause{}}
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	p.cache = newCache(w.api)
 	p.assemble()
 	w.processes = append(w.processes, p)
+	for _, name := range w.appNames {
+		if until := w.scimApp(name).Status.PausedUntil; until != nil {
+			p.paused(name, until.Time)
+		}
+	}
 	for _, k := range kinds {
 		for _, object := range sorted(p.cache.kinds[k].objects) {
 			p.handle(k, change{after: object}, true)
@@ -94,7 +103,7 @@ func (w *world) start() *process {
 func (p *process) assemble() {
 	cached, live := &apiClient{w: p.w, p: p}, &apiClient{w: p.w, p: p, live: true}
 	store, err := directory.New(p.ctx, directory.Options{
-		Client: live, Cache: readCache{cached, p.cache}, Clock: steps{}, Random: p.w.random,
+		Client: live, Cache: readCache{cached, p.cache}, Clock: steps{}, Random: p.w.random, SliceWriters: 1,
 	})
 	if err != nil {
 		panic(err)

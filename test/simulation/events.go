@@ -42,12 +42,12 @@ var eventKinds = []eventKind{
 func (w *world) event() {
 	w.checks.events++
 	sum := 0
-	for _, e := range eventKinds {
+	for _, e := range w.kinds {
 		sum += e.weight
 	}
 	for {
 		at := w.rng.IntN(sum)
-		for _, e := range eventKinds {
+		for _, e := range w.kinds {
 			if at -= e.weight; at < 0 {
 				if e.happen(w) {
 					return
@@ -131,19 +131,17 @@ func (w *world) member(add bool) bool {
 	if !ok || !exists {
 		return false
 	}
-	at := slices.IndexFunc(group.Spec.Members, func(m v1alpha1.GroupMember) bool { return m.Value == user.SCIMID() })
+	members := w.membersOf(group)
+	at := slices.IndexFunc(members, func(m v1alpha1.GroupMember) bool { return m.Value == user.SCIMID() })
 	if add == (at >= 0) {
 		return false
 	}
 	w.trace("EVENT the identity provider changes the members of %s: u%d %t", group.Name, i, add)
 	w.checks.concern(w, 2)
-	return edit(w.api, key(group.Name), &v1alpha1.ScimGroup{}, func(g *v1alpha1.ScimGroup) {
-		if add {
-			g.Spec.Members = append(g.Spec.Members, v1alpha1.GroupMember{Value: user.SCIMID(), Type: v1alpha1.MemberTypeUser})
-		} else {
-			g.Spec.Members = slices.Delete(g.Spec.Members, at, at+1)
-		}
-	})
+	if add {
+		return w.setMembers(group, append(members, memberOf(user)))
+	}
+	return w.setMembers(group, slices.Delete(members, at, at+1))
 }
 
 func (w *world) addMember() bool    { return w.member(true) }
@@ -209,9 +207,9 @@ func (w *world) editMapping(verb string, change func(*v1alpha1.ScimRoleMappingSp
 	if !ok {
 		return false
 	}
+	w.checks.concern(w, w.plan.users)
 	edit(w.api, key(mappingName(i)), &v1alpha1.ScimRoleMapping{}, func(m *v1alpha1.ScimRoleMapping) { change(&m.Spec) })
 	w.describeMapping(verb, i)
-	w.checks.concern(w, w.plan.users)
 	return true
 }
 
@@ -242,6 +240,10 @@ func (w *world) toggleFeature() bool {
 	name := pickOne(w, w.appNames...)
 	feature := pickOne(w, v1alpha1.FeatureReactivateUsers, v1alpha1.FeatureReactivateUsers, v1alpha1.FeaturePushNewUsers, v1alpha1.FeaturePushProfileUpdates,
 		v1alpha1.FeaturePushUserDeactivation)
+	return w.toggle(name, feature)
+}
+
+func (w *world) toggle(name string, feature v1alpha1.Feature) bool {
 	return w.editApp(name, "feature "+string(feature), func(a *v1alpha1.ScimApp) {
 		if i := slices.Index(a.Spec.Features, feature); i >= 0 {
 			a.Spec.Features = slices.Delete(a.Spec.Features, i, i+1)
@@ -292,11 +294,13 @@ func (w *world) writeToken(name, token string) bool {
 }
 
 // rotateToken: the app has a new token, and a person writes it into the Secret at once.
-func (w *world) rotateToken() bool {
-	name := pickOne(w, w.appNames...)
+func (w *world) rotateToken() bool { return w.rotate(pickOne(w, w.appNames...)) }
+
+func (w *world) rotate(name string) bool {
 	a := w.apps[name]
 	a.token = fmt.Sprintf("token-%d", w.steps)
 	w.trace("EVENT a person replaces the token of %s", name)
+	a.rotated = time.Now()
 	a.harmed()
 	return w.writeToken(name, a.token)
 }
@@ -313,14 +317,20 @@ func (w *world) breakToken() bool {
 
 func (w *world) repairToken() bool { return w.repair(pickOne(w, w.appNames...)) }
 
+// credentialsFit reports whether the Secret has the token that the app accepts.
+func (w *world) credentialsFit(a *app) bool {
+	secret := w.api.get("Secret", key(a.name)).(*corev1.Secret)
+	return string(secret.Data["token"]) == a.token
+}
+
 // repair writes the app's token into the Secret where it is another one.
 func (w *world) repair(name string) bool {
 	a := w.apps[name]
-	secret := w.api.get("Secret", key(name)).(*corev1.Secret)
-	if string(secret.Data["token"]) == a.token {
+	if w.credentialsFit(a) {
 		return false
 	}
 	w.trace("EVENT a person writes the new token of %s", name)
+	a.rotated = time.Now()
 	a.harmed()
 	return w.writeToken(name, a.token)
 }

@@ -30,13 +30,13 @@ type storm struct {
 	html       bool
 }
 
-func (s *storm) answer() answer {
+func (s *storm) answer(w *world) answer {
 	a := failure(s.status, "", "not now")
 	if s.html {
 		a.body = []byte("<html><body>not found</body></html>")
 	}
 	if s.retryAfter > 0 {
-		a.header = map[string]string{"Retry-After": fmt.Sprint(s.retryAfter)}
+		a.header = map[string]string{"Retry-After": fmt.Sprint(w.between(1, s.retryAfter))}
 	}
 	return a
 }
@@ -51,6 +51,8 @@ const (
 	faultNotFound
 	// faultAfter: a change is made and answered with 500.
 	faultAfter
+	// faultForbidden: a change is answered with 403.
+	faultForbidden
 	// faultShort: a listing says that there are more rows than it shows.
 	faultShort
 )

@@ -66,15 +66,11 @@ func (w *world) groupsOf(user *v1alpha1.ScimUser) []string {
 	var ids []string
 	for _, object := range w.api.all("ScimGroup") {
 		group := object.(*v1alpha1.ScimGroup)
-		if group.DeletionTimestamp.IsZero() && isMember(group, user.SCIMID()) {
+		if group.DeletionTimestamp.IsZero() && w.isMember(group, user.SCIMID()) {
 			ids = append(ids, group.SCIMID())
 		}
 	}
 	return ids
-}
-
-func isMember(group *v1alpha1.ScimGroup, id string) bool {
-	return slices.ContainsFunc(group.Spec.Members, func(m v1alpha1.GroupMember) bool { return m.Value == id })
 }
 
 // asDesired is property 1 for one account: it is as the pure functions say, or its status says for what it waits.
@@ -209,7 +205,7 @@ func (w *world) sameMembers(a *app, group *v1alpha1.ScimGroup, id string) {
 	for _, object := range w.api.all("ScimUser") {
 		user := object.(*v1alpha1.ScimUser)
 		entry := user.Status.Account(a.name)
-		if isMember(group, user.SCIMID()) && user.DeletionTimestamp.IsZero() && entry != nil && entry.State == v1alpha1.AccountActive {
+		if w.isMember(group, user.SCIMID()) && user.DeletionTimestamp.IsZero() && entry != nil && entry.State == v1alpha1.AccountActive {
 			wanted = append(wanted, entry.RemoteID)
 		}
 	}
@@ -235,6 +231,9 @@ func (c *checks) truthful(w *world) {
 		for _, object := range w.api.stores["ScimUser"].objects {
 			user := object.(*v1alpha1.ScimUser)
 			entry := user.Status.Account(name)
+			if entry != nil {
+				w.triedAgain(a, entry, user)
+			}
 			if entry == nil || !inSync(user, entry) || now.Sub(c.touched[user.Name]) < quiet {
 				continue
 			}

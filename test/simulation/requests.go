@@ -59,18 +59,26 @@ func (w *world) goOnCall(r *routine, at *wait) {
 		at.err = errReset
 		w.resume(r)
 	case at.done:
-		w.trace("%s: %s is answered with %d", r.process.name, at.name, c.answer.status)
-		w.resume(r)
+		w.answer(r, at)
 	case broken:
 		w.breakCall(r, at)
 	default:
 		w.trace("%s: %s arrives", r.process.name, at.name)
 		w.takeEffect(at)
 		if at.done && w.chance(.5) {
-			w.trace("%s: %s is answered with %d", r.process.name, at.name, c.answer.status)
-			w.resume(r)
+			w.answer(r, at)
 		}
 	}
+}
+
+// answer gives the answer to a call back to its sender.
+func (w *world) answer(r *routine, at *wait) {
+	w.trace("%s: %s is answered with %d", r.process.name, at.name, at.call.answer.status)
+	if r.ofWorker() {
+		// The answer to a credential test says nothing if there are other credentials since.
+		r.process.beginPause(at.call.app, at.call.answer)
+	}
+	w.resume(r)
 }
 
 func (w *world) takeEffect(at *wait) {
@@ -83,7 +91,7 @@ func (w *world) breakCall(r *routine, at *wait) {
 	c := at.call
 	c.app.harmed()
 	w.checks.allow(3, 3)
-	switch w.between(0, 6) {
+	switch w.between(0, 7) {
 	case 0:
 		w.trace("%s: %s is refused", r.process.name, at.name)
 		at.err = errRefused
@@ -105,6 +113,9 @@ func (w *world) breakCall(r *routine, at *wait) {
 		w.takeEffect(at)
 	case 5:
 		c.fault = faultAfter
+		w.takeEffect(at)
+	case 6:
+		c.fault = faultForbidden
 		w.takeEffect(at)
 	default:
 		c.fault = faultShort

@@ -16,13 +16,17 @@ type routine struct {
 	process *process
 	name    string
 	// key is what it looks at, for the loop detector.
-	key  string
-	turn chan struct{}
+	key string
+	// number counts the routines.
+	number int
+	turn   chan struct{}
 	// at is where it waits for the scheduler, nil while it runs, waits inside of the engine, or has ended.
 	at    *wait
 	ended bool
 	// then is called by the scheduler after the end.
 	then func()
+	// jobs is how its goroutine gets the next routine: a used one has a stack of the size that the engine needs.
+	jobs chan func()
 }
 
 // wait is a request of the engine on its way: the scheduler lets it take effect, gives the answer back, or loses either.
@@ -50,16 +54,34 @@ func routineOf(ctx context.Context) *routine {
 
 // begin makes a routine that waits for its first turn.
 func (w *world) begin(p *process, name, key string, run func(context.Context), then func()) *routine {
-	r := &routine{w: w, process: p, name: name, key: key, turn: make(chan struct{}), then: then}
+	w.begun++
+	r := &routine{w: w, process: p, name: name, key: key, number: w.begun, turn: make(chan struct{}), then: then}
 	r.at = &wait{name: "begin"}
 	w.routines = append(w.routines, r)
 	ctx := context.WithValue(p.ctx, routineKey{}, r)
-	go func() {
+	r.jobs = w.worker()
+	r.jobs <- func() {
 		<-r.turn
 		run(ctx)
 		r.ended = true
-	}()
+	}
 	return r
+}
+
+// worker is a goroutine that waits for a routine.
+func (w *world) worker() chan func() {
+	if last := len(w.idle) - 1; last >= 0 {
+		jobs := w.idle[last]
+		w.idle = w.idle[:last]
+		return jobs
+	}
+	jobs := make(chan func(), 1)
+	go func() {
+		for job := range jobs {
+			job()
+		}
+	}()
+	return jobs
 }
 
 // park gives the turn back until the scheduler has dealt with a request.
@@ -96,6 +118,7 @@ func (w *world) reap() {
 			return
 		}
 		for _, r := range done {
+			w.idle = append(w.idle, r.jobs)
 			r.then()
 		}
 	}

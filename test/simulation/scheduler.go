@@ -50,6 +50,9 @@ func (w *world) run() {
 	for _, p := range slices.Clone(w.processes) {
 		w.kill(p, false)
 	}
+	for _, jobs := range w.idle {
+		close(jobs)
+	}
 }
 
 // step makes one step: the engine goes on, an event happens, or time passes.

@@ -23,6 +23,7 @@ var (
 	seedFlag   = flag.Uint64("sim.seed", 0, "the one seed to play")
 	traceFlag  = flag.Bool("sim.trace", false, "print its trace")
 	skipFlag   = flag.String("sim.skip", "", "properties that are not checked, with commas in between")
+	shrinkFlag = flag.Bool("sim.shrink", true, "look for fewer events with which a seed fails")
 	allFlag    = flag.Bool("sim.all", false, "go on after a failure, and count them by property")
 )
 
@@ -131,7 +132,9 @@ func (s *search) play(t *testing.T, seed uint64) {
 	first := len(s.failures) == 0
 	s.failures[r.Failure.Property] = append(s.failures[r.Failure.Property], seed)
 	if first || !*allFlag {
-		o, r = shrink(t, o, r)
+		if *shrinkFlag {
+			o, r = shrink(t, o, r)
+		}
 		t.Error(explain(o, r))
 	}
 }

@@ -29,6 +29,8 @@ type call struct {
 	path, query string
 	token       string
 	body        []byte
+	// at is when it was sent.
+	at time.Time
 	// sent is whether the app may have received it.
 	sent bool
 	// fault is what the request meets at the app.
@@ -73,6 +75,8 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 		effect: func() { c.answer = c.app.serve(c) },
 	}
 	t.w.called(r, c)
+	t.w.groupsOff(c)
+	t.p.respects(r, c)
 	r.park(at)
 	if c.sent {
 		if hooks := httptrace.ContextClientTrace(request.Context()); hooks != nil && hooks.WroteHeaders != nil {
@@ -104,7 +108,7 @@ func (w *world) newCall(p *process, request *http.Request) (*call, error) {
 	}
 	w.calls++
 	c := &call{
-		id: w.calls, process: p, app: a, method: request.Method, query: request.URL.RawQuery,
+		id: w.calls, process: p, app: a, at: time.Now(), method: request.Method, query: request.URL.RawQuery,
 		path: strings.TrimPrefix(request.URL.EscapedPath(), "/scim/v2"), token: strings.TrimPrefix(request.Header.Get("Authorization"), "Bearer "),
 	}
 	if request.Body != nil {

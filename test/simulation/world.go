@@ -34,6 +34,8 @@ type plan struct {
 	slowWrites float64
 	// drops is the probability that an event is lost between cache and queue.
 	drops float64
+	// sliced: the members of groups stand in slices.
+	sliced bool
 	// workers is how many keys each app's workers look at, at once.
 	workers int
 	// approve: at the end a person approves everything that is held.
@@ -55,10 +57,13 @@ type world struct {
 	processes []*process
 	routines  []*routine
 	current   *routine
+	idle      []chan func()
 	late      []*lateEffect
 	names     map[string]string
 	replacer  *strings.Replacer
 	created   int
+	begun     int
+	kinds     []eventKind
 
 	terms, calls, looks, writes, steps int
 
@@ -100,6 +105,7 @@ func newWorld(o Options) *world {
 		watches: pickOne(w, .3, 1, 3), network: pickOne(w, .2, .7, 2),
 		slowWrites: pickOne(w, 0, .02, .1), drops: o.Drops, workers: w.between(1, 3), approve: w.chance(.5),
 	}
+	w.themed()
 	w.api.written = w.changed
 	for i := range w.between(1, 2) {
 		w.newApp([]string{"crm", "desk"}[i])
@@ -223,10 +229,16 @@ func (w *world) newGroup(i int) {
 		Labels: map[string]string{v1alpha1.LabelDisplayName: directory.DisplayNameLabel(groupName(i))},
 	}}
 	group.Spec.ID, group.Spec.DisplayName = fmt.Sprintf("gid%d", w.created), groupName(i)
+	var members []v1alpha1.GroupMember
 	for i := range w.plan.users {
 		if user := w.user(i); user != nil && w.chance(.6) {
-			group.Spec.Members = append(group.Spec.Members, v1alpha1.GroupMember{Value: user.SCIMID(), Type: v1alpha1.MemberTypeUser})
+			members = append(members, memberOf(user))
 		}
+	}
+	if w.plan.sliced {
+		group.Spec.Slices = w.writeSlices(group.Name, nil, members)
+	} else {
+		group.Spec.Members = members
 	}
 	w.mustCreate(group)
 }

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -45,11 +46,16 @@ func TestMutants(t *testing.T) {
 	if *seedsFlag == 0 {
 		t.Skip("no budget is given")
 	}
+	// Each search takes one core, so that one mutant is built while another one is searched.
+	cores := make(chan struct{}, runtime.GOMAXPROCS(0))
 	for _, mutant := range All {
 		if !strings.Contains(mutant.Name, *onlyFlag) {
 			continue
 		}
 		t.Run(mutant.Name, func(t *testing.T) {
+			t.Parallel()
+			cores <- struct{}{}
+			defer func() { <-cores }()
 			begun := time.Now()
 			binary := mutant.build(t)
 			built := time.Since(begun)
@@ -102,7 +108,7 @@ func (m Mutant) build(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	command := exec.CommandContext(t.Context(), "go", "test", "-c", "-overlay", overlay, "-o", binary, "./test/simulation")
+	command := exec.CommandContext(t.Context(), "go", "test", "-c", "-ldflags=-s -w", "-overlay", overlay, "-o", binary, "./test/simulation")
 	command.Dir = root
 	if output, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("the mutant does not compile: %v\n%s", err, output)
@@ -113,10 +119,10 @@ func (m Mutant) build(t *testing.T) string {
 // search plays seeds until one fails.
 func search(t *testing.T, binary string) (string, error) {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), binary, "-test.run=^TestSearch$", "-test.timeout=0",
+	command := exec.CommandContext(t.Context(), binary, "-test.run=^TestSearch$", "-test.timeout=0", "-sim.shrink=false",
 		fmt.Sprintf("-sim.seeds=%d", *seedsFlag), "-sim.skip="+*skipFlag)
 	command.Dir = ".."
-	command.Env = append(os.Environ(), "GOGC=400")
+	command.Env = append(os.Environ(), "GOGC=1000", "GOMAXPROCS=1")
 	output, err := command.CombinedOutput()
 	return string(output), err
 }

@@ -1,0 +1,111 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package simulation
+
+import (
+	"time"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/assignment"
+)
+
+// smallApp is the number of active accounts up to which not all of them may lose access at once.
+const smallApp = 10
+
+// mass is the active accounts of a small app that a change has taken from all of their users. It holds until the next event.
+type mass struct {
+	app      string
+	accounts map[string]bool
+}
+
+// massLoss notes that a change of a role mapping takes a small app from all of its users. It is only sure where the app was in sync and one process is there.
+func (c *checks) massLoss(w *world) {
+	if len(w.processes) != 1 {
+		return
+	}
+	snapshot := assignment.NewSnapshot(w.mappings())
+	for _, name := range w.appNames {
+		if accounts := w.allActive(name, snapshot); len(accounts) > 1 && len(accounts) <= smallApp && ends(w.scimApp(name)) {
+			c.masses = append(c.masses, mass{name, accounts})
+		}
+	}
+}
+
+// allActive are the active accounts of an app if none of their users is to have it, and nothing else is under way there; nil otherwise.
+func (w *world) allActive(name string, snapshot *assignment.Snapshot) map[string]bool {
+	accounts := map[string]bool{}
+	for _, object := range w.api.all("ScimUser") {
+		user := object.(*v1alpha1.ScimUser)
+		entry := user.Status.Account(name)
+		if entry == nil || (entry.RemoteID == "" && entry.State != v1alpha1.AccountCreating) {
+			continue
+		}
+		r := w.apps[name].users[entry.RemoteID]
+		active := entry.State == v1alpha1.AccountActive
+		settled := user.Status.ObservedGeneration <= user.Generation && entry.Planned == "" && entry.Operation == nil && entry.Reason == "" &&
+			active == isActive(r.now()) && (active || entry.State == v1alpha1.AccountInactive)
+		if !settled || !r.interfered.IsZero() {
+			return nil
+		}
+		if !active {
+			continue
+		}
+		for _, given := range snapshot.For(user, w.groupsOf(user)) {
+			if given.App == name {
+				return nil
+			}
+		}
+		accounts[entry.RemoteID] = true
+	}
+	return accounts
+}
+
+// lost is the part of property 3 about small apps: the last of a mass that loses access is one too many.
+func (w *world) lost(a *app, account string) {
+	for _, m := range w.checks.masses {
+		if m.app != a.name || !m.accounts[account] {
+			continue
+		}
+		delete(m.accounts, account)
+		if len(m.accounts) == 0 {
+			w.fail("3 all", "all accounts of %s have lost access at once; the last of them is %s", a.name, account)
+		}
+	}
+}
+
+// wasHeld is the part of property 3 about batches: what a status says to be held is not made without an approval.
+func (w *world) wasHeld(a *app, c *call, r *resource, after map[string]any) {
+	name := w.checks.userOf(a, r)
+	user, _ := w.api.get("ScimUser", key(name)).(*v1alpha1.ScimUser)
+	if isActive(after) || user == nil || !user.IsActive() || !user.DeletionTimestamp.IsZero() || c.process.dead || c.process.steps >= 0 {
+		return
+	}
+	entry := user.Status.Account(a.name)
+	if entry == nil || entry.RemoteID != r.id || entry.HeldBatch == "" || w.checks.approvedDigests[a.name+"/"+entry.HeldBatch] {
+		return
+	}
+	deprovisions := entry.Planned == v1alpha1.ActionDeactivate || entry.Planned == v1alpha1.ActionDelete
+	if since, ever := w.checks.held[a.name+"/"+name+"/"+entry.HeldBatch]; deprovisions && ever && c.at.After(since) {
+		w.fail("3 held", "call %d takes %s from %s, which the batch %s holds", c.id, a.name, w.short(name), entry.HeldBatch)
+	}
+}
+
+// waitedEnough is how long after new credentials a refusal of the former ones may stand in a status.
+const waitedEnough = 20 * time.Minute
+
+// triedAgain is the part of property 1 about credentials: new ones end the waits that they may cure.
+func (w *world) triedAgain(a *app, entry *v1alpha1.Account, user *v1alpha1.ScimUser) {
+	refused := entry.Reason == v1alpha1.ReasonInsufficientPermissions || entry.Reason == v1alpha1.ReasonCredentialsRejected
+	if !refused || a.rotated.IsZero() || time.Since(a.rotated) < waitedEnough || time.Since(a.faults.ended) < waitedEnough || !w.checks.touched[user.Name].Before(a.rotated) {
+		return
+	}
+	if len(w.processes) == 0 || a.rotated.Sub(w.leader().began) < decided {
+		// A new process does not know which credentials a status tells of.
+		return
+	}
+	if a.faults.active() || w.scimApp(a.name).Spec.Suspend || !w.credentialsFit(a) {
+		return
+	}
+	w.fail("1 late", "the account of %s in %s still waits because of former credentials: %s", w.short(user.Name), a.name, describeEntry(entry))
+}

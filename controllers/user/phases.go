@@ -134,7 +134,7 @@ func (r *Reconciler) recorded(view *desired.UserView) bool {
 	recorded := true
 	for _, app := range slices.Sorted(maps.Keys(view.Outcomes)) {
 		outcome := view.Outcomes[app]
-		if outcome.Gone && outcome.Revoked {
+		if outcome.Drop && outcome.Revoked {
 			recorded = r.askRecord(view, app, &outcome.Entry, outcome.At) && recorded
 		}
 	}

@@ -125,11 +125,11 @@ func (v *View) Pushed(ctx context.Context, group types.NamespacedName, app strin
 func withPushed(entries []v1alpha1.PushedGroupStatus, app string, outcome ledger.Outcome[v1alpha1.PushedGroupStatus]) []v1alpha1.PushedGroupStatus {
 	i := slices.IndexFunc(entries, func(e v1alpha1.PushedGroupStatus) bool { return e.App == app })
 	switch {
-	case i >= 0 && outcome.Gone:
+	case i >= 0 && outcome.Drop:
 		return slices.Delete(entries, i, i+1)
 	case i >= 0:
 		entries[i] = *outcome.Entry.DeepCopy()
-	case !outcome.Gone:
+	case !outcome.Drop:
 		entries = append(entries, *outcome.Entry.DeepCopy())
 	}
 	return entries

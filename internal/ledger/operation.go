@@ -86,7 +86,7 @@ func (l *Ledger) Begin(id ID, op *plan.Operation, digest string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entry(id)
-	e.looks = 0
+	e.idle = 0
 	e.current = &operation{Operation: *op, digest: digest}
 }
 
@@ -189,7 +189,7 @@ func (l *Ledger) Sent(id ID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entry(id)
-	e.sent, e.looks = true, 0
+	e.sent, e.idle = true, 0
 }
 
 // Refused says that the create of Sent certainly made nothing: what is found from then on is not its own, unless an earlier create may have made it.

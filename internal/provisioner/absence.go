@@ -74,9 +74,9 @@ func (c *accountCall) missing(ctx context.Context, failure *connector.Error) err
 		c.vanished()
 	case c.Step.Revocation && c.Unsettled != nil:
 		// An earlier call of ours, whose answer was lost, has deleted it.
-		c.gone("Deleted")
+		c.drop("Deleted")
 	default:
-		c.gone("")
+		c.drop("")
 	}
 	return nil
 }

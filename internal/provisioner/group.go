@@ -61,7 +61,7 @@ func (w *Worker) syncGroup(ctx context.Context, key Key, line *line) error {
 			return err
 		}
 		w.notify.Group(group)
-		return w.looked(line.id, key)
+		return w.countIdle(line.id, key)
 	}
 	err = call.perform(ctx)
 	failure := connector.AsError(err)
@@ -464,13 +464,13 @@ func (c *groupCall) fail(reason, message string, wait time.Duration) {
 }
 
 // settled records the end of a step. The ledger then keeps only its outcome.
-func (c *groupCall) settled(entry v1alpha1.PushedGroupStatus, gone bool, event string) {
+func (c *groupCall) settled(entry v1alpha1.PushedGroupStatus, drop bool, event string) {
 	c.worker.ledger.SetRemovals(c.id, nil)
 	c.worker.gate.made(c.id)
 	c.worker.ledger.Settled(c.id)
-	c.put(entry, gone, event)
+	c.put(entry, drop, event)
 }
 
-func (c *groupCall) put(entry v1alpha1.PushedGroupStatus, gone bool, event string) {
-	c.worker.ledger.PutGroup(c.view.Group.UID, ledger.Outcome[v1alpha1.PushedGroupStatus]{Entry: entry, Gone: gone, At: c.worker.clock.Now(), Event: event})
+func (c *groupCall) put(entry v1alpha1.PushedGroupStatus, drop bool, event string) {
+	c.worker.ledger.PutGroup(c.view.Group.UID, ledger.Outcome[v1alpha1.PushedGroupStatus]{Entry: entry, Drop: drop, At: c.worker.clock.Now(), Event: event})
 }

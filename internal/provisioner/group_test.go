@@ -208,7 +208,7 @@ func TestFeatureThatIsOffMeansNoCall(t *testing.T) {
 	w.cache.Put(group)
 	got := w.push(group)
 	w.wantCalls()
-	if got == nil || !got.Gone || got.Event != "Released" || len(w.script.Groups) != 1 {
+	if got == nil || !got.Drop || got.Event != "Released" || len(w.script.Groups) != 1 {
 		t.Errorf("the outcome is %+v", got)
 	}
 }

@@ -162,7 +162,7 @@ func (c *accountCall) findMade(ctx context.Context) (*connector.User, error) {
 		if wait := c.worker.ledger.SettleWait(c.id, true); wait > 0 {
 			return nil, &retryLater{after: wait}
 		}
-		c.gone("")
+		c.drop("")
 		return nil, nil
 	}
 	switch {
@@ -172,7 +172,7 @@ func (c *accountCall) findMade(ctx context.Context) (*connector.User, error) {
 		return found, c.hold(found.ID, looked)
 	case found.ActiveShown && !found.Active:
 		// Nobody can use it, whoever created it.
-		c.gone("")
+		c.drop("")
 		return nil, nil
 	case c.mayBeMine(found) && !c.worker.ledger.NeverCalled(c.id):
 		c.fail(v1alpha1.ReasonOwnershipUnknown, "the user should not have the app, and the app has an account of this name that the operator may have created before it "+
@@ -180,7 +180,7 @@ func (c *accountCall) findMade(ctx context.Context) (*connector.User, error) {
 		return nil, nil
 	default:
 		// It was there before, and nothing was written to it.
-		c.gone("")
+		c.drop("")
 		return nil, nil
 	}
 }

@@ -192,7 +192,7 @@ var All = []Mutant{
 	{
 		Name: "links an account that a late call may change",
 		File: "internal/provisioner/link.go",
-		Old:  "	c.worker.ledger.Doubt(c.id, found.ID)\n",
+		Old:  "	c.worker.ledger.ExpectLateEffect(c.id, found.ID)\n",
 		New:  "",
 	},
 }

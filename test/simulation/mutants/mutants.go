@@ -138,8 +138,8 @@ var All = []Mutant{
 	{
 		Name: "forgets the revocations of accounts that were deleted",
 		File: "controllers/user/phases.go",
-		Old:  "		if outcome.Gone && outcome.Revoked {",
-		New:  "		if outcome.Gone && outcome.Entry.App == \"\" {",
+		Old:  "		if outcome.Drop && outcome.Revoked {",
+		New:  "		if outcome.Drop && outcome.Entry.App == \"\" {",
 	},
 	{
 		Name: "lets a shorter pause end a longer one",

@@ -138,7 +138,7 @@ func (r *Reconciler) guard(_ context.Context, s *scope) error {
 }
 
 // newBatches is whether the guard holds batches other than those in the status, or changes that the users' statuses did not show when they were counted. It is
-// made to count again then: what it holds may have been approved, or not be wanted any more. It returns the difference, empty for none.
+// made to count again then: held changes may be approved, or no longer desired. It returns the difference, empty for none.
 func (r *Reconciler) newBatches(s *scope) string {
 	running := r.Apps.Get(s.key)
 	if running == nil {

@@ -234,7 +234,7 @@ func (r *Reconciler) enqueue(view *desired.UserView, next *nextStatus, written b
 			continue
 		}
 		if !account.Step.Revocation {
-			// What the guard decided, and a person approved, was for a revocation that is not wanted any more: the same another time is counted anew.
+			// What the guard decided, and a person approved, was for a revocation that is no longer desired: the same one later is counted again.
 			r.ledger(view, account.AppName).DropVerdict(ledger.ID{Kind: ledger.Account, UID: view.User.UID})
 		}
 		if account.Step.Action == "" || next.status.Account(account.AppName) == nil {

@@ -104,7 +104,7 @@ func (v *View) layGroup(cached *v1alpha1.ScimGroup, outcomes map[string]ledger.O
 	return view
 }
 
-// Pushed looks at one group in one app; nil if there is nothing to look at, and for a group whose displayName a person changed: nothing is done for that one until
+// Pushed evaluates one group in one app; nil if the group does not exist or is not pushed there, and for a group whose displayName a person changed: nothing is done for that one until
 // it is admitted by that name.
 func (v *View) Pushed(ctx context.Context, group types.NamespacedName, app string) (*GroupView, *PushedGroupView, error) {
 	view, err := v.Group(ctx, group)

@@ -73,7 +73,7 @@ func (m *Metrics) idleLoop(app types.NamespacedName) {
 	m.loops.WithLabelValues(app.Namespace, app.Name).Inc()
 }
 
-// forget drops the metrics of an app that is gone.
+// forget drops the metrics of a deleted app.
 func (m *Metrics) forget(app types.NamespacedName) {
 	labels := prometheus.Labels{"namespace": app.Namespace, "app": app.Name}
 	m.calls.DeletePartialMatch(labels)

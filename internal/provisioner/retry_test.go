@@ -35,6 +35,12 @@ func refused(t *testing.T) (*world, *v1alpha1.ScimUser) {
 func TestChangeThatMayFixARefusalIsRetriedAtOnce(t *testing.T) {
 	for name, cure := range map[string]func(*world, *v1alpha1.ScimUser){
 		"a new token":              func(w *world, _ *v1alpha1.ScimUser) { w.run("another token") },
+		"a new token while nobody leads": func(w *world, _ *v1alpha1.ScimUser) {
+			w.lead()
+			w.run("another token")
+			w.count()
+			w.clock.Step(settleTime)
+		},
 		"another spec of the app":  func(w *world, _ *v1alpha1.ScimUser) { w.change(func(app *v1alpha1.ScimApp) { app.Generation++ }) },
 		"another spec of the user": func(w *world, user *v1alpha1.ScimUser) { user.Spec.Title = "Manager"; w.put(user) },
 		"an annotation of the user": func(w *world, user *v1alpha1.ScimUser) {

@@ -183,6 +183,11 @@ func (c *checks) userChanged(w *world, before, after *v1alpha1.ScimUser) {
 	}
 	for i := range after.Status.Accounts {
 		account := &after.Status.Accounts[i]
+		w.adopted(before, after, account)
+		if account.State == v1alpha1.AccountActive && account.Planned == "" && account.HeldBatch == "" && account.Operation == nil && account.Reason == "" {
+			// What was approved was made, or is not desired any more.
+			delete(c.approvedUsers, account.App+"/"+after.Name)
+		}
 		if account.RemoteID != "" {
 			c.linked[account.App+"/"+account.RemoteID] = after.Name
 		}

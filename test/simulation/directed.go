@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 )
 
@@ -18,7 +20,7 @@ var unledEvents = []func(*world) bool{
 }
 
 // directedKinds are sequences that chance alone rarely makes.
-var directedKinds = []eventKind{{3, (*world).interregnum}, {5, (*world).takenBack}, {1, (*world).togglePushGroups}, {1, (*world).loseGroups}}
+var directedKinds = []eventKind{{3, (*world).interregnum}, {5, (*world).takenBack}, {3, (*world).overtaken}, {20, (*world).freshToken}, {1, (*world).togglePushGroups}, {1, (*world).loseGroups}}
 
 // groupKinds happen more often in seeds with many members of pushed groups.
 var groupKinds = []eventKind{{8, (*world).fillGroup}, {6, (*world).emptyGroup}, {4, (*world).deleteGroup}, {8, (*world).createGroup}, {3, (*world).loseGroups}}
@@ -60,10 +62,17 @@ func (w *world) takenBack() bool {
 	default:
 		w.editUser(i, "title d", func(s *v1alpha1.ScimUserSpec) { s.Title = "d" })
 	}
-	if !w.untilCalled(200) {
+	r := w.untilCalled(200, func(c *call) bool {
+		account := user.Status.Account(c.app.name)
+		return c.method != http.MethodGet && account != nil && account.RemoteID != "" && c.path == "/Users/"+account.RemoteID
+	})
+	if r == nil {
 		return true
 	}
-	crash := w.chance(.6)
+	crash := w.chance(.5)
+	if !crash && w.chance(.7) {
+		w.loseAnswer(r)
+	}
 	if crash {
 		w.trace("EVENT the operator crashes")
 		w.killAll()
@@ -76,21 +85,85 @@ func (w *world) takenBack() bool {
 	return true
 }
 
+// loseAnswer lets a call take effect, and loses its answer.
+func (w *world) loseAnswer(r *routine) {
+	at := r.at
+	w.takeEffect(at)
+	w.trace("%s: the answer to %s is lost", r.process.name, at.name)
+	at.call.app.harmed()
+	w.checks.allow(3, 3)
+	at.err = errReset
+	w.resume(r)
+}
+
 func (w *world) activate(i int, active bool) {
 	w.editUser(i, "active", func(s *v1alpha1.ScimUserSpec) { s.Active = &active })
 }
 
-// untilCalled lets the engine work until a change is on its way to an app, for so many steps at most. It returns whether one is.
-func (w *world) untilCalled(steps int) bool {
+// overtaken: the admin of an app makes an account for a user while the create of the operator is on its way.
+func (w *world) overtaken() bool {
+	creates := slices.ContainsFunc(w.api.all("ScimUser"), func(o client.Object) bool {
+		return slices.ContainsFunc(o.(*v1alpha1.ScimUser).Status.Accounts, func(a v1alpha1.Account) bool { return a.State == v1alpha1.AccountCreating })
+	})
+	if !creates {
+		return false
+	}
+	r := w.untilCalled(100, func(c *call) bool { return c.method == http.MethodPost && c.path == "/Users" })
+	if r == nil {
+		return true
+	}
+	c := r.at.call
+	name := text(object(c.body), "userName")
+	number := 0
+	for number < w.plan.users && userName(number) != name {
+		number++
+	}
+	if number == w.plan.users || !c.app.unique || c.app.taken(name, "") || c.app.faults.storm != nil {
+		return true
+	}
+	w.trace("EVENT the admin of %s creates an account for u%d, faster than the operator", c.app.name, number)
+	w.foreignAccount(c.app, number)
+	c.app.harmed()
+	// It is refused for certain: where the outcome is not known, nothing tells the account of the admin from our own.
+	w.takeEffect(r.at)
+	w.answer(r, r.at)
+	if w.chance(.5) {
+		w.activate(number, false)
+	}
+	return true
+}
+
+// freshToken: a person writes a new token into the Secret of an app that has refused the change of an account.
+func (w *world) freshToken() bool {
+	name := pickOne(w, w.appNames...)
+	refused := func(o client.Object) bool {
+		entry := o.(*v1alpha1.ScimUser).Status.Account(name)
+		return entry != nil && entry.Reason == v1alpha1.ReasonInsufficientPermissions
+	}
+	if !slices.ContainsFunc(w.api.all("ScimUser"), refused) {
+		return false
+	}
+	w.workUntil(time.Now().Add(decided + time.Minute))
+	w.endFaults(w.apps[name])
+	w.apps[name].faults.losses = 0
+	w.rotate(name)
+	w.workUntil(time.Now().Add(waitedEnough + time.Minute))
+	return true
+}
+
+// untilCalled lets the engine work until a certain call is on its way to an app, for so many steps at most. It returns who makes the call, nil for none.
+func (w *world) untilCalled(steps int, is func(*call) bool) *routine {
 	for ; steps > 0 && w.failed == nil; steps-- {
-		if slices.ContainsFunc(w.routines, func(r *routine) bool { return r.at != nil && r.at.call != nil && r.at.call.method != http.MethodGet }) {
-			return true
+		for _, r := range w.routines {
+			if r.at != nil && r.at.call != nil && !r.at.done && is(r.at.call) {
+				return r
+			}
 		}
 		actions := w.prepare()
 		if len(actions) == 0 {
 			next := w.next()
 			if time.Until(next) > time.Minute {
-				return false
+				return nil
 			}
 			w.sleepUntil(next)
 			continue
@@ -98,7 +171,7 @@ func (w *world) untilCalled(steps int) bool {
 		w.steps++
 		w.choose(actions)
 	}
-	return false
+	return nil
 }
 
 // emptyGroup: the identity provider removes all members of a group at once.
@@ -157,7 +230,7 @@ func (w *world) themed() {
 	}
 	switch w.options.Seed % 4 {
 	case 1:
-		w.plan.users, w.plan.groups = w.between(8, 14), w.between(1, 2)
+		w.plan.users, w.plan.groups, w.plan.lenient = w.between(8, 14), w.between(1, 2), true
 		w.kinds = slices.Concat(w.kinds, groupKinds)
 	case 3:
 		w.plan.users, w.plan.mappings = w.between(3, 5), w.between(1, 2)

@@ -109,3 +109,14 @@ func (w *world) triedAgain(a *app, entry *v1alpha1.Account, user *v1alpha1.ScimU
 	}
 	w.fail("1 late", "the account of %s in %s still waits because of former credentials: %s", w.short(user.Name), a.name, describeEntry(entry))
 }
+
+// adopted is the part of property 2 about links: an app that adopts no accounts has none that is not ours.
+func (w *world) adopted(before, after *v1alpha1.ScimUser, account *v1alpha1.Account) {
+	r := w.apps[account.App].users[account.RemoteID]
+	if r == nil || r.owner != "" || w.scimApp(account.App).Spec.Adoption != v1alpha1.AdoptionNever {
+		return
+	}
+	if was := before.Status.Account(account.App); was == nil || was.RemoteID != account.RemoteID {
+		w.fail("2 adopted", "%s is linked to account %s of %s, which the operator has not made", w.short(after.Name), r.id, account.App)
+	}
+}

@@ -36,6 +36,8 @@ type plan struct {
 	drops float64
 	// sliced: the members of groups stand in slices.
 	sliced bool
+	// lenient: a guard may let everybody pass, so that only its other rules hold a change.
+	lenient bool
 	// workers is how many keys each app's workers look at, at once.
 	workers int
 	// approve: at the end a person approves everything that is held.
@@ -176,7 +178,11 @@ func (w *world) newApp(name string) {
 }
 
 func (w *world) someGuard() *v1alpha1.Guard {
-	return &v1alpha1.Guard{Minimum: ptr.To(int32(w.between(1, 4))), Percent: ptr.To(int32(pickOne(w, 10, 20, 40)))}
+	minimum := w.between(1, 4)
+	if w.plan.lenient && w.chance(.5) {
+		minimum = w.plan.users
+	}
+	return &v1alpha1.Guard{Minimum: ptr.To(int32(minimum)), Percent: ptr.To(int32(pickOne(w, 10, 20, 40)))}
 }
 
 func (w *world) mustCreate(obj client.Object) {

@@ -142,24 +142,6 @@ var All = []Mutant{
 		New:  "		if outcome.Drop && outcome.Entry.App == \"\" {",
 	},
 	{
-		Name: "lets a shorter pause end a longer one",
-		File: "internal/provisioner/queue.go",
-		Old:  "	if until.After(q.paused) {",
-		New:  "	if until != q.paused {",
-	},
-	{
-		Name: "forgets the pause of an app after a restart",
-		File: "internal/provisioner/worker.go",
-		Old:  "	w.ledger.Pause(bounded(config.PausedUntil, r.clock.Now()))\n",
-		New:  "",
-	},
-	{
-		Name: "ends the pause of an app with the wait for its credentials",
-		File: "internal/provisioner/queue.go",
-		Old:  "	q.blocked = time.Time{}\n	q.signal()",
-		New:  "	q.blocked, q.paused = time.Time{}, time.Time{}\n	q.signal()",
-	},
-	{
 		Name: "waits although the credentials have changed",
 		File: "internal/provisioner/account.go",
 		Old:  "c.worker.config.Credentials, ",
@@ -176,12 +158,6 @@ var All = []Mutant{
 		File: "controllers/user/status.go",
 		Old:  "	var op *plan.Operation\n	if account.Unsettled != nil {",
 		New:  "	var op *plan.Operation\n	if account.Unsettled != nil && (account.App == nil || !account.App.Object.Spec.Suspend) {",
-	},
-	{
-		Name: "announces a create while the app cannot be called",
-		File: "controllers/user/status.go",
-		Old:  "entry.State != v1alpha1.AccountCreating && callable:",
-		New:  "entry.State != v1alpha1.AccountCreating:",
 	},
 	{
 		Name: "trusts a success while an earlier call may have a late effect",

@@ -150,7 +150,7 @@ func (r *Reconciler) newBatches(s *scope) string {
 	}
 	slices.Sort(shown)
 	held := running.HeldBatches()
-	if !s.connection.closing && slices.Equal(held[:min(len(held), maxBatches)], shown) && !slices.Contains(held, s.app.Annotations[v1alpha1.AnnotationApproveBatch]) {
+	if !s.connection.closing && slices.Equal(held[:min(len(held), maxBatches)], shown) && !slices.Contains(held, desired.ApprovedBatch(s.app)) {
 		return ""
 	}
 	running.Recheck()

@@ -62,7 +62,8 @@ func conflictMessage(m *v1alpha1.ScimRoleMapping, conflicts []string) string {
 		listed(conflicts), m.PriorityOrDefault(), winner)
 }
 
-// reportSubjects says whether the groups and users exist and the expression could be evaluated for everybody. A renamed group exists: the message asks for its new name, and nothing waits for it.
+// reportSubjects says whether the groups and users exist and the expression could be evaluated for everybody. A renamed group exists: the message asks for its new name,
+// and nothing waits for it.
 func reportSubjects(m *v1alpha1.ScimRoleMapping, found findings) {
 	var missing, changed, failed, renamed []string
 	if names := found.groups.NotFound; len(names) > 0 {

@@ -285,7 +285,7 @@ func (r *Reconciler) record(view *desired.UserView) {
 
 // accountEvent is what happened, as a person says it.
 func accountEvent(event string) string {
-	if event == ledger.EventVanished {
+	if event == ledger.EventNotFound {
 		return "The account was not found and is looked up again"
 	}
 	return event + " the account"

@@ -25,8 +25,8 @@ type Outcome[E any] struct {
 	serial uint64
 }
 
-// EventVanished: the account or group was not found in the app. All other events name the change, such as Created.
-const EventVanished = "Vanished"
+// EventNotFound means that the account or group was not found in the app. All other events name the change, such as Created.
+const EventNotFound = "NotFound"
 
 // PutAccount keeps the outcome of an account until a status that holds it is written. A newer outcome replaces an older one.
 func (l *Ledger) PutAccount(uid types.UID, outcome Outcome[v1alpha1.Account]) {

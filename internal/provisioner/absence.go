@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	eventVanished = ledger.EventVanished
+	eventNotFound = ledger.EventNotFound
 	// absenceRetry is the wait while it is not proven that a group is absent, and the shortest one for an account, whose wait grows with the attempts.
 	absenceRetry = time.Minute
 

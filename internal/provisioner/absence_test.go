@@ -45,7 +45,7 @@ func TestVanishedAccountIsMadeAnewOnceItsAbsenceIsShown(t *testing.T) {
 	w.clock.Step(settleTime + time.Minute)
 	got = w.work("kim")
 	w.wantCalls(connector.OpUpdateUser, connector.OpTest, find)
-	if got == nil || got.Event != ledger.EventVanished || got.Entry.State != v1alpha1.AccountCreating || got.Entry.RemoteID != "" {
+	if got == nil || got.Event != ledger.EventNotFound || got.Entry.State != v1alpha1.AccountCreating || got.Entry.RemoteID != "" {
 		t.Fatalf("the outcome is %+v", got)
 	}
 	w.write(user, got)
@@ -113,7 +113,7 @@ func TestAnotherAccountOfOursShowsTheAbsenceWhereTheAnswerIsNotInTheFormOfThePro
 	w.announce(user, v1alpha1.ActionUpdate, "title")
 	w.clock.Step(settleTime + 2*time.Minute)
 	w.script.TakeCalls()
-	if got := w.work("kim"); got == nil || got.Event != ledger.EventVanished {
+	if got := w.work("kim"); got == nil || got.Event != ledger.EventNotFound {
 		t.Errorf("the outcome is %+v", got)
 	}
 	w.wantCalls(connector.OpUpdateUser, connector.OpTest, find, connector.OpGetUser)

@@ -345,7 +345,7 @@ func (c *groupCall) missing(ctx context.Context, id string, failure *connector.E
 		entry.State, entry.RemoteID, entry.Applied, entry.HeldBatch, entry.Held, entry.HeldMembers = v1alpha1.GroupCreating, "", "", "", 0, ""
 		entry.MatchValue = plan.StorableMatchValue(c.Desired.DisplayName)
 		c.worker.ledger.Present(c.id)
-		c.settled(*entry, false, eventVanished)
+		c.settled(*entry, false, eventNotFound)
 	}
 	return nil
 }

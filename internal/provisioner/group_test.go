@@ -226,7 +226,7 @@ func TestMissingGroupIsMadeAnewOnceItsAbsenceIsShown(t *testing.T) {
 	w.writeGroup(group, got)
 	w.clock.Step(settleTime + time.Minute)
 	got = w.push(group)
-	if got == nil || got.Event != ledger.EventVanished || got.Entry.State != v1alpha1.GroupCreating {
+	if got == nil || got.Event != ledger.EventNotFound || got.Entry.State != v1alpha1.GroupCreating {
 		t.Fatalf("the outcome is %+v", got)
 	}
 	w.writeGroup(group, got)

@@ -259,6 +259,6 @@ func (c *accountCall) vanished() {
 	entry.MatchValue = plan.StorableMatchValue(c.App.MatchValue(c.Desired))
 	c.worker.ledger.Observed(c.id)
 	c.worker.ledger.Present(c.id)
-	c.settled(*entry, false, eventVanished)
+	c.settled(*entry, false, eventNotFound)
 	c.worker.ledger.Intended(c.id)
 }

@@ -17,7 +17,7 @@ const (
 	ConditionCredentialsValid = "CredentialsValid"
 	// ConditionReachable says whether the app answers. Calls wait while it does not.
 	ConditionReachable = "Reachable"
-	// ConditionAccountsSynced says whether every account of the app is as it should be. Outside Ready, so that one user without a
+	// ConditionAccountsSynced says whether all accounts of the app are in sync. Outside Ready, so that one user without a
 	// family name does not make the app unhealthy.
 	ConditionAccountsSynced = "AccountsSynced"
 	// ConditionMassChangeHeld is true while the mass-change guard holds changes of an app for a person to approve.

@@ -182,7 +182,7 @@ func hashOf(parts ...any) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// wake has every user and group of the namespace looked at: what waited for this app is found by the cache.
+// wake enqueues every user and group of the namespace: those that waited for this app are found by their reconciles.
 func (r *Reconciler) wake(ctx context.Context, s *scope) error {
 	var users v1alpha1.ScimUserList
 	if err := r.Client.List(ctx, &users, client.InNamespace(s.key.Namespace), client.UnsafeDisableDeepCopy); err != nil {
@@ -194,7 +194,7 @@ func (r *Reconciler) wake(ctx context.Context, s *scope) error {
 	return r.wakeGroups(ctx, s)
 }
 
-// rescan has those looked at that the app's queue may have refused when it was full.
+// rescan enqueues the users and groups that the app's queue may have refused when it was full.
 func (r *Reconciler) rescan(ctx context.Context, s *scope) error {
 	users, err := r.View.Planned(ctx, s.key)
 	if err != nil {

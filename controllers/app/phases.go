@@ -59,7 +59,7 @@ func (r *Reconciler) configuration(ctx context.Context, s *scope) error {
 		return err
 	}
 	if compiled == nil {
-		return fmt.Errorf("the ScimApp has gone from the cache")
+		return fmt.Errorf("the ScimApp is missing from the cache")
 	}
 	s.compiled = compiled
 	return nil
@@ -138,7 +138,7 @@ func (r *Reconciler) guard(_ context.Context, s *scope) error {
 }
 
 // newBatches is whether the guard holds batches other than those in the status, or changes that the users' statuses did not show when they were counted. It is
-// made to count again then: what it holds may have been approved, or not be wanted any more. It returns the difference, empty for none.
+// made to count again then: held changes may be approved, or no longer desired. It returns the difference, empty for none.
 func (r *Reconciler) newBatches(s *scope) string {
 	running := r.Apps.Get(s.key)
 	if running == nil {
@@ -150,7 +150,7 @@ func (r *Reconciler) newBatches(s *scope) string {
 	}
 	slices.Sort(shown)
 	held := running.HeldBatches()
-	if !s.connection.closing && slices.Equal(held[:min(len(held), maxBatches)], shown) && !slices.Contains(held, s.app.Annotations[v1alpha1.AnnotationApproveBatch]) {
+	if !s.connection.closing && slices.Equal(held[:min(len(held), maxBatches)], shown) && !slices.Contains(held, desired.ApprovedBatch(s.app)) {
 		return ""
 	}
 	running.Recheck()

@@ -54,7 +54,7 @@ func setCounters(s *scope) {
 		status.Held += batch.Remaining
 	}
 	status.Accounts, status.Failed = count(census.Active), count(census.Failed)
-	// What was approved is still to come.
+	// Approved changes are still pending.
 	status.Pending = count(census.Pending + max(0, len(census.Held)-int(status.Held)))
 	switch {
 	case census.Failed > 0:
@@ -67,21 +67,30 @@ func setCounters(s *scope) {
 	default:
 		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "all accounts are in sync")
 	}
+	kube.SetWhile(s.app, len(status.Batches) > 0, v1alpha1.ConditionMassChangeHeld, v1alpha1.ReasonHeld, heldMessage(s.app))
+}
+
+// heldMessage says what is held, and how to approve it.
+func heldMessage(app *v1alpha1.ScimApp) string {
 	var digests []string
-	for _, batch := range status.Batches {
+	overflow := ""
+	for _, batch := range app.Status.Batches {
+		if batch.Digest == guard.OverflowBatch {
+			overflow = "; further changes are in " + batch.Digest + ", which can be approved once another batch is settled"
+			continue
+		}
 		digests = append(digests, batch.Digest)
 	}
-	kube.SetWhile(s.app, len(digests) > 0, v1alpha1.ConditionMassChangeHeld, v1alpha1.ReasonHeld, fmt.Sprintf(
-		"%d revocations are on hold in the batches %s; look at status.batches, then approve one with "+
-			"kubectl annotate scimapp %s %s=<digest> --overwrite, or fix the cause",
-		status.Held, strings.Join(digests, ", "), s.app.Name, v1alpha1.AnnotationApproveBatch))
+	return fmt.Sprintf("%d revocations are on hold in the batches %s; see status.batches, then approve one with "+
+		"kubectl annotate scimapp %s %s=<digest> --overwrite, or fix the cause%s",
+		app.Status.Held, strings.Join(digests, ", "), app.Name, v1alpha1.AnnotationApproveBatch, overflow)
 }
 
 // batches are the held changes, grouped, without those that a person has approved.
 func batches(s *scope) []v1alpha1.HeldBatch {
 	changes := map[string][]desired.HeldChange{}
 	for _, held := range s.census.Held {
-		if held.Batch != s.app.Annotations[v1alpha1.AnnotationApproveBatch] {
+		if held.Batch != desired.ApprovedBatch(s.app) {
 			changes[held.Batch] = append(changes[held.Batch], held)
 		}
 	}
@@ -199,7 +208,7 @@ func advice(reason, message string) string {
 	case v1alpha1.ReasonCredentialsRejected:
 		return message + "; put a valid token into the Secret of spec.scim.token, it is tested at once"
 	case v1alpha1.ReasonInsufficientPermissions:
-		return message + "; the token or the plan does not allow this: have it granted in the app, it is tested again every few minutes"
+		return message + "; the token or the plan does not allow this; grant it in the app, it is tested again within 10 minutes"
 	default:
 		return message + "; retrying; no account is affected"
 	}
@@ -215,7 +224,7 @@ func setSubjects(s *scope) {
 		return
 	}
 	kube.SetCondition(s.app, v1alpha1.ConditionSubjectsResolved, metav1.ConditionFalse, v1alpha1.ReasonSubjectNotFound,
-		fmt.Sprintf("%d groups of spec.groups do not exist, or their name stands for another group now: %q; they are pushed as soon as they do",
+		fmt.Sprintf("%d groups of spec.groups do not exist, or their name belongs to another group now: %q; they are pushed once they exist",
 			len(s.unresolved), s.unresolved[:min(len(s.unresolved), maxBatchUsers)]))
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/connector"
 	"github.com/scim-operator/scim-operator/internal/desired"
 	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
+	"github.com/scim-operator/scim-operator/internal/guard"
 	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
 
@@ -132,6 +133,24 @@ func TestCountersAndBatches(t *testing.T) {
 	setStatus(s, runState{})
 	if got := short(app, v1alpha1.ConditionAccountsSynced) + short(app, v1alpha1.ConditionMassChangeHeld); got != "True Succeeded" || len(status.Batches) != 0 {
 		t.Errorf("in the end: %s, %+v", got, status.Batches)
+	}
+}
+
+// The changes that found no room in a batch cannot be approved by the name of the overflow; the condition says when they can.
+func TestOverflowBatchIsShownAndNotApproved(t *testing.T) {
+	app := pt.App("crm")
+	app.Annotations = map[string]string{v1alpha1.AnnotationApproveBatch: guard.OverflowBatch}
+	census := &desired.AppCensus{Active: 50}
+	for _, batch := range []string{"b1", guard.OverflowBatch} {
+		census.Held = append(census.Held, desired.HeldChange{Name: "kim", Effect: string(v1alpha1.ActionDeactivate), Users: 1, Batch: batch})
+	}
+	setStatus(&scope{app: app, connection: &connection{tested: true}, census: census}, runState{})
+	if app.Status.Held != 2 || len(app.Status.Batches) != 2 {
+		t.Errorf("status %+v", app.Status)
+	}
+	condition := meta.FindStatusCondition(app.Status.Conditions, v1alpha1.ConditionMassChangeHeld)
+	if condition == nil || !strings.Contains(condition.Message, "in the batches b1;") || !strings.Contains(condition.Message, "overflow, which can be approved once") {
+		t.Errorf("MassChangeHeld is %+v", condition)
 	}
 }
 

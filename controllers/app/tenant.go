@@ -161,7 +161,7 @@ func conflict(app, holder *v1alpha1.ScimApp) string {
 	if holder.Namespace == app.Namespace {
 		name = fmt.Sprintf("the older ScimApp %q", holder.Name)
 	}
-	return name + " manages the accounts of this tenant; this one makes no call until that one is deleted or has another tenant; correct spec.scim, or delete one of them"
+	return name + " manages the accounts of this tenant; this one makes no call until the other is deleted or has another tenant. Correct spec.scim, or delete one of them"
 }
 
 // release frees the tenant of a deleted ScimApp.

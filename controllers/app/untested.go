@@ -35,7 +35,7 @@ func stands(s *scope, condition metav1.Condition) bool {
 // untestedBecause returns why the last credential test had no result.
 func untestedBecause(reason string) string {
 	if reason == v1alpha1.ReasonRateLimited {
-		return "the app asked to wait; the test is repeated"
+		return "the app asked for no calls for a while; the test is retried"
 	}
-	return "the app does not answer the test; it is repeated"
+	return "the app does not answer the test; retrying"
 }

@@ -96,8 +96,8 @@ func (r *Reconciler) missing(ctx context.Context, group *v1alpha1.ScimGroup) (st
 
 // lost is the status of a group of which a slice is missing.
 func lost(group *v1alpha1.ScimGroup, slice string) {
-	message := "ScimGroupSlice " + slice + " does not exist: who is in the group is not known, and no account in the namespace changes until it is. " +
-		"Restore the slice, or push the members of the group anew"
+	message := "ScimGroupSlice " + slice + " does not exist: the members of the group are unknown, and no account in the namespace changes until it exists. " +
+		"Restore the slice, or push the members of the group again"
 	group.Status.ObservedGeneration = group.Generation
 	kube.SetCondition(group, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonMembersMissing, message)
 	kube.RemoveCondition(group, v1alpha1.ConditionReconciling)

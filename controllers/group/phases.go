@@ -179,7 +179,7 @@ func (r *Reconciler) record(view *desired.GroupView) {
 
 // groupEvent is what happened, as a person says it.
 func groupEvent(event string) string {
-	if event == ledger.EventVanished {
+	if event == ledger.EventNotFound {
 		return "The group was not found and is looked up again"
 	}
 	return event + " the group"

@@ -27,13 +27,13 @@ const (
 	staleWait = 30 * time.Millisecond
 	// pushDelay gathers changes of a group's membership: accounts of many members come one by one.
 	pushDelay = 500 * time.Millisecond
-	// largeEvery is how often a group with slices is looked at: each look goes through all of its members.
+	// largeEvery is how often a group with slices is reconciled: each reconcile reads all of its members.
 	largeEvery = 2 * time.Second
-	// missingRetry is how often a group is looked at of which a slice is missing.
+	// missingRetry is how often a group with a missing slice is reconciled.
 	missingRetry = 10 * time.Second
 	// slicesTrail is how long the members of a deleted group can still be read.
 	slicesTrail = 5 * time.Second
-	// conflictRetry is how often a refused group is looked at again.
+	// conflictRetry is how often a refused group is reconciled.
 	conflictRetry = time.Hour
 )
 

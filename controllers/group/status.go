@@ -70,7 +70,8 @@ func entryOf(pushed *desired.PushedGroupView, intents map[string]bool, callable 
 		entry.Attempts, entry.NextRetryTime, entry.HeldBatch, entry.Held, entry.HeldMembers = 0, nil, "", 0, ""
 		if pushed.WithoutAccount > 0 && entry.Reason == "" {
 			entry.Reason = v1alpha1.ReasonMembersPending
-			entry.Message = fmt.Sprintf("%d members have no active account in the app and are left out; a push never makes accounts", pushed.WithoutAccount)
+			entry.Message = fmt.Sprintf("%d members have no active account in the app and are left out, because a push never creates accounts; "+
+				"assign the app to them by a ScimRoleMapping", pushed.WithoutAccount)
 		}
 	case !callable:
 		// No intent is written while the app cannot be called.

@@ -39,21 +39,21 @@ func rulesOf(app *v1alpha1.ScimApp, profile profiles.Profile) rules {
 	return r
 }
 
-// check says what the app does not take of a mapping, roles first.
+// check returns what the app does not accept of a mapping, roles first.
 func (r rules) check(m *v1alpha1.ScimRoleMapping) problem {
 	if len(m.Spec.Roles) > 0 && r.roles.Attribute == "" {
-		return problem{v1alpha1.ReasonRoleUnknown, fmt.Sprintf("ScimApp %s takes no roles: take spec.roles out.", r.app)}
+		return problem{v1alpha1.ReasonRoleUnknown, fmt.Sprintf("ScimApp %s has no roles: remove spec.roles.", r.app)}
 	}
 	if _, unknown := assignment.CheckRoles(m.Spec.Roles, r.roles.Allowed, r.roles.Aliases); len(unknown) > 0 {
-		return problem{v1alpha1.ReasonRoleUnknown, fmt.Sprintf("ScimApp %s does not know %s. It knows %s.", r.app, listed(unknown), listed(r.roleNames()))}
+		return problem{v1alpha1.ReasonRoleUnknown, fmt.Sprintf("ScimApp %s does not have the roles %s. It has %s.", r.app, listed(unknown), listed(r.roleNames()))}
 	}
 	for _, a := range m.Spec.Attributes {
 		if a.Name == r.roles.Attribute {
-			return problem{v1alpha1.ReasonInvalidConfiguration, fmt.Sprintf("spec.attributes: %q holds the roles of ScimApp %s: use spec.roles.", a.Name, r.app)}
+			return problem{v1alpha1.ReasonInvalidConfiguration, fmt.Sprintf("spec.attributes: %q is the role attribute of ScimApp %s: use spec.roles instead.", a.Name, r.app)}
 		}
 		if !slices.Contains(r.attributes, a.Name) {
 			return problem{v1alpha1.ReasonInvalidConfiguration, fmt.Sprintf(
-				"spec.attributes: %q is none of the attributes that ScimApp %s maps, which are %s. Name it as it stands there, or add it to spec.attributes of the ScimApp.",
+				"spec.attributes: %q is not mapped by ScimApp %s, which maps %s. Correct the name, or add the attribute to spec.attributes of the ScimApp.",
 				a.Name, r.app, listed(r.attributes))}
 		}
 	}

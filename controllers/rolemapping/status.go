@@ -40,7 +40,7 @@ func reportReady(m *v1alpha1.ScimRoleMapping, found findings) {
 		status, reason, message = metav1.ConditionFalse, problem.reason, problem.message
 	case !found.app:
 		status, reason = metav1.ConditionFalse, v1alpha1.ReasonAppNotFound
-		message = fmt.Sprintf("ScimApp %s does not exist, or is being deleted. The mapping takes effect when it is there.", m.Spec.App)
+		message = fmt.Sprintf("ScimApp %s does not exist, or is being deleted. Create it, or correct spec.app; the mapping then takes effect.", m.Spec.App)
 	case problem.reason != "":
 		status, reason, message = metav1.ConditionFalse, problem.reason, problem.message
 	case len(found.conflicts) > 0:
@@ -51,40 +51,41 @@ func reportReady(m *v1alpha1.ScimRoleMapping, found findings) {
 	kube.SetWhile(m, problem.reason != "", v1alpha1.ConditionStalled, problem.reason, problem.message)
 }
 
-// invalidExpression says what is wrong with the expression, and what follows.
+// invalidExpression returns the error of the expression, and its consequence.
 func invalidExpression(err error) problem {
-	return problem{v1alpha1.ReasonInvalidExpression, fmt.Sprintf("spec.subjects.expression: %v. It selects nobody until it is corrected.", err)}
+	return problem{v1alpha1.ReasonInvalidExpression, fmt.Sprintf("spec.subjects.expression: %v. It selects no user; correct it.", err)}
 }
 
 func conflictMessage(m *v1alpha1.ScimRoleMapping, conflicts []string) string {
 	winner := min(m.Name, slices.Min(conflicts))
-	return fmt.Sprintf("This mapping and %s give the same users other roles or values, all with priority %d. The lowest name wins: %s. Give them different priorities.",
+	return fmt.Sprintf("This mapping and %s give the same users different roles or values with the same priority %d. The lowest name wins: %s. Give them different priorities.",
 		listed(conflicts), m.PriorityOrDefault(), winner)
 }
 
-// reportSubjects says whether the groups and users exist and the expression could be evaluated for everybody. A renamed group does; that it should be named anew is said, but nothing waits for it.
+// reportSubjects says whether the groups and users exist and the expression could be evaluated for everybody. A renamed group exists: the message asks for its new name,
+// and nothing waits for it.
 func reportSubjects(m *v1alpha1.ScimRoleMapping, found findings) {
 	var missing, changed, failed, renamed []string
 	if names := found.groups.NotFound; len(names) > 0 {
 		missing = append(missing, "No group is named "+quoted(names)+".")
 	}
 	if names := found.groups.Ambiguous; len(names) > 0 {
-		missing = append(missing, "More than one group is named "+quoted(names)+"; none of them counts.")
+		missing = append(missing, "More than one group is named "+quoted(names)+"; none of them is used. Rename all but one.")
 	}
 	if len(found.missingUsers) > 0 {
 		missing = append(missing, "No user is found for "+positions(found.missingUsers)+".") // without the name, which is a personal value
 	}
 	if names := found.groups.Changed; len(names) > 0 {
 		changed = append(changed, fmt.Sprintf(
-			"Another group is named %s now. The former group keeps what it has, and the new one gets nothing until the spec of this mapping changes.", quoted(names)))
+			"Another group is named %s now. Members of the former group keep their assignments, and members of the new one get none until the spec of this mapping changes.", quoted(names)))
 	}
 	if found.expression != nil && len(found.expression.failed) > 0 {
 		failed = append(failed, fmt.Sprintf(
-			"spec.subjects.expression cannot be evaluated for some users, and is not true for them (status.expressionErrors is how many): %s.",
+			"spec.subjects.expression failed for some users, who are not selected by it (status.expressionErrors is their number): %s.",
 			strings.Join(found.expression.problems(), "; ")))
 	}
 	if names := found.groups.Renamed; len(names) > 0 {
-		renamed = append(renamed, fmt.Sprintf("What was named %s has another name now, and is followed. Name it anew in spec.subjects.groups.", quoted(names)))
+		renamed = append(renamed, fmt.Sprintf("A group named %s was renamed, and the mapping still uses it. Update its name in spec.subjects.groups.", quoted(names)))
 	}
 	status, reason := metav1.ConditionTrue, v1alpha1.ReasonSucceeded
 	message := strings.Join(slices.Concat(changed, missing, failed, renamed), " ")

@@ -61,7 +61,7 @@ func TestReport(t *testing.T) {
 		},
 		"group renamed: it is followed": {
 			found: findings{app: true, groups: assignment.Resolution{Renamed: []string{"Eng"}}}, ready: "True", readyReason: "Succeeded",
-			resolved: "True", resolvedReason: "SubjectRenamed", says: []string{`"Eng"`, "followed"},
+			resolved: "True", resolvedReason: "SubjectRenamed", says: []string{`"Eng"`, "still uses it"},
 		},
 		"group changed, the most serious of all": {
 			found: findings{app: true, groups: assignment.Resolution{Changed: []string{"Eng"}, NotFound: []string{"Ops"}, Renamed: []string{"QA"}}},
@@ -70,7 +70,7 @@ func TestReport(t *testing.T) {
 		"expression that does not compile: a person has to act, whatever else is wrong": {
 			found: findings{expression: &tally{invalid: errors.New("1:5: undeclared reference to 'usr'")}, problem: problem{v1alpha1.ReasonRoleUnknown, "boss"}},
 			ready: "False", readyReason: "InvalidExpression", resolved: "True", resolvedReason: "Succeeded", stalled: true,
-			says: []string{"spec.subjects.expression: 1:5: undeclared reference to 'usr'", "selects nobody"},
+			says: []string{"spec.subjects.expression: 1:5: undeclared reference to 'usr'", "selects no user"},
 		},
 		"expression that fails for some users": {
 			found: findings{app: true, expression: &tally{failed: map[string]string{"u1": "too much work", "u2": "division by zero", "u3": "too much work"}}},
@@ -158,7 +158,7 @@ func TestCheck(t *testing.T) {
 		"another name of a role":              {profile: "common-room", mapping: roles("Admin")},
 		"a role that the profile has not":     {profile: "common-room", mapping: roles("boss", "viewer"), reason: "RoleUnknown", says: []string{"boss", "admin, editor, owner, viewer"}},
 		"the app's own roles":                 {profile: "common-room", app: v1alpha1.ScimAppSpec{Roles: &v1alpha1.AppRoles{Allowed: []string{"boss"}}}, mapping: roles("boss")},
-		"instead of the profile's":            {profile: "common-room", app: v1alpha1.ScimAppSpec{Roles: &v1alpha1.AppRoles{Allowed: []string{"boss"}}}, mapping: roles("admin"), reason: "RoleUnknown", says: []string{"It knows boss."}},
+		"instead of the profile's":            {profile: "common-room", app: v1alpha1.ScimAppSpec{Roles: &v1alpha1.AppRoles{Allowed: []string{"boss"}}}, mapping: roles("admin"), reason: "RoleUnknown", says: []string{"It has boss."}},
 		"any role of the generic profile":     {profile: "generic", mapping: roles("whatever")},
 		"the values of S66":                   {profile: "r-service", mapping: attributes("preferredLanguage", "timezone", costCenter)},
 		"a value that is not mapped":          {profile: "r-service", mapping: attributes("timezne"), reason: "InvalidConfiguration", says: []string{`"timezne"`, "timezone"}},

@@ -13,7 +13,7 @@ import (
 	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
 )
 
-// A person approves a batch while the app is away; its cause is mended before a call was made. The same mistake another time is another batch.
+// A person approves a batch while the app is away; its cause is fixed before a call was made. The same mistake another time is another batch.
 func TestApprovalEndsWithTheChangesThatItWasFor(t *testing.T) {
 	e := newEngine(t, pt.App("crm"))
 	var names []string

@@ -134,7 +134,7 @@ func (r *Reconciler) recorded(view *desired.UserView) bool {
 	recorded := true
 	for _, app := range slices.Sorted(maps.Keys(view.Outcomes)) {
 		outcome := view.Outcomes[app]
-		if outcome.Gone && outcome.Revoked {
+		if outcome.Drop && outcome.Revoked {
 			recorded = r.askRecord(view, app, &outcome.Entry, outcome.At) && recorded
 		}
 	}
@@ -234,7 +234,7 @@ func (r *Reconciler) enqueue(view *desired.UserView, next *nextStatus, written b
 			continue
 		}
 		if !account.Step.Revocation {
-			// What the guard decided, and a person approved, was for a revocation that is not wanted any more: the same another time is counted anew.
+			// What the guard decided, and a person approved, was for a revocation that is no longer desired: the same one later is counted again.
 			r.ledger(view, account.AppName).DropVerdict(ledger.ID{Kind: ledger.Account, UID: view.User.UID})
 		}
 		if account.Step.Action == "" || next.status.Account(account.AppName) == nil {
@@ -285,7 +285,7 @@ func (r *Reconciler) record(view *desired.UserView) {
 
 // accountEvent is what happened, as a person says it.
 func accountEvent(event string) string {
-	if event == ledger.EventVanished {
+	if event == ledger.EventNotFound {
 		return "The account was not found and is looked up again"
 	}
 	return event + " the account"

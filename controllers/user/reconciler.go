@@ -30,7 +30,7 @@ const (
 	// showPlanAfter is how long a change may be under way before the status shows it as planned. Most are made sooner, and a change costs
 	// one status write then, not two.
 	showPlanAfter = 5 * time.Second
-	// sweepEvery is how often a reservation is looked at.
+	// sweepEvery is how often a reservation is reconciled.
 	sweepEvery = time.Hour
 	// groupsTrail is how far the cache of groups may be behind the one of users: they come by watches of their own.
 	groupsTrail = 5 * time.Second

@@ -18,7 +18,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/plan"
 )
 
-// appState is what matters of a running app for a user's status.
+// appState is the state of a running app, as far as a user's status depends on it.
 type appState struct {
 	running, healthy bool
 	// verdict of the mass-change guard on the account's revocation.
@@ -81,10 +81,10 @@ func computeStatus(view *desired.UserView, now metav1.Time, state func(*desired.
 // maxAccounts is how many accounts a user may have (ScimUser.status.accounts).
 const maxAccounts = 64
 
-const tooManyAccounts = "the user has 64 accounts already, which is as many as there may be; take apps from the user"
+const tooManyAccounts = "the user already has 64 accounts, the maximum; remove the user from the mappings of other apps"
 
-// entryOf leaves the account status of an app whose configuration is invalid as it is, but for an unsettled operation: that is the app's trouble, and costs no write of
-// each user.
+// entryOf leaves the account status of an app whose configuration is invalid as it is, but for an unsettled operation: an invalid configuration is a failure of the app, and
+// costs no write for each user.
 func (n *nextStatus) entryOf(account *desired.AccountView, state func(*desired.AccountView) appState) v1alpha1.Account {
 	if account.App == nil && account.Recorded != nil {
 		entry := *account.Recorded.DeepCopy()
@@ -99,7 +99,7 @@ func settled(account *desired.AccountView) bool {
 	return account.App == nil && account.Recorded != nil && account.Recorded.Planned == "" && account.Recorded.Reason == ""
 }
 
-// entry is an account's entry as it should stand in the status.
+// entry returns the next status of an account.
 func (n *nextStatus) entry(account *desired.AccountView, state appState) v1alpha1.Account {
 	step := account.Step
 	entry := v1alpha1.Account{App: account.AppName, State: v1alpha1.AccountPending}
@@ -138,7 +138,7 @@ func (n *nextStatus) explain(entry *v1alpha1.Account, account *desired.AccountVi
 	switch {
 	case entry.HeldBatch != "" && !state.verdict.Allowed:
 		entry.Reason = v1alpha1.ReasonHeld
-		entry.Message = "held by the mass-change guard; the status of the ScimApp says how many changes the batch " + entry.HeldBatch + " has and how to approve it"
+		entry.Message = "the mass-change guard holds the change in batch " + entry.HeldBatch + "; the condition MassChangeHeld of the ScimApp says how to approve it"
 	case account.App.Object.Spec.Suspend:
 		entry.Reason, entry.Message = v1alpha1.ReasonSuspended, "the ScimApp is suspended; the change is made when spec.suspend is false"
 	case entry.Attempts > 0:
@@ -208,10 +208,10 @@ func batchOf(entry *v1alpha1.Account, step plan.Step, state appState) string {
 	}
 }
 
-// problem is an account that is not as it should be; reason is empty while the change is merely to come.
+// problem is an account that is out of sync; reason is empty while its change is being made.
 type problem struct{ app, reason, message string }
 
-// waiting are reasons that resolve without anybody acting on this user, or that a person resolves elsewhere: not Stalled.
+// waiting are reasons that need no action on this user: they resolve without one, or by an action elsewhere. The user is not Stalled.
 var waiting = []string{
 	"", v1alpha1.ReasonHeld, v1alpha1.ReasonSuspended, v1alpha1.ReasonAppNotReady, v1alpha1.ReasonRateLimited, v1alpha1.ReasonServerError, v1alpha1.ReasonUnreachable,
 }
@@ -240,7 +240,7 @@ func setConditions(user *v1alpha1.ScimUser, problems []problem) {
 	kube.SetWhile(user, stalled, v1alpha1.ConditionStalled, worst, text)
 }
 
-// describe lists what is not as it should be, an app each.
+// describe lists the accounts that are out of sync, by app.
 func describe(problems []problem) string {
 	parts := make([]string, len(problems))
 	for i, p := range problems {

@@ -15,6 +15,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/catalogue"
 	"github.com/scim-operator/scim-operator/internal/connector"
 	"github.com/scim-operator/scim-operator/internal/connector/profiles"
+	"github.com/scim-operator/scim-operator/internal/guard"
 	"github.com/scim-operator/scim-operator/internal/mapping"
 	"github.com/scim-operator/scim-operator/internal/plan"
 	"github.com/scim-operator/scim-operator/internal/resource"
@@ -214,8 +215,17 @@ func userNameHash(userName any) string {
 // HasFeature is whether a feature is switched on.
 func (a *App) HasFeature(feature v1alpha1.Feature) bool { return a.features[feature] }
 
-// ApprovedBatch is the digest of the batch that a person has approved, "" for none.
-func (a *App) ApprovedBatch() string { return a.Object.Annotations[v1alpha1.AnnotationApproveBatch] }
+// ApprovedBatch returns the digest of the batch that a person has approved, "" for none.
+func (a *App) ApprovedBatch() string { return ApprovedBatch(a.Object) }
+
+// ApprovedBatch returns the digest of the batch that a person has approved, "" for none.
+func ApprovedBatch(app *v1alpha1.ScimApp) string {
+	digest := app.Annotations[v1alpha1.AnnotationApproveBatch]
+	if digest == guard.OverflowBatch {
+		return ""
+	}
+	return digest
+}
 
 // Policy returns the policy for an account. recorded is its status, nil for none.
 func (a *App) Policy(w plan.Desired, recorded *v1alpha1.Account) plan.Policy {

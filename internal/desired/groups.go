@@ -104,7 +104,7 @@ func (v *View) layGroup(cached *v1alpha1.ScimGroup, outcomes map[string]ledger.O
 	return view
 }
 
-// Pushed looks at one group in one app; nil if there is nothing to look at, and for a group whose displayName a person changed: nothing is done for that one until
+// Pushed evaluates one group in one app; nil if the group does not exist or is not pushed there, and for a group whose displayName a person changed: nothing is done for that one until
 // it is admitted by that name.
 func (v *View) Pushed(ctx context.Context, group types.NamespacedName, app string) (*GroupView, *PushedGroupView, error) {
 	view, err := v.Group(ctx, group)
@@ -125,11 +125,11 @@ func (v *View) Pushed(ctx context.Context, group types.NamespacedName, app strin
 func withPushed(entries []v1alpha1.PushedGroupStatus, app string, outcome ledger.Outcome[v1alpha1.PushedGroupStatus]) []v1alpha1.PushedGroupStatus {
 	i := slices.IndexFunc(entries, func(e v1alpha1.PushedGroupStatus) bool { return e.App == app })
 	switch {
-	case i >= 0 && outcome.Gone:
+	case i >= 0 && outcome.Drop:
 		return slices.Delete(entries, i, i+1)
 	case i >= 0:
 		entries[i] = *outcome.Entry.DeepCopy()
-	case !outcome.Gone:
+	case !outcome.Drop:
 		entries = append(entries, *outcome.Entry.DeepCopy())
 	}
 	return entries
@@ -182,7 +182,7 @@ func (v *View) pushed(ctx context.Context, group *v1alpha1.ScimGroup, name strin
 		return pushed, nil
 	case app.err != nil:
 		pushed.Step = plan.GroupStep{
-			Reason: v1alpha1.ReasonAppNotReady, Message: "the configuration of the app is invalid; its Ready condition says why",
+			Reason: v1alpha1.ReasonAppNotReady, Message: "the configuration of the ScimApp is invalid; its Ready condition says why",
 		}
 		return pushed, nil //nolint:nilerr // it is for a person, and stands in the status of the app
 	}

@@ -202,11 +202,11 @@ func (v *View) latest(ctx context.Context, cached *v1alpha1.ScimUser) (*v1alpha1
 func withAccount(accounts []v1alpha1.Account, app string, outcome ledger.Outcome[v1alpha1.Account]) []v1alpha1.Account {
 	i := slices.IndexFunc(accounts, func(a v1alpha1.Account) bool { return a.App == app })
 	switch {
-	case i >= 0 && outcome.Gone:
+	case i >= 0 && outcome.Drop:
 		return slices.Delete(accounts, i, i+1)
 	case i >= 0:
 		accounts[i] = *outcome.Entry.DeepCopy()
-	case !outcome.Gone:
+	case !outcome.Drop:
 		accounts = append(accounts, *outcome.Entry.DeepCopy())
 	}
 	return accounts

@@ -157,7 +157,7 @@ func TestPendingWritesTakePrecedenceOverTheCache(t *testing.T) {
 		want    v1alpha1.AccountState
 	}{
 		{"of the user", kim.UID, outcome{Entry: active("crm", "1")}, v1alpha1.AccountActive},
-		{"that it is gone", kim.UID, outcome{Entry: active("crm", "1"), Gone: true}, ""},
+		{"that it is gone", kim.UID, outcome{Entry: active("crm", "1"), Drop: true}, ""},
 		{"of a predecessor", "predecessor", outcome{Entry: active("crm", "1")}, ""},
 	} {
 		book.PutAccount(tc.uid, tc.outcome)

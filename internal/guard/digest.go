@@ -15,6 +15,10 @@ import (
 // leaversSuffix ends the digests of batches of leavers: a held user whom the provider then makes inactive leaves a batch of another cause, and not this one.
 const leaversSuffix = "-leavers"
 
+// OverflowBatch stands for the digest of changes that are held although no further batch can be shown. It cannot be approved: its changes become a batch of their own when
+// another one is settled.
+const OverflowBatch = "overflow"
+
 // OfLeavers reports whether a batch holds users whom the provider made inactive or deleted.
 func OfLeavers(batch string) bool { return strings.HasSuffix(batch, leaversSuffix) }
 

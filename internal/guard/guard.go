@@ -64,7 +64,7 @@ type Count struct {
 	// Done are the users who lost access in the window without an approval, by id. Unnamed is how many more there are whose id is not known.
 	Done    map[string]bool
 	Unnamed int
-	// Both is how many of Done are active still, because they lost only a role, or because no status shows yet what was made.
+	// Both is how many of Done are also in Active: they lost only a role, or no status shows the revocation yet.
 	Both int
 	// LeaversPassed is how many leavers passed beside held batches in the window.
 	LeaversPassed int
@@ -96,7 +96,7 @@ func Decide(limits Limits, count Count, revocations []Revocation) Verdict {
 		}
 	}
 	slices.SortFunc(free, func(a, b Revocation) int { return cmp.Compare(a.Subject, b.Subject) })
-	// Those that have passed are active still: they are in the base of the threshold already.
+	// Allowed revocations are not made yet: their accounts are still in Active, so the threshold is computed before they are added to Done.
 	threshold := Threshold(count.Active-count.Both, len(count.Done)+count.Unnamed, limits)
 	pass, hold := divide(limits, count.with(allowed), threshold, v.Held, free, allowed)
 	v.Pass, v.Hold = append(append(v.Pass, allowed...), pass...), hold

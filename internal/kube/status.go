@@ -1,7 +1,7 @@
 // Copyright The scim-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package kube has what every controller needs once: status patches, conditions, the order of resourceVersions, jitter.
+// Package kube has the parts that all controllers share: status patches, conditions, the order of resourceVersions, event handlers, sweeps of a namespace, fair queues, back-off.
 package kube
 
 import (

@@ -29,7 +29,7 @@
 //	owners      The owner of an account that a stale cache does not show, the call that holds the account, and when such a call ended. Restart: status has the
 //	            owner; calls ended.
 //	paused      The time before which the app asked for no calls; the latest one wins. Restart: ScimApp.status.pausedUntil.
-//	looks       How often a key was reconciled without a call, a write or a wait. Restart: begins at 0.
+//	idle        How often a key was reconciled without a call, a write or a wait. Restart: begins at 0.
 package ledger
 
 import (
@@ -104,12 +104,12 @@ type entry struct {
 	removals    *Removals
 	closed      closedRemovals
 	waitsFor    types.UID
-	looks       int
+	idle        int
 }
 
 func (e *entry) empty() bool {
 	return e.unsettled == nil && e.current == nil && !e.adopted && !e.intended && !e.sent && e.unknownSince.IsZero() && e.absentSince.IsZero() && !e.tried && e.failures == 0 &&
-		e.woken == 0 && e.verdict == Verdict{} && e.removals == nil && e.waitsFor == "" && e.looks == 0
+		e.woken == 0 && e.verdict == Verdict{} && e.removals == nil && e.waitsFor == "" && e.idle == 0
 }
 
 func newLedger(clk clock.PassiveClock, started time.Time) *Ledger {
@@ -174,7 +174,7 @@ func (l *Ledger) Settled(id ID) {
 	if e == nil {
 		return
 	}
-	e.intended, e.sent, e.tried, e.failures, e.woken, e.waitsFor, e.looks = false, false, false, 0, 0, "", 0
+	e.intended, e.sent, e.tried, e.failures, e.woken, e.waitsFor, e.idle = false, false, false, 0, 0, "", 0
 	l.dropEmpty(id)
 }
 

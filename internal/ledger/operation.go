@@ -86,7 +86,7 @@ func (l *Ledger) Begin(id ID, op *plan.Operation, digest string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entry(id)
-	e.looks = 0
+	e.idle = 0
 	e.current = &operation{Operation: *op, digest: digest}
 }
 
@@ -160,9 +160,9 @@ func (l *Ledger) Observed(id ID) {
 	}
 }
 
-// Doubt says that a late effect of an earlier call may still change an account that was found: it is observed once the settle time is over. The call was made for a
+// ExpectLateEffect says that a late effect of an earlier call may still change an account that was found: it is observed once the settle time is over. The call was made for a
 // former owner of remoteID, or by an earlier process.
-func (l *Ledger) Doubt(id ID, remoteID string) {
+func (l *Ledger) ExpectLateEffect(id ID, remoteID string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	since := l.started
@@ -189,7 +189,7 @@ func (l *Ledger) Sent(id ID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entry(id)
-	e.sent, e.looks = true, 0
+	e.sent, e.idle = true, 0
 }
 
 // Refused says that the create of Sent certainly made nothing: what is found from then on is not its own, unless an earlier create may have made it.

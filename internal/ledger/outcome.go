@@ -14,8 +14,8 @@ import (
 // Outcome is the result of a reconcile of an account or group by a worker: the status that is to be written.
 type Outcome[E any] struct {
 	Entry E
-	// Gone: the app does not have the account or group any more; its status is to be dropped.
-	Gone bool
+	// Drop: the app does not have the account or group, or nothing is left to manage there: its status is to be dropped.
+	Drop bool
 	// At is when it came. Event names the change that was made, empty for none.
 	At    time.Time
 	Event string
@@ -25,8 +25,8 @@ type Outcome[E any] struct {
 	serial uint64
 }
 
-// EventVanished: the account or group was not found in the app. All other events name the change, such as Created.
-const EventVanished = "Vanished"
+// EventNotFound means that the account or group was not found in the app. All other events name the change, such as Created.
+const EventNotFound = "NotFound"
 
 // PutAccount keeps the outcome of an account until a status that holds it is written. A newer outcome replaces an older one.
 func (l *Ledger) PutAccount(uid types.UID, outcome Outcome[v1alpha1.Account]) {
@@ -99,24 +99,24 @@ func (l *Ledger) NewerAccount(uid types.UID, outcome Outcome[v1alpha1.Account], 
 	return has && (!had || now.serial != outcome.serial)
 }
 
-// maxLooks is how often a key may be reconciled without a call, a write or a wait. More is a bug.
-const maxLooks = 20
+// maxIdle is how often a key may be reconciled without a call, a write or a wait. More is a bug.
+const maxIdle = 20
 
-// Looked counts a reconcile of a key that led to nothing. It returns whether there were too many: the caller then waits, and reports it.
-func (l *Ledger) Looked(id ID) bool {
+// CountIdle counts a reconcile of a key without a call, a write or a wait, and returns whether there were too many: the caller then waits, and reports it.
+func (l *Ledger) CountIdle(id ID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entry(id)
-	e.looks++
-	if e.looks <= maxLooks {
+	e.idle++
+	if e.idle <= maxIdle {
 		return false
 	}
-	e.looks = 0
+	e.idle = 0
 	l.dropEmpty(id)
 	return true
 }
 
-// Progress resets the count of Looked: a call, a write or a wait followed.
+// Progress resets the count of CountIdle: a call, a write or a wait followed.
 func (l *Ledger) Progress(id ID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -125,7 +125,7 @@ func (l *Ledger) Progress(id ID) {
 
 func (l *Ledger) progress(id ID) {
 	if e := l.entries[id]; e != nil {
-		e.looks = 0
+		e.idle = 0
 		l.dropEmpty(id)
 	}
 }

@@ -47,15 +47,15 @@ func TestOutcomeIsKeptUntilAStatusHoldsIt(t *testing.T) {
 
 func TestOutcomeOfAGroup(t *testing.T) {
 	p := newProcess(t)
-	p.PutGroup(staff.UID, ledger.Outcome[v1alpha1.PushedGroupStatus]{Gone: true})
+	p.PutGroup(staff.UID, ledger.Outcome[v1alpha1.PushedGroupStatus]{Drop: true})
 	first, ok := p.GroupOutcome(staff.UID)
-	if !ok || !first.Gone || !p.HasOutcome(staff) {
+	if !ok || !first.Drop || !p.HasOutcome(staff) {
 		t.Errorf("outcome %+v", first)
 	}
 	p.PutGroup(staff.UID, ledger.Outcome[v1alpha1.PushedGroupStatus]{})
 	p.GroupWritten(staff.UID, first)
 	second, ok := p.GroupOutcome(staff.UID)
-	if !ok || second.Gone {
+	if !ok || second.Drop {
 		t.Fatal("the newer outcome is lost with the first")
 	}
 	p.GroupWritten(staff.UID, second)
@@ -65,7 +65,7 @@ func TestOutcomeOfAGroup(t *testing.T) {
 func TestLooksAreBounded(t *testing.T) {
 	p := newProcess(t)
 	looks := func() (n int) {
-		for n = 1; !p.Looked(kim); n++ {
+		for n = 1; !p.CountIdle(kim); n++ {
 			if n > 1000 {
 				t.Fatal("looks without end")
 			}
@@ -88,10 +88,10 @@ func TestLooksAreBounded(t *testing.T) {
 		"it is right": func() { p.Settled(kim) },
 	} {
 		for range most - 1 {
-			p.Looked(kim)
+			p.CountIdle(kim)
 		}
 		progress()
-		if p.Looked(kim) {
+		if p.CountIdle(kim) {
 			t.Errorf("%s does not begin the count anew", name)
 		}
 		p.Progress(kim)

@@ -14,10 +14,10 @@ import (
 )
 
 const (
-	messageProtected = "The account is one of the app's protected accounts and is not changed. Take it out of spec.protectedAccounts of the ScimApp to have it managed."
+	messageProtected = "The account is one of the app's protected accounts and is not changed. Remove it from spec.protectedAccounts of the ScimApp to have it managed."
 
 	messageProtectedActive = "The account should no longer be usable, but it is one of the app's protected accounts and is not changed. " +
-		"Deactivate it in the app, or take it out of spec.protectedAccounts of the ScimApp."
+		"Deactivate it in the app, or remove it from spec.protectedAccounts of the ScimApp."
 
 	messageDeactivationOff = "The user should no longer have the app, but the account is still active there. " +
 		"Add PushUserDeactivation to spec.features of the ScimApp, or deactivate the account in the app."
@@ -36,7 +36,7 @@ const (
 )
 
 func identifierChangeMessage(attribute string) string {
-	return fmt.Sprintf("%s changed, and the app would make another account of it. Nothing is written: change it in the app, or set it back.", shortened(attribute))
+	return fmt.Sprintf("%s changed, and the app would create another account for it. It is not written: change it in the app, or set it back.", shortened(attribute))
 }
 
 func longMatchValueMessage(attribute string) string {
@@ -60,7 +60,7 @@ func (d decision) problems() Step {
 	}
 	message := fmt.Sprintf("%s cannot be computed: %s.", shortened(first), strings.TrimSuffix(bounded.Cut(d.Problems[first], maxProblem), "."))
 	if len(names) > 1 {
-		message += fmt.Sprintf(" So it is with %d more attributes.", len(names)-1)
+		message += fmt.Sprintf(" The same applies to %d more attributes.", len(names)-1)
 	}
 	return blocked(v1alpha1.ReasonInvalidAttribute, message)
 }

@@ -5,6 +5,7 @@ package provisioner
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
@@ -14,17 +15,17 @@ import (
 )
 
 const (
-	eventVanished = ledger.EventVanished
-	// absenceRetry is the least wait while it is not shown that an account or group is absent; it grows with the attempts.
+	eventNotFound = ledger.EventNotFound
+	// absenceRetry is the wait while it is not proven that a group is absent, and the shortest one for an account, whose wait grows with the attempts.
 	absenceRetry = time.Minute
 
-	messageAbsence = "the app answered that it does not have it, which is not proven yet; retrying. If it was deleted in the app, nothing is to be done"
+	messageAbsence = "the app answered that it does not have the %s, which is not proven yet; retrying. If it was deleted in the app, no action is needed"
 )
 
-// absent reports whether it is shown that the app does not have an account or group: it says so, still does after the settle time, a lookup finds nothing, and it says so in
+// absent reports whether it is proven that the app does not have an account or group: it says so, still does after the settle time, a lookup finds nothing, and it says so in
 // the error form of its protocol, or answers for another account of ours. A 404 alone may come from a proxy, or from an app that is down.
 //
-// wait is the time until the next attempt while it is not shown. An error is about the app as a whole, or the lookup's.
+// wait is the time until the next attempt while it is not proven. An error is about the app as a whole, or the lookup's.
 func (w *Worker) absent(ctx context.Context, line *line, failure *connector.Error, except string, find func(context.Context) (bool, error)) (absent bool, wait time.Duration, err error) {
 	if !w.testedLately() {
 		if err := w.test(ctx); err != nil {
@@ -68,14 +69,14 @@ func (c *accountCall) missing(ctx context.Context, failure *connector.Error) err
 		return err
 	case !absent:
 		c.alone = true
-		c.failFor(v1alpha1.ReasonAbsenceUnproven, "the account: "+messageAbsence, kube.Jitter(max(wait, kube.Backoff(c.attempts(), time.Second, accountRetryMax))))
+		c.failFor(v1alpha1.ReasonAbsenceUnproven, fmt.Sprintf(messageAbsence, "account"), kube.Jitter(max(wait, kube.Backoff(c.attempts(), time.Second, accountRetryMax))))
 	case c.Desired.Assigned && c.Desired.Active && !c.Desired.Deleted:
 		c.vanished()
 	case c.Step.Revocation && c.Unsettled != nil:
 		// An earlier call of ours, whose answer was lost, has deleted it.
-		c.gone("Deleted")
+		c.drop("Deleted")
 	default:
-		c.gone("")
+		c.drop("")
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ func TestVanishedAccountIsMadeAnewOnceItsAbsenceIsShown(t *testing.T) {
 	w.clock.Step(settleTime + time.Minute)
 	got = w.work("kim")
 	w.wantCalls(connector.OpUpdateUser, connector.OpTest, find)
-	if got == nil || got.Event != ledger.EventVanished || got.Entry.State != v1alpha1.AccountCreating || got.Entry.RemoteID != "" {
+	if got == nil || got.Event != ledger.EventNotFound || got.Entry.State != v1alpha1.AccountCreating || got.Entry.RemoteID != "" {
 		t.Fatalf("the outcome is %+v", got)
 	}
 	w.write(user, got)
@@ -96,7 +96,7 @@ func TestAbsenceIsNotShown(t *testing.T) {
 			w.clock.Step(settleTime + 2*time.Minute)
 			got := w.work("kim")
 			w.wantCalls(tc.calls...)
-			if got == nil || got.Gone || got.Entry.Reason != v1alpha1.ReasonAbsenceUnproven || got.Entry.State != v1alpha1.AccountActive {
+			if got == nil || got.Drop || got.Entry.Reason != v1alpha1.ReasonAbsenceUnproven || got.Entry.State != v1alpha1.AccountActive {
 				t.Errorf("the outcome is %+v", got)
 			}
 		})
@@ -113,7 +113,7 @@ func TestAnotherAccountOfOursShowsTheAbsenceWhereTheAnswerIsNotInTheFormOfThePro
 	w.announce(user, v1alpha1.ActionUpdate, "title")
 	w.clock.Step(settleTime + 2*time.Minute)
 	w.script.TakeCalls()
-	if got := w.work("kim"); got == nil || got.Event != ledger.EventVanished {
+	if got := w.work("kim"); got == nil || got.Event != ledger.EventNotFound {
 		t.Errorf("the outcome is %+v", got)
 	}
 	w.wantCalls(connector.OpUpdateUser, connector.OpTest, find, connector.OpGetUser)
@@ -130,7 +130,7 @@ func TestDeactivationAnsweredWithNotFoundWhileTheAccountExists(t *testing.T) {
 	w.script.Errs[connector.OpSetActive] = []error{failure(connector.OpSetActive, connector.NotFound, 404), failure(connector.OpSetActive, connector.NotFound, 404)}
 	for range 2 {
 		got := w.work("kim")
-		if got == nil || got.Gone || got.Entry.State != v1alpha1.AccountActive || got.Entry.Reason != v1alpha1.ReasonAbsenceUnproven || got.Entry.NextRetryTime == nil {
+		if got == nil || got.Drop || got.Entry.State != v1alpha1.AccountActive || got.Entry.Reason != v1alpha1.ReasonAbsenceUnproven || got.Entry.NextRetryTime == nil {
 			t.Fatalf("the outcome is %+v", got)
 		}
 		w.write(user, got)
@@ -151,7 +151,7 @@ func TestAccountStatusOfALeaverIsDroppedOnceTheAccountIsShownToBeAbsent(t *testi
 	w.deleteIn("r-kim")
 	w.write(user, w.work("kim"))
 	w.clock.Step(settleTime + 2*time.Minute)
-	if got := w.work("kim"); got == nil || !got.Gone || got.Event != "" {
+	if got := w.work("kim"); got == nil || !got.Drop || got.Event != "" {
 		t.Errorf("the outcome is %+v", got)
 	}
 }

@@ -27,7 +27,7 @@ import (
 const (
 	accountRetryBase = 5 * time.Second
 	accountRetryMax  = 10 * time.Minute
-	// personRetry is the wait where only a person can help: it is tried again now and then, in case they did.
+	// personRetry is the wait where only a person can help: the retry finds out whether they did.
 	personRetry = time.Hour
 )
 
@@ -116,7 +116,7 @@ func (c *accountCall) announce(ctx context.Context) error {
 		return err
 	}
 	c.worker.notify.User(c.user)
-	return c.worker.looked(c.id, c.key)
+	return c.worker.countIdle(c.id, c.key)
 }
 
 // attempt names everything that the result of this step depends on.
@@ -167,7 +167,7 @@ func (c *accountCall) finish(ctx context.Context, err error) error {
 	return nil
 }
 
-// personal are all values of the user, which what the app says must not repeat.
+// personal returns all values of the user, which are redacted from the app's error text.
 func (c *accountCall) personal() []string {
 	return append(valuesIn(resource.Variables(c.view.User)), valuesIn(c.Desired.Values)...)
 }
@@ -278,8 +278,8 @@ func (c *accountCall) clear(entry *v1alpha1.Account) {
 	entry.MatchValue = ""
 }
 
-// gone records that the app does not have the account any more.
-func (c *accountCall) gone(event string) {
+// drop records that the app has no account of this user any more: its status is to be dropped.
+func (c *accountCall) drop(event string) {
 	c.own(c.Recorded.RemoteID, false)
 	c.worker.ledger.Observed(c.id)
 	c.worker.ledger.Present(c.id)
@@ -369,17 +369,17 @@ func (c *accountCall) failFor(reason, message string, wait time.Duration) {
 }
 
 // settled records the end of a step. The ledger then keeps only its outcome, and an operation that is not settled.
-func (c *accountCall) settled(entry v1alpha1.Account, gone bool, event string) {
+func (c *accountCall) settled(entry v1alpha1.Account, drop bool, event string) {
 	c.worker.gate.made(c.id)
 	c.worker.ledger.Settled(c.id)
-	c.put(entry, gone, event)
+	c.put(entry, drop, event)
 }
 
 // put hands the outcome to the user's reconciler, the only writer of the status.
-func (c *accountCall) put(entry v1alpha1.Account, gone bool, event string) {
+func (c *accountCall) put(entry v1alpha1.Account, drop bool, event string) {
 	c.worker.ledger.PutAccount(c.view.User.UID, ledger.Outcome[v1alpha1.Account]{
-		Entry: entry, Gone: gone, At: c.worker.clock.Now(), Event: event,
-		Revoked: gone && event != "" && c.Step.Revocation,
+		Entry: entry, Drop: drop, At: c.worker.clock.Now(), Event: event,
+		Revoked: drop && event != "" && c.Step.Revocation,
 	})
 }
 

@@ -29,7 +29,7 @@ func TestStrangersAccountThatRefusedOurCreateIsNotOurs(t *testing.T) {
 			w.work("kim")
 			w.count()
 			got := w.work("kim")
-			if got == nil || !got.Gone || !w.script.User("r-kim").Active {
+			if got == nil || !got.Drop || !w.script.User("r-kim").Active {
 				t.Errorf("the outcome is %+v, the account %+v, the calls %q", got, w.script.User("r-kim"), w.script.TakeCalls())
 			}
 		})

@@ -22,7 +22,7 @@ const (
 	// maxBatches that are held apart (ScimApp.status.batches has room for one more). Further revocations are held in overflowBatch, which cannot
 	// be approved; it becomes a batch of its own when one of the others is settled.
 	maxBatches    = 15
-	overflowBatch = "overflow"
+	overflowBatch = guard.OverflowBatch
 )
 
 // gate runs the mass-change guard of one app. A revocation passes only after all that are to be made were counted together. Its verdicts are in the ledger.

@@ -61,7 +61,7 @@ func (w *Worker) syncGroup(ctx context.Context, key Key, line *line) error {
 			return err
 		}
 		w.notify.Group(group)
-		return w.looked(line.id, key)
+		return w.countIdle(line.id, key)
 	}
 	err = call.perform(ctx)
 	failure := connector.AsError(err)
@@ -118,7 +118,7 @@ func (c *groupCall) verdict() ledger.Verdict {
 	return c.worker.ledger.Verdict(c.id, desired.RemoveMembers)
 }
 
-// retryOf is when a failed group is tried again, 0 for the usual back-off.
+// retryOf returns the wait until a failed group is retried, 0 for the usual back-off.
 func retryOf(failure *connector.Error) time.Duration {
 	if failure.Retriable() {
 		return 0
@@ -151,7 +151,7 @@ func (c *groupCall) create(ctx context.Context) error {
 	switch {
 	case found == nil && predefined:
 		c.fail(v1alpha1.ReasonTargetGroupNotPredefined,
-			"the app has no group of this name and wants it predefined; create it there, or set creation: Create for it in spec.groups of the ScimApp", predefinedRetry)
+			"the app has no group of this name, and requires it to exist; create it there, or set creation: Create for it in spec.groups of the ScimApp", predefinedRetry)
 		return nil
 	case found == nil:
 		return c.createNew(ctx)
@@ -160,7 +160,7 @@ func (c *groupCall) create(ctx context.Context) error {
 			"the app has a group of this name that the operator did not create; add GroupLinking to spec.features of the ScimApp, or rename one of them", personRetry)
 		return nil
 	default:
-		// What was created before a crash is found again by our id.
+		// A group that was created before a crash is found again by our id.
 		return c.update(ctx, found.ID, c.Entry.Created || c.mine(found), "Linked")
 	}
 }
@@ -321,7 +321,7 @@ func (c *groupCall) delete(ctx context.Context, id string, losers []string) erro
 	return nil
 }
 
-// notApplied hands in that the app has confirmed a call and shows the group as it was; it is retried.
+// notApplied records that the app confirmed the call but still shows the group as it was; the call is retried.
 func (c *groupCall) notApplied(what string) {
 	c.worker.ledger.MarkUnknown(c.id)
 	c.alone = true
@@ -339,7 +339,7 @@ func (c *groupCall) missing(ctx context.Context, id string, failure *connector.E
 		return err
 	case !absent:
 		c.alone = true
-		c.fail(v1alpha1.ReasonAbsenceUnproven, "the group: "+messageAbsence, wait)
+		c.fail(v1alpha1.ReasonAbsenceUnproven, fmt.Sprintf(messageAbsence, "group"), wait)
 	case c.Step.Action == v1alpha1.ActionDelete:
 		c.settled(*c.Entry.DeepCopy(), true, "")
 	default:
@@ -347,7 +347,7 @@ func (c *groupCall) missing(ctx context.Context, id string, failure *connector.E
 		entry.State, entry.RemoteID, entry.Applied, entry.HeldBatch, entry.Held, entry.HeldMembers = v1alpha1.GroupCreating, "", "", "", 0, ""
 		entry.MatchValue = plan.StorableMatchValue(c.Desired.DisplayName)
 		c.worker.ledger.Present(c.id)
-		c.settled(*entry, false, eventVanished)
+		c.settled(*entry, false, eventNotFound)
 	}
 	return nil
 }
@@ -425,11 +425,11 @@ func (c *groupCall) succeed(remoteID string, created bool, event string) {
 // hold records that everything but held removals was written.
 func (c *groupCall) hold(remoteID string, created bool, held int) {
 	entry := c.entry(remoteID, created)
-	// Those that are held are members still.
+	// Members whose removal is held are still in the group.
 	entry.Members = max(entry.Members, c.Entry.Members)
 	entry.HeldBatch, entry.Held, entry.HeldMembers = c.verdict().Batch, int32(min(held, v1alpha1.MaxMembers)), c.worker.ledger.HeldRemovals(c.id)
 	entry.Reason = v1alpha1.ReasonHeld
-	entry.Message = "the mass-change guard holds the removal of members; the status of the ScimApp says how many changes the batch " + entry.HeldBatch + " has and how to approve it"
+	entry.Message = "the mass-change guard holds the removal of members in batch " + entry.HeldBatch + "; the condition MassChangeHeld of the ScimApp says how to approve it"
 	next := metav1.NewTime(c.worker.clock.Now().Add(kube.Jitter(personRetry)).Truncate(time.Second))
 	entry.NextRetryTime = &next
 	c.worker.ledger.Tried(c.id, c.attempt())
@@ -467,13 +467,13 @@ func (c *groupCall) fail(reason, message string, wait time.Duration) {
 }
 
 // settled records the end of a step. The ledger then keeps only its outcome.
-func (c *groupCall) settled(entry v1alpha1.PushedGroupStatus, gone bool, event string) {
+func (c *groupCall) settled(entry v1alpha1.PushedGroupStatus, drop bool, event string) {
 	c.worker.ledger.SetRemovals(c.id, nil)
 	c.worker.gate.made(c.id)
 	c.worker.ledger.Settled(c.id)
-	c.put(entry, gone, event)
+	c.put(entry, drop, event)
 }
 
-func (c *groupCall) put(entry v1alpha1.PushedGroupStatus, gone bool, event string) {
-	c.worker.ledger.PutGroup(c.view.Group.UID, ledger.Outcome[v1alpha1.PushedGroupStatus]{Entry: entry, Gone: gone, At: c.worker.clock.Now(), Event: event})
+func (c *groupCall) put(entry v1alpha1.PushedGroupStatus, drop bool, event string) {
+	c.worker.ledger.PutGroup(c.view.Group.UID, ledger.Outcome[v1alpha1.PushedGroupStatus]{Entry: entry, Drop: drop, At: c.worker.clock.Now(), Event: event})
 }

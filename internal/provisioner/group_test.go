@@ -208,7 +208,7 @@ func TestFeatureThatIsOffMeansNoCall(t *testing.T) {
 	w.cache.Put(group)
 	got := w.push(group)
 	w.wantCalls()
-	if got == nil || !got.Gone || got.Event != "Released" || len(w.script.Groups) != 1 {
+	if got == nil || !got.Drop || got.Event != "Released" || len(w.script.Groups) != 1 {
 		t.Errorf("the outcome is %+v", got)
 	}
 }
@@ -226,7 +226,7 @@ func TestMissingGroupIsMadeAnewOnceItsAbsenceIsShown(t *testing.T) {
 	w.writeGroup(group, got)
 	w.clock.Step(settleTime + time.Minute)
 	got = w.push(group)
-	if got == nil || got.Event != ledger.EventVanished || got.Entry.State != v1alpha1.GroupCreating {
+	if got == nil || got.Event != ledger.EventNotFound || got.Entry.State != v1alpha1.GroupCreating {
 		t.Fatalf("the outcome is %+v", got)
 	}
 	w.writeGroup(group, got)

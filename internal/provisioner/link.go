@@ -142,7 +142,7 @@ func (c *accountCall) created(ctx context.Context, created connector.User) error
 func (c *accountCall) link(found *connector.User) {
 	state, roles, applied := c.linked(found)
 	c.worker.ledger.KnownAgain(c.id)
-	c.worker.ledger.Doubt(c.id, found.ID)
+	c.worker.ledger.ExpectLateEffect(c.id, found.ID)
 	c.succeed(state, found.ID, "Linked", roles, applied)
 }
 
@@ -166,7 +166,7 @@ func (c *accountCall) findMade(ctx context.Context) (*connector.User, error) {
 		if wait := c.worker.ledger.SettleWait(c.id, true); wait > 0 {
 			return nil, &retryLater{after: wait}
 		}
-		c.gone("")
+		c.drop("")
 		return nil, nil
 	}
 	switch {
@@ -176,15 +176,15 @@ func (c *accountCall) findMade(ctx context.Context) (*connector.User, error) {
 		return found, c.hold(found.ID, looked)
 	case found.ActiveShown && !found.Active:
 		// Nobody can use it, whoever created it.
-		c.gone("")
+		c.drop("")
 		return nil, nil
 	case c.mayBeMine(found) && !c.worker.ledger.NeverCalled(c.id):
 		c.fail(v1alpha1.ReasonOwnershipUnknown, "the user should not have the app, and the app has an account of this name that the operator may have created before it "+
-			"restarted; deactivate or delete the account in the app if it is this user's", false)
+			"restarted; deactivate or delete the account in the app if it is this user's, else add it to spec.protectedAccounts of the ScimApp", false)
 		return nil, nil
 	default:
 		// It was there before, and nothing was written to it.
-		c.gone("")
+		c.drop("")
 		return nil, nil
 	}
 }
@@ -248,7 +248,7 @@ func (c *accountCall) otherOwner(ctx context.Context, remoteID string) (*v1alpha
 // contested records that the account belongs to another user. It is not polled: a change of the owner's account wakes this user.
 func (c *accountCall) contested(owner *v1alpha1.ScimUser) {
 	c.fail(v1alpha1.ReasonAccountConflict, "the account in the app belongs to ScimUser "+owner.Name+
-		", and one account has one owner; it is tried again when that user's account changes. Change the match attribute of one of them if it should not wait", false)
+		", and one account has one owner; retried when that user's account changes. To resolve it sooner, change the match attribute of one of the users", false)
 	c.worker.ledger.WaitFor(c.id, c.user.Name, owner.UID)
 }
 
@@ -261,6 +261,6 @@ func (c *accountCall) vanished() {
 	entry.MatchValue = plan.StorableMatchValue(c.App.MatchValue(c.Desired))
 	c.worker.ledger.Observed(c.id)
 	c.worker.ledger.Present(c.id)
-	c.settled(*entry, false, eventVanished)
+	c.settled(*entry, false, eventNotFound)
 	c.worker.ledger.Intended(c.id)
 }

@@ -238,7 +238,7 @@ func TestStrangersAccountIsNotOursAfterAMistake(t *testing.T) {
 	w.give() // the mapping was a mistake, and is deleted before the app is called
 	w.count()
 	got := w.work("kim")
-	if got == nil || !got.Gone || got.Event != "" || !w.script.Users[0].Active {
+	if got == nil || !got.Drop || got.Event != "" || !w.script.Users[0].Active {
 		t.Errorf("the outcome is %+v, the account %+v", got, w.script.Users[0])
 	}
 	w.wantCalls(find)

@@ -53,8 +53,8 @@ func (c *groupCall) change(ctx context.Context, have connector.Group) (change me
 	return change, false, nil
 }
 
-// replacement is the change of a group whose members the app does not show. Who loses membership is not known: as many as the list is shorter count, each as a user of its
-// own. While they are held, nothing but the name is written, for an app may only take the whole list.
+// replacement returns the change that replaces the membership of a group whose members the app does not show. The users who lose membership are unknown: the guard counts as many
+// as the desired list is shorter than the recorded number. While they are held, only the name is written, because the app may only accept the whole list.
 func (c *groupCall) replacement(change memberChange) (_ memberChange, wait bool, err error) {
 	want := len(c.Desired.Members)
 	var lost, users []string

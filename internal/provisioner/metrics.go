@@ -32,13 +32,13 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 			Name: "scim_app_call_duration_seconds", Help: "How long calls to apps take.", Buckets: []float64{.01, .03, .1, .3, 1, 3, 10, 30},
 		}, []string{"namespace", "app", "operation"}),
 		depth: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "scim_app_queue_depth", Help: "Keys that wait for an app, by class.",
+			Name: "scim_app_queue_depth", Help: "Keys that are queued for an app, by class.",
 		}, []string{"namespace", "app", "class"}),
 		held: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scim_app_held_changes_total", Help: "Changes that the mass-change guard has held.",
 		}, []string{"namespace", "app"}),
 		loops: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "scim_app_idle_loops_total", Help: "Keys that were reconciled again and again without a call, a write or a wait. Any is a bug.",
+			Name: "scim_app_idle_loops_total", Help: "Keys that were reconciled repeatedly without a call, a write or a wait. Any is a bug.",
 		}, []string{"namespace", "app"}),
 	}
 	registerer.MustRegister(m.calls, m.duration, m.depth, m.held, m.loops)
@@ -73,7 +73,7 @@ func (m *Metrics) idleLoop(app types.NamespacedName) {
 	m.loops.WithLabelValues(app.Namespace, app.Name).Inc()
 }
 
-// forget drops the metrics of an app that is gone.
+// forget drops the metrics of a deleted app.
 func (m *Metrics) forget(app types.NamespacedName) {
 	labels := prometheus.Labels{"namespace": app.Namespace, "app": app.Name}
 	m.calls.DeletePartialMatch(labels)

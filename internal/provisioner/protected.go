@@ -10,7 +10,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/connector"
 )
 
-const messageProtected = "the account in the app is listed in spec.protectedAccounts of the ScimApp and never changed"
+const messageProtected = "the account in the app is listed in spec.protectedAccounts of the ScimApp and is never changed; remove it from the list, or change the account in the app"
 
 // protected reports whether the app shows the account under a protected userName, which may be another one than the desired one. The account is then left as it is.
 func (c *accountCall) protected(ctx context.Context) (bool, error) {

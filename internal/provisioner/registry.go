@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package provisioner runs the apps: for each ScimApp that may be called, a queue of keys, workers, a circuit breaker and the mass-change guard. It starts and stops
-// them as ScimApps come and go, and puts what came of the calls into the ledger of the app.
+// them as ScimApps are created, changed and deleted, and puts the outcomes of the calls into the ledger of the app.
 package provisioner
 
 import (

@@ -34,7 +34,7 @@ func refused(t *testing.T) (*world, *v1alpha1.ScimUser) {
 
 func TestChangeThatMayFixARefusalIsRetriedAtOnce(t *testing.T) {
 	for name, cure := range map[string]func(*world, *v1alpha1.ScimUser){
-		"a new token":              func(w *world, _ *v1alpha1.ScimUser) { w.run("another token") },
+		"a new token": func(w *world, _ *v1alpha1.ScimUser) { w.run("another token") },
 		"a new token while nobody leads": func(w *world, _ *v1alpha1.ScimUser) {
 			w.lead()
 			w.run("another token")

@@ -24,7 +24,7 @@ func TestRevocationOfAnAccountThatASuccessorHasIsDropped(t *testing.T) {
 	w.count()
 	got := w.work("kim")
 	w.wantCalls()
-	if got == nil || !got.Gone || got.Event != "" || !w.script.Users[0].Active {
+	if got == nil || !got.Drop || got.Event != "" || !w.script.Users[0].Active {
 		t.Errorf("the outcome is %+v", got)
 	}
 }

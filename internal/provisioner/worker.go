@@ -315,13 +315,13 @@ func (w *Worker) settle(key Key, line *line, err error) {
 	w.appFailed(key, line.id, failure)
 }
 
-// looked counts a reconcile of a key that led to no call, write or wait. Too many are a bug: the key then waits, and a metric and the log show it.
-func (w *Worker) looked(id ledger.ID, key Key) error {
-	if !w.ledger.Looked(id) {
+// countIdle counts a reconcile of a key that led to no call, write or wait. Too many are a bug: the key then waits, and a metric and the log show it.
+func (w *Worker) countIdle(id ledger.ID, key Key) error {
+	if !w.ledger.CountIdle(id) {
 		return nil
 	}
 	w.metrics.idleLoop(w.config.Key)
-	w.log.Error(nil, "A key was reconciled again and again without a call, a write or a wait; it waits a minute", "kind", key.Kind, "name", key.Name)
+	w.log.Error(nil, "A key was reconciled repeatedly without a call, a write or a wait; retrying in a minute. This is a bug, please report it", "kind", key.Kind, "name", key.Name)
 	return &retryLater{after: loopPause}
 }
 

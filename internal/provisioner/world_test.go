@@ -200,7 +200,7 @@ func (w *world) write(user *v1alpha1.ScimUser, o *outcome) {
 	if o == nil {
 		w.t.Fatal("there is no outcome")
 	}
-	if o.Gone {
+	if o.Drop {
 		user.Status.Accounts = nil
 	} else {
 		user.Status.Accounts = []v1alpha1.Account{o.Entry}

@@ -86,7 +86,7 @@ func (c *accountCall) revoke(ctx context.Context) error {
 		return err
 	}
 	if owner != nil {
-		c.gone("")
+		c.drop("")
 		return nil
 	}
 	if c.Step.Action == v1alpha1.ActionDelete {
@@ -117,7 +117,7 @@ func (c *accountCall) delete(ctx context.Context, id string) error {
 	_, err = c.connector().GetUser(ctx, id)
 	switch {
 	case connector.Is(err, connector.NotFound):
-		c.gone("Deleted")
+		c.drop("Deleted")
 		return nil
 	case err != nil:
 		c.worker.ledger.Unknown(c.id)

@@ -109,8 +109,8 @@ var All = []Mutant{
 	{
 		Name: "forgets the revocations of accounts that were deleted",
 		File: "controllers/user/phases.go",
-		Old:  "		if outcome.Gone && outcome.Revoked {",
-		New:  "		if outcome.Gone && outcome.Entry.App == \"\" {",
+		Old:  "		if outcome.Drop && outcome.Revoked {",
+		New:  "		if outcome.Drop && outcome.Entry.App == \"\" {",
 	},
 	{
 		Name: "erases an operation while the app is suspended",
@@ -127,7 +127,7 @@ var All = []Mutant{
 	{
 		Name: "links an account that a late call may change",
 		File: "internal/provisioner/link.go",
-		Old:  "	c.worker.ledger.Doubt(c.id, found.ID)\n",
+		Old:  "	c.worker.ledger.ExpectLateEffect(c.id, found.ID)\n",
 		New:  "",
 	},
 }

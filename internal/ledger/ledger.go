@@ -20,7 +20,8 @@
 //	sent        This process has looked an account up, did not find it, and has sent its create: an account that is found from then on was created by
 //	            the operator, unless the app refused the create. Restart: externalId tells.
 //	absent      Since when the app answers that it does not have an account or group. Restart: the settle time begins anew.
-//	attempt     What failed last, so that only the same attempt waits for nextRetryTime. Restart: every entry with a nextRetryTime waits for it.
+//	attempt     What failed last, so that only the same attempt waits for nextRetryTime. Restart: every entry with a nextRetryTime waits for it, unless its reason is
+//	            about credentials, which may be new.
 //	verdict     What the mass-change guard decided of a revocation. Restart: the batch is in status, the rest is counted again.
 //	removals    The users who would lose membership of a pushed group, and those with which its held batch was closed. Restart: the group is read again; the status has a
 //	            hash of the members that are held.

@@ -90,11 +90,17 @@ func (l *Ledger) Begin(id ID, op *plan.Operation, digest string) {
 	e.current = &operation{Operation: *op, digest: digest}
 }
 
-// Failed says that the call of Begin certainly had no effect.
+// Failed says that the call of Begin certainly had no effect. A former leader that has not noticed may have made the same call: while one of its calls may show up, the
+// outcome is unknown.
 func (l *Ledger) Failed(id ID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if e := l.entries[id]; e != nil {
+	e := l.entries[id]
+	switch {
+	case e == nil:
+	case l.clock.Now().Before(l.started.Add(l.settle)):
+		l.unknown(e)
+	default:
 		e.current = nil
 		l.dropEmpty(id)
 	}
@@ -104,8 +110,13 @@ func (l *Ledger) Failed(id ID) {
 func (l *Ledger) Unknown(id ID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := l.entries[id]
-	if e == nil || e.current == nil {
+	if e := l.entries[id]; e != nil {
+		l.unknown(e)
+	}
+}
+
+func (l *Ledger) unknown(e *entry) {
+	if e.current == nil {
 		return
 	}
 	merged := operation{since: l.clock.Now(), digest: e.current.digest}

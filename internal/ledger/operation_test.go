@@ -54,6 +54,7 @@ const underWay = -1
 func TestOperationUntilItIsSettled(t *testing.T) {
 	p := newProcess(t)
 	p.unsettled("nothing was called", nil, 0)
+	p.pass(settle)
 	p.Begin(kim, update("title"), "d")
 	p.unsettled("the call is under way", update("title"), underWay)
 	p.Failed(kim)
@@ -66,7 +67,7 @@ func TestOperationUntilItIsSettled(t *testing.T) {
 	p.Begin(kim, update("title"), "d")
 	p.pass(time.Minute)
 	p.Unknown(kim)
-	p.unsettled("outcome unknown", update("title"), time.Minute+settle)
+	p.unsettled("outcome unknown", update("title"), time.Minute+2*settle)
 	p.Observed(kim)
 	p.empty("observed")
 }
@@ -74,16 +75,26 @@ func TestOperationUntilItIsSettled(t *testing.T) {
 func TestOperationsAreMerged(t *testing.T) {
 	p := newProcess(t)
 	both := &plan.Operation{Types: []v1alpha1.AccountAction{v1alpha1.ActionDeactivate, v1alpha1.ActionUpdate}, Attributes: []string{"title"}}
+	p.pass(settle)
 	p.Begin(kim, update("title"), "d")
 	p.Unknown(kim)
 	p.pass(time.Second)
 	p.Begin(kim, operation(v1alpha1.ActionDeactivate), "e")
 	p.unsettled("the second call is under way", both, underWay)
 	p.Failed(kim)
-	p.unsettled("it had no effect", update("title"), settle)
+	p.unsettled("it had no effect", update("title"), 2*settle)
 	p.Begin(kim, operation(v1alpha1.ActionDeactivate), "e")
 	p.Unknown(kim)
-	p.unsettled("either may have taken effect", both, time.Second+settle)
+	p.unsettled("either may have taken effect", both, time.Second+2*settle)
+}
+
+// A former leader that has not noticed may have made the call that the app refuses this one.
+func TestRefusalSoonAfterTakingOverSettlesNothing(t *testing.T) {
+	p := newProcess(t)
+	p.pass(settle - time.Second)
+	p.Begin(kim, operation(v1alpha1.ActionReactivate), "d")
+	p.Failed(kim)
+	p.unsettled("refused", operation(v1alpha1.ActionReactivate), 2*settle-time.Second)
 }
 
 func TestUnknownWithoutCallChangesNothing(t *testing.T) {

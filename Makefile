@@ -102,8 +102,8 @@ simulate: ## Run the simulation of the engine: SEEDS=2000 seeds of EVENTS=200 ev
 		-sim.events=$(EVENTS) -sim.drops=$(DROPS) '-sim.skip=$(SKIP)'
 
 .PHONY: simulate-mutants
-simulate-mutants: ## Check that the simulation detects the removal of each fix of the engine (MUTANT=name for one).
-	go test ./test/simulation/mutants -count=1 -v -timeout 0 -mutants.seeds=$(SEEDS) '-mutants.only=$(MUTANT)' '-mutants.skip=$(SKIP)'
+simulate-mutants: ## Check that the simulation detects the removal of each fix of the engine (MUTANT=name for one, ALL=1 for the rare ones too).
+	go test ./test/simulation/mutants -count=1 -v -timeout 0 -mutants.seeds=$(SEEDS) $(if $(ALL),-mutants.all) '-mutants.only=$(MUTANT)' '-mutants.skip=$(SKIP)'
 
 .PHONY: bench-endpoint
 bench-endpoint: controlplane ## Measure the endpoint, as docs/performance.md says: about three quarters of an hour (BENCH=quick to see that it works, BENCH="-only=rates" for a part).

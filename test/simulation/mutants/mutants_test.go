@@ -21,6 +21,7 @@ import (
 var (
 	seedsFlag = flag.Int("mutants.seeds", 0, "how many seeds each mutant may survive")
 	onlyFlag  = flag.String("mutants.only", "", "a part of the names of the mutants to play")
+	allFlag   = flag.Bool("mutants.all", false, "play those that are rarely found, too")
 	skipFlag  = flag.String("mutants.skip", "", "properties that do not count, with commas in between")
 )
 
@@ -49,7 +50,7 @@ func TestMutants(t *testing.T) {
 	// Each search takes one core, so that one mutant is built while another one is searched.
 	cores := make(chan struct{}, runtime.GOMAXPROCS(0))
 	for _, mutant := range All {
-		if !strings.Contains(mutant.Name, *onlyFlag) {
+		if !strings.Contains(mutant.Name, *onlyFlag) || (mutant.Rare && !*allFlag && *onlyFlag == "") {
 			continue
 		}
 		t.Run(mutant.Name, func(t *testing.T) {

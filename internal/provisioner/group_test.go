@@ -261,8 +261,8 @@ func TestGroupWhoseChangeLostItsAnswerIsReadAgain(t *testing.T) {
 func TestGroupThatIsReadTooEarlyIsReadAgain(t *testing.T) {
 	w := newWorld(t, pushing)
 	users := w.staff(2)
-	group := w.pushed(users[0])
-	group = w.members(users...)
+	w.pushed(users[0])
+	group := w.members(users...)
 	w.writeGroup(group, w.push(group))
 	if applied := group.Status.Apps[0].Applied; applied == "" {
 		t.Fatal("the first write is not confirmed")

@@ -85,12 +85,8 @@ func (c *groupCall) due() bool {
 		// The last outcome is written first, above all the name for the lookup.
 		return false
 	}
-	if c.Entry.HeldBatch != "" && !c.worker.ledger.HasRemovals(c.id) {
-		// An earlier process held the removals: the members are read again.
-		return true
-	}
-	// The retry time that an earlier process wrote for a held removal delays neither an approved one nor those who joined since, and one for refused credentials does not
-	// delay what a new token may cure.
+	// The retry time that an earlier process wrote for a held removal delays neither an approved one nor those who joined since: the members are read again. One for refused
+	// credentials does not delay what a new token may cure.
 	changed := c.Entry.HeldBatch != "" || aboutCredentials(c.Entry.Reason) || c.view.Group.Generation != c.view.Group.Status.ObservedGeneration
 	return c.worker.ledger.Wait(c.id, c.attempt(), changed, c.Entry.NextRetryTime) <= 0
 }

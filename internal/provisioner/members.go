@@ -95,6 +95,8 @@ func (c *groupCall) mayRemove(remove, users []string, empties bool) (allowed, co
 	book := c.worker.ledger
 	if len(users) == 0 && !empties {
 		book.SetRemovals(c.id, nil)
+		// Nothing is held any more, also if the call fails.
+		c.Entry.HeldBatch, c.Entry.Held, c.Entry.HeldMembers = "", 0, ""
 		return true, true
 	}
 	book.SetRemovals(c.id, &ledger.Removals{Name: c.view.Group.Name, Members: remove, Users: users, Empties: empties})

@@ -4,16 +4,57 @@
 package group
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector"
+	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
 )
 
 // refuse makes the app refuse an operation from now on.
 func (e *engine) refuse(op string, kind connector.Kind, status int) {
 	e.app.Always[op] = &connector.Error{Op: op, Kind: kind, Status: status, Sent: true}
+}
+
+// approve approves the only held batch.
+func (e *engine) approve() {
+	e.t.Helper()
+	held := e.registry.Get(pt.Key("crm")).HeldBatches()
+	if len(held) != 1 {
+		e.t.Fatalf("the batches are %q, want one", held)
+	}
+	e.change(func(app *v1alpha1.ScimApp) {
+		app.Annotations = map[string]string{v1alpha1.AnnotationApproveBatch: held[0]}
+	})
+	e.registry.Get(pt.Key("crm")).Recheck()
+}
+
+// A create may have taken effect although its answer was lost: the group is the operator's, also while its deletion is held.
+func TestGroupWhoseCreateLostItsAnswerIsDeletedAfterApproval(t *testing.T) {
+	for _, crash := range []bool{false, true} {
+		t.Run(fmt.Sprintf("crash while the batch is held: %t", crash), func(t *testing.T) {
+			e := newEngine(t, nil)
+			e.lose(connector.OpCreateGroup, true)
+			e.members("Sales", e.users[:8]...)
+			e.run(600 * time.Millisecond)
+			e.delete("Sales")
+			e.run(10 * time.Minute)
+			if entry := e.entry(); entry.HeldBatch == "" || !entry.Created || len(e.remote()) != 8 {
+				t.Fatalf("the app has the members %q, the entry is %+v", e.remote(), entry)
+			}
+			if crash {
+				e.lead()
+				e.run(10 * time.Minute)
+			}
+			e.approve()
+			e.run(10 * time.Minute)
+			if e.stored("Sales") != nil || len(e.app.Groups) > 0 {
+				t.Errorf("the app has %+v, the entry is %+v", e.app.Groups, e.entry())
+			}
+		})
+	}
 }
 
 // A group whose removals are held waits for its retry time like any other one that failed.

@@ -90,3 +90,18 @@ func TestHeldGroupThatTheAppRefusesIsNotPolled(t *testing.T) {
 		})
 	}
 }
+
+// A released account is left active in the app: its user still loses access with its membership.
+func TestRemovalOfReleasedAccountsIsHeld(t *testing.T) {
+	e := pushed(t, 40)
+	for _, user := range e.users[:35] {
+		released := user.DeepCopy()
+		released.Status.Accounts[0].State = v1alpha1.AccountOrphaned
+		e.client.Put(released)
+	}
+	e.event()
+	e.run(10 * time.Minute)
+	if entry := e.entry(); len(e.remote()) != 40 || entry.Held != 35 {
+		t.Errorf("the app has the members %q, the entry is %+v", e.remote(), entry)
+	}
+}

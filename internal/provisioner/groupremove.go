@@ -9,7 +9,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/connector"
 )
 
-// remove deletes a group that the operator created. One whose create may not have taken effect is looked up first.
+// remove deletes a group that the operator created, unless it belongs to another ScimGroup by now. One whose create may not have taken effect is looked up first.
 func (c *groupCall) remove(ctx context.Context) error {
 	id, created := c.Entry.RemoteID, c.Entry.Created
 	if id == "" {
@@ -29,6 +29,15 @@ func (c *groupCall) remove(ctx context.Context) error {
 			return nil
 		}
 		id, created = found.ID, true
+	}
+	owner, err := c.worker.view.GroupOwner(ctx, c.App, id, c.view.Group.UID)
+	switch {
+	case err != nil:
+		return err
+	case owner != nil:
+		// A successor of the same name was linked to the group.
+		c.settled(*c.Entry.DeepCopy(), true, "Released")
+		return nil
 	}
 	have, err := c.connector().GetGroup(ctx, id)
 	if connector.Is(err, connector.NotFound) {

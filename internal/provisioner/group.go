@@ -34,6 +34,8 @@ type groupCall struct {
 	desired.PushedGroupView
 	// written: a call that changes the group was made.
 	written bool
+	// hidden: the app does not show the members of the group.
+	hidden bool
 }
 
 // syncGroup does for a pushed group what syncAccount does for an account.
@@ -157,7 +159,11 @@ func (c *groupCall) create(ctx context.Context) error {
 		return nil
 	default:
 		// A group that was created before a crash is found again by our id.
-		return c.update(ctx, found.ID, c.Entry.Created || c.mine(found), "Linked")
+		mine := c.mine(found)
+		if !mine {
+			c.worker.ledger.ForgetHidden(c.id)
+		}
+		return c.update(ctx, found.ID, c.Entry.Created || mine, "Linked")
 	}
 }
 
@@ -180,10 +186,14 @@ func (c *groupCall) createNew(ctx context.Context) error {
 		return nil
 	}
 	c.worker.ledger.Sent(c.id)
+	c.worker.ledger.HidesMembers(c.id, c.Desired.Members)
 	c.written = true
 	created, err := c.connector().CreateGroup(ctx, connector.Group{
 		DisplayName: c.Desired.DisplayName, ExternalID: c.view.Group.SCIMID(), Members: members(c.Desired.Members),
 	})
+	if failure := connector.AsError(err); created.MembersKnown || (err != nil && (failure == nil || !failure.UnknownOutcome())) {
+		c.worker.ledger.ForgetHidden(c.id)
+	}
 	if err != nil {
 		return err
 	}
@@ -210,6 +220,9 @@ func (c *groupCall) update(ctx context.Context, id string, created bool, event s
 	held := len(change.held)
 	if change.DisplayName != "" || len(change.Add)+len(change.Remove) > 0 || change.Want != nil {
 		c.written = true
+		if change.Want != nil {
+			c.worker.ledger.MayHideMembers(c.id, c.Desired.Members)
+		}
 		after, err := c.connector().UpdateGroup(ctx, id, change.GroupChange)
 		if err != nil {
 			return err
@@ -219,6 +232,9 @@ func (c *groupCall) update(ctx context.Context, id string, created bool, event s
 		}
 	}
 	c.revoked(change.users)
+	if c.hidden && held == 0 {
+		c.worker.ledger.HidesMembers(c.id, c.Desired.Members)
+	}
 	if held > 0 {
 		c.hold(id, created, held)
 		return nil
@@ -281,6 +297,7 @@ func (c *groupCall) missing(ctx context.Context, id string, failure *connector.E
 		entry.State, entry.RemoteID, entry.Applied, entry.HeldBatch, entry.Held, entry.HeldMembers = v1alpha1.GroupCreating, "", "", "", 0, ""
 		entry.MatchValue = plan.StorableMatchValue(c.Desired.DisplayName)
 		c.worker.ledger.Present(c.id)
+		c.worker.ledger.ForgetHidden(c.id)
 		c.settled(*entry, false, eventNotFound)
 	}
 	return nil
@@ -359,7 +376,10 @@ func (c *groupCall) succeed(remoteID string, created bool, event string) {
 // hold records that everything but held removals was written.
 func (c *groupCall) hold(remoteID string, created bool, held int) {
 	entry := c.entry(remoteID, created)
-	// Members whose removal is held are still in the group.
+	// Members whose removal is held are still in the group. Where the app does not show them, none is added, either.
+	if c.hidden {
+		entry.Members = int32(min(held, v1alpha1.MaxMembers))
+	}
 	entry.Members = max(entry.Members, c.Entry.Members)
 	entry.HeldBatch, entry.Held, entry.HeldMembers = c.verdict().Batch, int32(min(held, v1alpha1.MaxMembers)), c.worker.ledger.HeldRemovals(c.id)
 	entry.Reason = v1alpha1.ReasonHeld
@@ -405,6 +425,9 @@ func (c *groupCall) settled(entry v1alpha1.PushedGroupStatus, drop bool, event s
 	c.worker.ledger.SetRemovals(c.id, nil)
 	c.worker.gate.made(c.id)
 	c.worker.ledger.Settled(c.id)
+	if drop {
+		c.worker.ledger.ForgetHidden(c.id)
+	}
 	c.put(entry, drop, event)
 }
 

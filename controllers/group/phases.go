@@ -156,7 +156,7 @@ func (r *Reconciler) enqueue(view *desired.GroupView, intents map[string]bool) {
 		if intents[pushed.AppName] {
 			r.ledger(view, pushed.AppName).Intended(ledger.ID{Kind: ledger.Group, UID: view.Group.UID})
 		}
-		app.Enqueue(key, classOf(pushed), "", pushDelay)
+		app.Enqueue(key, classOf(pushed), pushed.Exclusive, pushDelay)
 	}
 }
 

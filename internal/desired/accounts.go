@@ -39,14 +39,15 @@ func (v *View) OtherAccount(ctx context.Context, app types.NamespacedName, excep
 	return "", nil
 }
 
-// HasActiveAccount reports whether an account of the app may be active: the status of its user says so, or it belongs to no user.
+// HasActiveAccount reports whether an account of the app may be active: unless the status of its user says that it is inactive, and no operation may have reactivated it. An account
+// that was released is left as it is, and one that belongs to no user may be anything.
 func (v *View) HasActiveAccount(ctx context.Context, app types.NamespacedName, remoteID string) (bool, error) {
 	var list v1alpha1.ScimUserList
 	fields := client.MatchingFields{IndexUserRemote: RemoteKey(app.Name, remoteID)}
 	if err := v.cache.List(ctx, &list, client.InNamespace(app.Namespace), fields, client.UnsafeDisableDeepCopy); err != nil {
 		return false, fmt.Errorf("looking for the owner of an account: %w", err)
 	}
-	owned := false
+	inactive := false
 	for i := range list.Items {
 		user, _, err := v.latest(ctx, &list.Items[i])
 		if err != nil {
@@ -56,11 +57,11 @@ func (v *View) HasActiveAccount(ctx context.Context, app types.NamespacedName, r
 			continue
 		}
 		if entry := user.Status.Account(app.Name); entry != nil && entry.RemoteID == remoteID {
-			owned = true
-			if entry.State == v1alpha1.AccountActive {
+			inactive = true
+			if entry.State != v1alpha1.AccountInactive || entry.Operation != nil {
 				return true, nil
 			}
 		}
 	}
-	return !owned, nil
+	return !inactive, nil
 }

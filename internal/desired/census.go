@@ -152,7 +152,7 @@ type Revocation struct {
 	// Name of the ScimUser or ScimGroup.
 	Name   string
 	Change guard.Change
-	// Exclusive is the account's match value, folded.
+	// Exclusive is the account's match value or the group's name, folded.
 	Exclusive string
 }
 
@@ -268,7 +268,8 @@ func (v *View) addRemovals(ctx context.Context, census *GuardCensus, app *App, b
 			// A closed batch never grows: what is outside of it closes another one.
 			Revocation: guard.Revocation{Subject: "group/" + group.Name, Users: lost.Users, AlwaysHold: lost.Empties || outside, Batch: batch},
 			ID:         id, Name: group.Name,
-			Change: guard.Change{Subject: group.SCIMID(), Effect: RemoveMembers, Members: lost.Members},
+			Change:    guard.Change{Subject: group.SCIMID(), Effect: RemoveMembers, Members: lost.Members},
+			Exclusive: exclusiveOf(group),
 		}
 		census.Revocations = append(census.Revocations, revocation)
 	})

@@ -17,6 +17,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/ledger"
 	"github.com/scim-operator/scim-operator/internal/membership"
 	"github.com/scim-operator/scim-operator/internal/plan"
+	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
 // GroupView is a group with everything that follows for its presence in apps.
@@ -41,6 +42,8 @@ type PushedGroupView struct {
 	Step    plan.GroupStep
 	// Creation says what happens when the app has no group of the name.
 	Creation v1alpha1.GroupCreation
+	// Exclusive is the group's name, folded: a deleted group and its successor are not worked on at once.
+	Exclusive string
 	// WithoutAccount is how many members are left out because they have no active account in the app (S87).
 	WithoutAccount int
 }
@@ -174,8 +177,34 @@ func (a *App) creation(groupID string) v1alpha1.GroupCreation {
 	return ""
 }
 
+// GroupOwner returns another ScimGroup that has a group of the app, nil for none. One that is being deleted does not count: its successor takes the group over.
+func (v *View) GroupOwner(ctx context.Context, app *App, remoteID string, except types.UID) (*v1alpha1.ScimGroup, error) {
+	var list v1alpha1.ScimGroupList
+	// The index may not show a group yet that was just linked.
+	if err := v.cache.List(ctx, &list, client.InNamespace(app.Object.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("looking for the owner of a group: %w", err)
+	}
+	for i := range list.Items {
+		cached := &list.Items[i]
+		if cached.UID == except || (cached.Status.App(app.Object.Name) == nil && app.creation(cached.SCIMID()) == "") {
+			continue
+		}
+		view, err := v.loadGroup(ctx, client.ObjectKeyFromObject(cached))
+		if err != nil {
+			return nil, err
+		}
+		if view == nil || view.Group.UID == except || !view.Group.DeletionTimestamp.IsZero() {
+			continue
+		}
+		if entry := view.Group.Status.App(app.Object.Name); entry != nil && entry.RemoteID == remoteID {
+			return view.Group, nil
+		}
+	}
+	return nil, nil
+}
+
 func (v *View) pushed(ctx context.Context, group *v1alpha1.ScimGroup, name string, app *compiledApp) (PushedGroupView, error) {
-	pushed := PushedGroupView{AppName: name, Entry: group.Status.App(name)}
+	pushed := PushedGroupView{AppName: name, Entry: group.Status.App(name), Exclusive: exclusiveOf(group)}
 	switch {
 	case app == nil:
 		pushed.Step = plan.GroupStep{Drop: true, InSync: true}
@@ -204,6 +233,8 @@ func (v *View) pushed(ctx context.Context, group *v1alpha1.ScimGroup, name strin
 	pushed.Step = plan.DecideGroup(pushed.Desired, pushed.Entry)
 	return pushed, nil
 }
+
+func exclusiveOf(group *v1alpha1.ScimGroup) string { return scim.Fold(group.Spec.DisplayName) }
 
 // remoteMembers are the app's ids of those members that have an active account there, sorted; a push never makes accounts (S87).
 // Members of member groups count as members. An id of a former user of the same object name stands for nobody.

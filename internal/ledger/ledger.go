@@ -25,6 +25,8 @@
 //	verdict     What the mass-change guard decided of a revocation. Restart: the batch is in status, the rest is counted again.
 //	removals    The users who would lose membership of a pushed group, and those with which its held batch was closed. Restart: the group is read again; the status has a
 //	            hash of the members that are held.
+//	hidden      The members that a group may have whose members the app does not show: those that were written last, and those of a call whose outcome is unknown.
+//	            Restart: unknown; all recorded members count as removed by the next change.
 //	revoked     Users who lost access within the guard's window. Restart: read from the users' statuses and ScimApp.status.guard.
 //	waits       The owner of the account that a user waits for. Restart: reconciled again.
 //	owners      The owner of an account that a stale cache does not show, the call that holds the account, and when such a call ended. Restart: status has the
@@ -104,13 +106,14 @@ type entry struct {
 	verdict     Verdict
 	removals    *Removals
 	closed      closedRemovals
+	hidden      map[string]bool
 	waitsFor    types.UID
 	idle        int
 }
 
 func (e *entry) empty() bool {
 	return e.unsettled == nil && e.current == nil && !e.adopted && !e.intended && !e.sent && e.unknownSince.IsZero() && e.absentSince.IsZero() && !e.tried && e.failures == 0 &&
-		e.woken == 0 && e.verdict == Verdict{} && e.removals == nil && e.waitsFor == "" && e.idle == 0
+		e.woken == 0 && e.verdict == Verdict{} && e.removals == nil && e.hidden == nil && e.waitsFor == "" && e.idle == 0
 }
 
 func newLedger(clk clock.PassiveClock, started time.Time) *Ledger {

@@ -207,14 +207,6 @@ func (c closedRemovals) all(members []string) bool {
 	return c.batch == "" || !slices.ContainsFunc(members, func(member string) bool { return !closed[member] })
 }
 
-// HasRemovals reports whether it is known which members the group is to lose.
-func (l *Ledger) HasRemovals(id ID) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	e := l.entries[id]
-	return e != nil && e.removals != nil
-}
-
 // AllRemovals returns the removals of all groups.
 func (l *Ledger) AllRemovals() map[ID]Removals {
 	l.mu.Lock()

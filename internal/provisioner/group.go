@@ -34,6 +34,8 @@ type groupCall struct {
 	desired.PushedGroupView
 	// written: a call that changes the group was made.
 	written bool
+	// hidden: the app does not show the members of the group.
+	hidden bool
 }
 
 // syncGroup does for a pushed group what syncAccount does for an account.
@@ -85,12 +87,8 @@ func (c *groupCall) due() bool {
 		// The last outcome is written first, above all the name for the lookup.
 		return false
 	}
-	if c.Entry.HeldBatch != "" && !c.worker.ledger.HasRemovals(c.id) {
-		// An earlier process held the removals: the members are read again.
-		return true
-	}
-	// The retry time that an earlier process wrote for a held removal delays neither an approved one nor those who joined since, and one for refused credentials does not
-	// delay what a new token may cure.
+	// The retry time that an earlier process wrote for a held removal delays neither an approved one nor those who joined since: the members are read again. One for refused
+	// credentials does not delay what a new token may cure.
 	changed := c.Entry.HeldBatch != "" || aboutCredentials(c.Entry.Reason) || c.view.Group.Generation != c.view.Group.Status.ObservedGeneration
 	return c.worker.ledger.Wait(c.id, c.attempt(), changed, c.Entry.NextRetryTime) <= 0
 }
@@ -161,7 +159,11 @@ func (c *groupCall) create(ctx context.Context) error {
 		return nil
 	default:
 		// A group that was created before a crash is found again by our id.
-		return c.update(ctx, found.ID, c.Entry.Created || c.mine(found), "Linked")
+		mine := c.mine(found)
+		if !mine {
+			c.worker.ledger.ForgetHidden(c.id)
+		}
+		return c.update(ctx, found.ID, c.Entry.Created || mine, "Linked")
 	}
 }
 
@@ -184,10 +186,14 @@ func (c *groupCall) createNew(ctx context.Context) error {
 		return nil
 	}
 	c.worker.ledger.Sent(c.id)
+	c.worker.ledger.HidesMembers(c.id, c.Desired.Members)
 	c.written = true
 	created, err := c.connector().CreateGroup(ctx, connector.Group{
 		DisplayName: c.Desired.DisplayName, ExternalID: c.view.Group.SCIMID(), Members: members(c.Desired.Members),
 	})
+	if failure := connector.AsError(err); created.MembersKnown || (err != nil && (failure == nil || !failure.UnknownOutcome())) {
+		c.worker.ledger.ForgetHidden(c.id)
+	}
 	if err != nil {
 		return err
 	}
@@ -214,6 +220,9 @@ func (c *groupCall) update(ctx context.Context, id string, created bool, event s
 	held := len(change.held)
 	if change.DisplayName != "" || len(change.Add)+len(change.Remove) > 0 || change.Want != nil {
 		c.written = true
+		if change.Want != nil {
+			c.worker.ledger.MayHideMembers(c.id, c.Desired.Members)
+		}
 		after, err := c.connector().UpdateGroup(ctx, id, change.GroupChange)
 		if err != nil {
 			return err
@@ -223,6 +232,9 @@ func (c *groupCall) update(ctx context.Context, id string, created bool, event s
 		}
 	}
 	c.revoked(change.users)
+	if c.hidden && held == 0 {
+		c.worker.ledger.HidesMembers(c.id, c.Desired.Members)
+	}
 	if held > 0 {
 		c.hold(id, created, held)
 		return nil
@@ -259,68 +271,6 @@ func (c *groupCall) confirmed(ctx context.Context, id string, after connector.Gr
 	return true, nil
 }
 
-// remove deletes a group that the operator created. One whose create may not have taken effect is looked up first.
-func (c *groupCall) remove(ctx context.Context) error {
-	id := c.Entry.RemoteID
-	if id == "" {
-		found, err := c.find(ctx)
-		if err != nil {
-			return err
-		}
-		if found == nil {
-			if wait := c.worker.ledger.SettleWait(c.id, true); wait > 0 {
-				return &retryLater{after: wait}
-			}
-			c.settled(*c.Entry.DeepCopy(), true, "")
-			return nil
-		}
-		if !c.mine(found) {
-			c.settled(*c.Entry.DeepCopy(), true, "")
-			return nil
-		}
-		id = found.ID
-	}
-	have, err := c.connector().GetGroup(ctx, id)
-	if connector.Is(err, connector.NotFound) {
-		return c.missing(ctx, id, connector.AsError(err))
-	}
-	if err != nil {
-		return err
-	}
-	// All of its members lose it.
-	change, wait, err := c.change(ctx, have)
-	switch {
-	case err != nil || wait:
-		return err
-	case len(change.held) > 0:
-		c.hold(id, c.Entry.Created, len(change.held))
-		return nil
-	}
-	return c.delete(ctx, id, change.users)
-}
-
-func (c *groupCall) delete(ctx context.Context, id string, losers []string) error {
-	err := c.connector().DeleteGroup(ctx, id)
-	if connector.Is(err, connector.NotFound) {
-		return c.missing(ctx, id, connector.AsError(err))
-	}
-	if err != nil {
-		return err
-	}
-	_, err = c.connector().GetGroup(ctx, id)
-	switch {
-	case connector.Is(err, connector.NotFound):
-		c.revoked(losers)
-		c.settled(*c.Entry.DeepCopy(), true, "Deleted")
-		return nil
-	case err != nil:
-		c.worker.ledger.MarkUnknown(c.id)
-		return err
-	}
-	c.notApplied("the group")
-	return nil
-}
-
 // notApplied records that the app confirmed the call but still shows the group as it was; the call is retried.
 func (c *groupCall) notApplied(what string) {
 	c.worker.ledger.MarkUnknown(c.id)
@@ -347,6 +297,7 @@ func (c *groupCall) missing(ctx context.Context, id string, failure *connector.E
 		entry.State, entry.RemoteID, entry.Applied, entry.HeldBatch, entry.Held, entry.HeldMembers = v1alpha1.GroupCreating, "", "", "", 0, ""
 		entry.MatchValue = plan.StorableMatchValue(c.Desired.DisplayName)
 		c.worker.ledger.Present(c.id)
+		c.worker.ledger.ForgetHidden(c.id)
 		c.settled(*entry, false, eventNotFound)
 	}
 	return nil
@@ -425,7 +376,10 @@ func (c *groupCall) succeed(remoteID string, created bool, event string) {
 // hold records that everything but held removals was written.
 func (c *groupCall) hold(remoteID string, created bool, held int) {
 	entry := c.entry(remoteID, created)
-	// Members whose removal is held are still in the group.
+	// Members whose removal is held are still in the group. Where the app does not show them, none is added, either.
+	if c.hidden {
+		entry.Members = int32(min(held, v1alpha1.MaxMembers))
+	}
 	entry.Members = max(entry.Members, c.Entry.Members)
 	entry.HeldBatch, entry.Held, entry.HeldMembers = c.verdict().Batch, int32(min(held, v1alpha1.MaxMembers)), c.worker.ledger.HeldRemovals(c.id)
 	entry.Reason = v1alpha1.ReasonHeld
@@ -471,6 +425,9 @@ func (c *groupCall) settled(entry v1alpha1.PushedGroupStatus, drop bool, event s
 	c.worker.ledger.SetRemovals(c.id, nil)
 	c.worker.gate.made(c.id)
 	c.worker.ledger.Settled(c.id)
+	if drop {
+		c.worker.ledger.ForgetHidden(c.id)
+	}
 	c.put(entry, drop, event)
 }
 

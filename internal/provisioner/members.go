@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector"
 	"github.com/scim-operator/scim-operator/internal/guard"
 	"github.com/scim-operator/scim-operator/internal/ledger"
@@ -26,8 +27,9 @@ func (c *groupCall) change(ctx context.Context, have connector.Group) (change me
 		change.DisplayName = c.Desired.DisplayName
 	}
 	if !have.MembersKnown {
-		return c.replacement(change)
+		return c.replacement(ctx, change)
 	}
+	c.worker.ledger.ForgetHidden(c.id)
 	add, remove := plan.Difference(ids(have.Members), c.Desired.Members)
 	change.Add = members(add)
 	users, err := c.losers(ctx, remove)
@@ -53,16 +55,28 @@ func (c *groupCall) change(ctx context.Context, have connector.Group) (change me
 	return change, false, nil
 }
 
-// replacement returns the change that replaces the membership of a group whose members the app does not show. The users who lose membership are unknown: the guard counts as many
-// as the desired list is shorter than the recorded number. While they are held, only the name is written, because the app may only accept the whole list.
-func (c *groupCall) replacement(change memberChange) (_ memberChange, wait bool, err error) {
-	want := len(c.Desired.Members)
-	var lost, users []string
-	for i := want; i < int(c.Entry.Members); i++ {
-		lost = append(lost, fmt.Sprint("member ", i))
-		users = append(users, ledger.GuardID(fmt.Sprint(c.id.UID, " ", i), ""))
+// replacement returns the change that replaces the membership of a group whose members the app does not show. Where this process has not written them, it is unknown who loses
+// membership: the guard counts all recorded members, and always holds the replacement of a group that is being linked. While they are held, only the name is written, because the
+// app may only accept the whole list.
+func (c *groupCall) replacement(ctx context.Context, change memberChange) (_ memberChange, wait bool, err error) {
+	c.hidden = true
+	have, known := c.worker.ledger.HiddenMembers(c.id)
+	_, lost := plan.Difference(have, c.Desired.Members)
+	count := len(have)
+	var users []string
+	// The status of a held link says that the group is pushed.
+	linking := !known && (c.Entry.State != v1alpha1.GroupPushed || c.Entry.HeldBatch != "")
+	if known {
+		users, err = c.losers(ctx, lost)
+	} else {
+		count = int(c.Entry.Members)
+		lost, users = c.placeholders(count, linking)
 	}
-	allowed, counted := c.mayRemove(lost, users, want == 0 && c.Entry.Members >= guard.MinEmptied)
+	if err != nil {
+		return change, false, err
+	}
+	empties := len(c.Desired.Members) == 0 && count >= guard.MinEmptied
+	allowed, counted := c.mayRemove(lost, users, empties || linking)
 	switch {
 	case !counted:
 		return change, true, nil
@@ -72,6 +86,18 @@ func (c *groupCall) replacement(change memberChange) (_ memberChange, wait bool,
 		change.held = lost
 	}
 	return change, false, nil
+}
+
+// placeholders stand for the members of a group that are unknown: for as many as are recorded, and for one at least if it is being linked.
+func (c *groupCall) placeholders(count int, linking bool) (lost, users []string) {
+	if linking {
+		count = max(1, count)
+	}
+	for i := range count {
+		lost = append(lost, fmt.Sprint("member ", i))
+		users = append(users, ledger.GuardID(fmt.Sprint(c.id.UID, " ", i), ""))
+	}
+	return lost, users
 }
 
 // losers are the users who lose access with their membership, as the guard counts them. Accounts that are not active have lost theirs before.
@@ -95,6 +121,8 @@ func (c *groupCall) mayRemove(remove, users []string, empties bool) (allowed, co
 	book := c.worker.ledger
 	if len(users) == 0 && !empties {
 		book.SetRemovals(c.id, nil)
+		// Nothing is held any more, also if the call fails.
+		c.Entry.HeldBatch, c.Entry.Held, c.Entry.HeldMembers = "", 0, ""
 		return true, true
 	}
 	book.SetRemovals(c.id, &ledger.Removals{Name: c.view.Group.Name, Members: remove, Users: users, Empties: empties})

@@ -1,0 +1,93 @@
+// Copyright The scim-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package group
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/connector"
+)
+
+// hide makes the app show the members of Sales no more.
+func (e *engine) hide() { e.app.Group("group-Sales").MembersKnown = false }
+
+// wantHeld checks that the app has as many members, the first of them this one, and that the removal of some is held.
+func (e *engine) wantHeld(when string, remote int, first string, held int32) {
+	e.t.Helper()
+	if got, entry := e.remote(), e.entry(); len(got) != remote || got[0] != first || entry.Held != held || (held > 0) != (entry.HeldBatch != "") {
+		e.t.Fatalf("%s the app has the members %q, the entry is %+v", when, got, entry)
+	}
+}
+
+// As many members come as others leave, and the app does not show who is there.
+func TestSwapOfHiddenMembersIsHeld(t *testing.T) {
+	e := pushed(t, 20)
+	e.hide()
+	e.members("Sales", e.users[20:40]...)
+	e.run(10 * time.Minute)
+	e.wantHeld("after the swap", 20, "0", 20)
+	e.lead()
+	e.run(10 * time.Minute)
+	e.wantHeld("after a failover", 20, "0", 20)
+	e.approve()
+	e.run(10 * time.Minute)
+	e.wantHeld("after the approval", 20, "20", 0)
+
+	e.members("Sales", e.users[19:40]...)
+	e.run(2 * time.Hour)
+	e.wantHeld("after an addition by the process that wrote the others", 21, "19", 0)
+	e.members("Sales", e.users[:22]...)
+	e.run(10 * time.Minute)
+	e.wantHeld("after a second swap", 21, "19", 18)
+}
+
+// A group that is linked may have any members, who all lose it when the app takes the whole list alone.
+func TestLinkOfAGroupWithHiddenMembersIsHeld(t *testing.T) {
+	for _, wanted := range []int{0, 2} {
+		t.Run(fmt.Sprintf("%d are wanted", wanted), func(t *testing.T) {
+			e := newEngine(t, func(app *v1alpha1.ScimApp) {
+				app.Spec.Features = append(app.Spec.Features, v1alpha1.FeatureGroupLinking)
+			})
+			theirs := connector.Group{ID: "group-Sales", DisplayName: "Sales"}
+			for i := range 3 {
+				theirs.Members = append(theirs.Members, connector.Member{ID: fmt.Sprint(i + 5)})
+			}
+			e.app.Groups = append(e.app.Groups, theirs)
+			e.members("Sales", e.users[:wanted]...)
+			e.run(10 * time.Minute)
+			batch := e.entry().HeldBatch
+			e.wantHeld("after the lookup", 3, "5", 1)
+			e.run(3 * time.Hour)
+			e.wantHeld("hours later", 3, "5", 1)
+			e.lead()
+			e.run(10 * time.Minute)
+			e.wantHeld("after a failover", 3, "5", 1)
+			if again := e.entry().HeldBatch; again != batch {
+				t.Errorf("the batch became %s, was %s", again, batch)
+			}
+			e.approve()
+			e.run(10 * time.Minute)
+			if entry := e.entry(); len(e.remote()) != wanted || entry.HeldBatch != "" || entry.Applied == "" || entry.Created {
+				t.Errorf("after the approval the app has the members %q, the entry is %+v", e.remote(), entry)
+			}
+		})
+	}
+}
+
+// A create that lost its answer has made the group with the members that were sent.
+func TestCreateOfAGroupWithHiddenMembersLosesItsAnswer(t *testing.T) {
+	e := newEngine(t, nil)
+	e.lose(connector.OpCreateGroup, true)
+	e.members("Sales", e.users[:12]...)
+	e.run(700 * time.Millisecond)
+	e.hide()
+	e.run(time.Minute)
+	e.wantHeld("after the lost answer", 12, "0", 0)
+	if entry := e.entry(); entry.Applied == "" || !entry.Created {
+		t.Errorf("the entry is %+v", entry)
+	}
+}

@@ -172,7 +172,7 @@ func (v *View) Revocations(ctx context.Context, key types.NamespacedName, now ti
 	err = v.eachUser(ctx, key, func(view *UserView, entry *v1alpha1.Account) error {
 		census.revoked(view.User, entry, now)
 		view.Refused = refused(view.User)
-		v.adopt(book, view, view.Stored.Account(key.Name))
+		v.adopt(book, view, view.Stored.Account(key.Name), app)
 		given, err := v.given(ctx, mappings, view.User)
 		if errors.Is(err, membership.ErrIncomplete) {
 			// Nothing is decided for this user until its groups are known, so nothing is revoked either.
@@ -207,7 +207,7 @@ func (c *GuardCensus) revoked(user *v1alpha1.ScimUser, entry *v1alpha1.Account, 
 		return
 	}
 	c.Count.Done[id] = true
-	if !user.IsActive() || !user.DeletionTimestamp.IsZero() {
+	if byProvider(user) {
 		c.Leavers[id] = entry.RevokedTime.Time
 	}
 }

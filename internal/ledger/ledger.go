@@ -24,7 +24,8 @@
 //	verdict     What the mass-change guard decided of a revocation. Restart: the batch is in status, the rest is counted again.
 //	removals    The users who would lose membership of a pushed group, and those with which its held batch was closed. Restart: the group is read again; the status has a
 //	            hash of the members that are held.
-//	revoked     Users who lost access within the guard's window. Restart: read from the users' statuses and ScimApp.status.guard.
+//	revoked     Users who lost access within the guard's window, or may have: the outcome of a call is unknown. Restart: read from the users' statuses and
+//	            ScimApp.status.guard; an operation in status that revokes access counts from then on, and an observation that shows its effect writes revokedTime.
 //	waits       The owner of the account that a user waits for. Restart: reconciled again.
 //	owners      The owner of an account that a stale cache does not show, the call that holds the account, and when such a call ended. Restart: status has the
 //	            owner; calls ended.

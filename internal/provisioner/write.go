@@ -120,7 +120,7 @@ func (c *accountCall) delete(ctx context.Context, id string) error {
 		c.drop("Deleted")
 		return nil
 	case err != nil:
-		c.worker.ledger.Unknown(c.id)
+		c.unknown()
 		return err
 	default:
 		c.notApplied("the account")
@@ -158,7 +158,7 @@ func (c *accountCall) confirmed(ctx context.Context, user connector.User, check 
 			return true, nil
 		case err != nil:
 			// The write was answered with success, but is not seen: it is observed later.
-			c.worker.ledger.Unknown(c.id)
+			c.unknown()
 			return false, err
 		}
 		shown, contradicts, what = check(read)

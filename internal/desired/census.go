@@ -286,6 +286,8 @@ func (a *App) mayRevoke(user *v1alpha1.ScimUser, entry *v1alpha1.Account, given 
 		return true
 	case a.mapped[a.roles.Attribute]:
 		return len(entry.Roles) > 0 || unsettled != nil
+	case plan.MayHaveFormerRoles(entry, a.roles.Attribute, a.paths):
+		return true
 	}
 	roles, _ := a.rolesFor(given.Roles)
 	return len(plan.Undesired(entry.Roles, roles)) > 0 || (unsettled != nil && len(plan.Undesired(unsettled.Operation.Roles, roles)) > 0)

@@ -19,7 +19,7 @@
 //	            overlap. Restart: read from status.
 //	sent        This process has looked an account up, did not find it, and has sent its create: an account that is found from then on was created by
 //	            the operator, unless the app refused the create. Restart: externalId tells.
-//	absent      Since when the app answers that it does not have an account or group. Restart: the settle time begins anew.
+//	absent      Since when the app answers that it does not have an account or group. Dropped when it shows it, or is in sync. Restart: the settle time begins anew.
 //	attempt     What failed last, so that only the same attempt waits for nextRetryTime. Restart: every entry with a nextRetryTime waits for it.
 //	verdict     What the mass-change guard decided of a revocation. Restart: the batch is in status, the rest is counted again.
 //	removals    The users who would lose membership of a pushed group, and those with which its held batch was closed. Restart: the group is read again; the status has a
@@ -176,6 +176,8 @@ func (l *Ledger) Settled(id ID) {
 		return
 	}
 	e.intended, e.sent, e.tried, e.failures, e.woken, e.waitsFor, e.idle = false, false, false, 0, 0, "", 0
+	// What the app answered to a change that is made, or not desired any more, says nothing about a later one.
+	e.absentSince = time.Time{}
 	l.dropEmpty(id)
 }
 

@@ -7,12 +7,24 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector"
+	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
 )
 
 // notFound is the answer, in the form of SCIM, that the app does not have an account.
 func notFound(op string) error {
 	return &connector.Error{Op: op, Kind: connector.NotFound, Status: 404, Sent: true, InProtocol: true}
+}
+
+// notLost fails if the leaver's account is active and nothing tells of it.
+func (e *engine) notLost() {
+	e.t.Helper()
+	for i := range e.apps["crm"].Users {
+		if e.apps["crm"].Users[i].Active && e.ready("kim") == v1alpha1.ReasonSucceeded {
+			e.t.Errorf("the account is active, the user is Ready and its account status is %+v", e.entry("kim", "crm"))
+		}
+	}
 }
 
 // A 404 of yesterday does not prove the one of today.
@@ -33,5 +45,25 @@ func TestAbsenceOfAnEarlierChangeProvesNothing(t *testing.T) {
 	e.run(2 * time.Hour)
 	if e.account().Active {
 		t.Errorf("the account is active, its status is %+v", e.entry("kim", "crm"))
+	}
+}
+
+// The create lost its answer, the user leaves, and the app answers the deactivation of the account that it shows with 404.
+func TestMadeAccountThatTheAppShowsIsNotAbsent(t *testing.T) {
+	e := newEngine(t, pt.App("crm"))
+	app := e.apps["crm"]
+	e.user("kim")
+	e.lose(connector.OpCreateUser, true)
+	e.give("crm", kim)
+	e.run(20 * time.Millisecond)
+	app.Always[connector.OpSetActive] = notFound(connector.OpSetActive)
+	e.give("crm", nil)
+	e.run(2 * time.Hour)
+	e.notLost()
+
+	delete(app.Always, connector.OpSetActive)
+	e.run(time.Hour)
+	if len(app.Users) != 1 || app.Users[0].Active {
+		t.Errorf("the account is %+v, its status %+v", app.Users, e.entry("kim", "crm"))
 	}
 }

@@ -57,12 +57,12 @@ func (w *Worker) absent(ctx context.Context, line *line, failure *connector.Erro
 	return err == nil, 0, err
 }
 
-// missing handles the answer that the app does not have the account.
-func (c *accountCall) missing(ctx context.Context, failure *connector.Error) error {
+// missing handles the answer that the app does not have the account of that id.
+func (c *accountCall) missing(ctx context.Context, id string, failure *connector.Error) error {
 	c.worker.ledger.Failed(c.id)
-	absent, wait, err := c.worker.absent(ctx, c.line, failure, c.Recorded.RemoteID, func(ctx context.Context) (bool, error) {
+	absent, wait, err := c.worker.absent(ctx, c.line, failure, id, func(ctx context.Context) (bool, error) {
 		found, err := c.findBy(ctx, c.App.MatchValue(c.Desired))
-		return found != nil && found.ID == c.Recorded.RemoteID, err
+		return found != nil && found.ID == id, err
 	})
 	switch {
 	case err != nil:

@@ -231,7 +231,7 @@ func (c *accountCall) hold(remoteID string, since time.Time) error {
 func (c *accountCall) observe(ctx context.Context) error {
 	user, err := c.connector().GetUser(ctx, c.Recorded.RemoteID)
 	if connector.Is(err, connector.NotFound) {
-		return c.missing(ctx, connector.AsError(err))
+		return c.missing(ctx, c.Recorded.RemoteID, connector.AsError(err))
 	}
 	if err != nil {
 		return err

@@ -22,7 +22,7 @@ import (
 
 // AppCensus counts the accounts and pushed groups of an app by what the statuses say.
 type AppCensus struct {
-	// Active accounts, and those that are active or may have been created.
+	// Active accounts, and those that are active or may have been created or reactivated.
 	Active, Open int
 	// Done is how many users lost access in the guard's window.
 	Done int
@@ -68,6 +68,11 @@ func (c *AppCensus) add(user *v1alpha1.ScimUser, entry *v1alpha1.Account, now ti
 		c.Open++
 	case v1alpha1.AccountCreating:
 		c.Open++
+	case v1alpha1.AccountInactive:
+		if entry.Operation != nil {
+			// A late effect may have reactivated it.
+			c.Open++
+		}
 	}
 	if revokedLately(entry, now) {
 		c.Done++

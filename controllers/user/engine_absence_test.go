@@ -17,6 +17,17 @@ func notFound(op string) error {
 	return &connector.Error{Op: op, Kind: connector.NotFound, Status: 404, Sent: true, InProtocol: true}
 }
 
+// leaves lets the provider change the user kim and make it inactive in one push.
+func (e *engine) leaves(change func(*v1alpha1.ScimUser)) {
+	e.t.Helper()
+	user, no := e.stored("kim"), false
+	user.Spec.Active = &no
+	user.Generation++
+	change(user)
+	e.client.Put(user)
+	e.event()
+}
+
 // notLost fails if the leaver's account is active and nothing tells of it.
 func (e *engine) notLost() {
 	e.t.Helper()
@@ -43,6 +54,22 @@ func TestAbsenceOfAnEarlierChangeProvesNothing(t *testing.T) {
 	e.run(2 * time.Second)
 	app.Hidden = false
 	e.run(2 * time.Hour)
+	if e.account().Active {
+		t.Errorf("the account is active, its status is %+v", e.entry("kim", "crm"))
+	}
+}
+
+// The provider renames and deactivates the user in one push, and the app answers each write with 404. A lookup by the new name finds nothing, a read of the id does.
+func TestAccountOfARenamedLeaverIsReadByItsIDBeforeItIsAbsent(t *testing.T) {
+	e := employed(t, nil)
+	app := e.apps["crm"]
+	app.Always[connector.OpSetActive], app.Always[connector.OpUpdateUser] = notFound(connector.OpSetActive), notFound(connector.OpUpdateUser)
+	e.leaves(func(user *v1alpha1.ScimUser) { user.Spec.UserName = "kim.left@corp.test" })
+	e.run(2 * time.Hour)
+	e.notLost()
+
+	delete(app.Always, connector.OpSetActive)
+	e.run(time.Hour)
 	if e.account().Active {
 		t.Errorf("the account is active, its status is %+v", e.entry("kim", "crm"))
 	}

@@ -233,9 +233,14 @@ func (r *Reconciler) enqueue(view *desired.UserView, next *nextStatus, written b
 		if account.App == nil {
 			continue
 		}
+		id := ledger.ID{Kind: ledger.Account, UID: view.User.UID}
+		if account.Step.Action == "" {
+			// A 404 to a change that is no longer desired proves nothing for a later one.
+			r.ledger(view, account.AppName).Present(id)
+		}
 		if !account.Step.Revocation {
 			// What the guard decided, and a person approved, was for a revocation that is no longer desired: the same one later is counted again.
-			r.ledger(view, account.AppName).DropVerdict(ledger.ID{Kind: ledger.Account, UID: view.User.UID})
+			r.ledger(view, account.AppName).DropVerdict(id)
 		}
 		if account.Step.Action == "" || next.status.Account(account.AppName) == nil {
 			// Nothing is to be done, or the status has no room for the account.
@@ -253,7 +258,7 @@ func (r *Reconciler) enqueue(view *desired.UserView, next *nextStatus, written b
 			if !written {
 				continue
 			}
-			r.ledger(view, account.AppName).Intended(ledger.ID{Kind: ledger.Account, UID: view.User.UID})
+			r.ledger(view, account.AppName).Intended(id)
 		}
 		app.Enqueue(key, classOf(account), account.App.Exclusive(account.Desired), 0)
 	}

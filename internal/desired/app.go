@@ -337,25 +337,25 @@ func RolesIn(value any) []string {
 	return nil
 }
 
-// rolesFor are the roles by the app's names: those given, else the default ones; and those that the app does not know.
+// rolesFor are the roles that are written, by the app's names: those given, else the default ones; and those that the app does not know. An app that takes a single role
+// gets the first one, and an app without a role attribute none.
 func (a *App) rolesFor(given []string) (known, unknown []string) {
 	if len(given) == 0 {
 		given = a.roles.Default
 	}
-	return assignment.CheckRoles(given, a.roles.Allowed, a.roles.Aliases)
+	known, unknown = assignment.CheckRoles(given, a.roles.Allowed, a.roles.Aliases)
+	switch {
+	case a.roles.Attribute == "":
+		known = nil
+	case a.roles.Form == v1alpha1.RoleFormString && len(known) > 1:
+		known = known[:1]
+	}
+	return known, unknown
 }
 
 func (a *App) roleValue(roles []string) any {
 	if a.roles.Form == v1alpha1.RoleFormString {
 		return roles[0]
 	}
-	values := make([]any, len(roles))
-	for i, role := range roles {
-		value := map[string]any{"value": role}
-		if i == 0 {
-			value["primary"] = true
-		}
-		values[i] = value
-	}
-	return values
+	return plan.RoleValues(roles)
 }

@@ -22,7 +22,7 @@ import (
 
 // AppCensus counts the accounts and pushed groups of an app by what the statuses say.
 type AppCensus struct {
-	// Active accounts, and those that are active or may have been created.
+	// Active accounts, and those that are active or may have been created or reactivated.
 	Active, Open int
 	// Done is how many users lost access in the guard's window.
 	Done int
@@ -68,6 +68,11 @@ func (c *AppCensus) add(user *v1alpha1.ScimUser, entry *v1alpha1.Account, now ti
 		c.Open++
 	case v1alpha1.AccountCreating:
 		c.Open++
+	case v1alpha1.AccountInactive:
+		if entry.Operation != nil {
+			// A late effect may have reactivated it.
+			c.Open++
+		}
 	}
 	if revokedLately(entry, now) {
 		c.Done++
@@ -172,7 +177,7 @@ func (v *View) Revocations(ctx context.Context, key types.NamespacedName, now ti
 	err = v.eachUser(ctx, key, func(view *UserView, entry *v1alpha1.Account) error {
 		census.revoked(view.User, entry, now)
 		view.Refused = refused(view.User)
-		v.adopt(book, view, view.Stored.Account(key.Name))
+		v.adopt(book, view, view.Stored.Account(key.Name), app)
 		given, err := v.given(ctx, mappings, view.User)
 		if errors.Is(err, membership.ErrIncomplete) {
 			// Nothing is decided for this user until its groups are known, so nothing is revoked either.
@@ -207,7 +212,7 @@ func (c *GuardCensus) revoked(user *v1alpha1.ScimUser, entry *v1alpha1.Account, 
 		return
 	}
 	c.Count.Done[id] = true
-	if !user.IsActive() || !user.DeletionTimestamp.IsZero() {
+	if byProvider(user) {
 		c.Leavers[id] = entry.RevokedTime.Time
 	}
 }
@@ -287,6 +292,8 @@ func (a *App) mayRevoke(user *v1alpha1.ScimUser, entry *v1alpha1.Account, given 
 		return true
 	case a.mapped[a.roles.Attribute]:
 		return len(entry.Roles) > 0 || unsettled != nil
+	case plan.MayHaveFormerRoles(entry, a.roles.Attribute, a.paths):
+		return true
 	}
 	roles, _ := a.rolesFor(given.Roles)
 	return len(plan.Undesired(entry.Roles, roles)) > 0 || (unsettled != nil && len(plan.Undesired(unsettled.Operation.Roles, roles)) > 0)

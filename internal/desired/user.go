@@ -234,7 +234,7 @@ func (v *View) decide(view *UserView, name string, app *compiledApp, given *assi
 	}
 	id := ledger.ID{Kind: ledger.Account, UID: user.UID}
 	book := v.Book.Ledger(types.NamespacedName{Namespace: user.Namespace, Name: name})
-	v.adopt(book, view, account.Stored)
+	v.adopt(book, view, account.Stored, app.app)
 	account.Unsettled = book.Unsettled(id)
 	if app.err != nil {
 		account.Step = plan.Step{Reason: v1alpha1.ReasonAppNotReady, Message: "the configuration of the ScimApp is invalid; its Ready condition says why"}
@@ -242,7 +242,7 @@ func (v *View) decide(view *UserView, name string, app *compiledApp, given *assi
 	}
 	account.App = app.app
 	account.Desired = app.app.desiredAccount(user, given)
-	account.ByProvider = !user.IsActive() || !user.DeletionTimestamp.IsZero()
+	account.ByProvider = byProvider(user)
 	var op *plan.Operation
 	if account.Unsettled != nil {
 		op = account.Unsettled.Operation
@@ -253,6 +253,11 @@ func (v *View) decide(view *UserView, name string, app *compiledApp, given *assi
 	}
 	account.Announced = account.announced(view)
 	return account
+}
+
+// byProvider reports whether the provider made the user inactive or deleted it.
+func byProvider(user *v1alpha1.ScimUser) bool {
+	return !user.IsActive() || !user.DeletionTimestamp.IsZero()
 }
 
 // Refuse marks the userName as that of another user, the holder: no account is changed.
@@ -270,10 +275,18 @@ func (a *AccountView) refuse() {
 	}
 }
 
-// adopt takes over the operation that an earlier process left for an account that exists.
-func (v *View) adopt(book *ledger.Ledger, view *UserView, stored *v1alpha1.Account) {
+// adopt takes over the operation that an earlier process left for an account that exists. If it may have revoked access, it counts for the guard from now on: it may take
+// effect as late as now. What had a batch was approved. app is nil if its configuration is invalid.
+func (v *View) adopt(book *ledger.Ledger, view *UserView, stored *v1alpha1.Account, app *App) {
 	if stored == nil || (stored.State != v1alpha1.AccountActive && stored.State != v1alpha1.AccountInactive) {
 		return
 	}
-	book.Adopt(ledger.ID{Kind: ledger.Account, UID: view.User.UID}, stored.Operation, v.Book.Behind(view.User.UID))
+	user, roleAttribute := view.User, ""
+	if app != nil {
+		roleAttribute = app.roles.Attribute
+	}
+	adopted := book.Adopt(ledger.ID{Kind: ledger.Account, UID: user.UID}, stored.Operation, v.Book.Behind(user.UID))
+	if adopted && stored.HeldBatch == "" && plan.ParseOperation(stored.Operation).Revokes(stored, roleAttribute) {
+		book.AddRevoked(ledger.GuardID(stored.RemoteID, user.UID), ledger.Revoked{At: v.Book.Now(), Leaver: byProvider(user)})
+	}
 }

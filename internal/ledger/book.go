@@ -52,6 +52,9 @@ func NewBook(clk clock.PassiveClock) *Book {
 	}
 }
 
+// Now is the time by which the ledgers count.
+func (b *Book) Now() time.Time { return b.clock.Now() }
+
 // Ledger returns the ledger of an app.
 func (b *Book) Ledger(app types.NamespacedName) *Ledger {
 	b.mu.Lock()

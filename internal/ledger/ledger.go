@@ -19,7 +19,7 @@
 //	            overlap. Restart: read from status.
 //	sent        This process has looked an account up, did not find it, and has sent its create: an account that is found from then on was created by
 //	            the operator, unless the app refused the create. Restart: externalId tells.
-//	absent      Since when the app answers that it does not have an account or group. Restart: the settle time begins anew.
+//	absent      Since when the app answers that it does not have an account or group. Dropped when it shows it, or is in sync. Restart: the settle time begins anew.
 //	attempt     What failed last, so that only the same attempt waits for nextRetryTime. Restart: every entry with a nextRetryTime waits for it, unless its reason is
 //	            about credentials, which may be new.
 //	verdict     What the mass-change guard decided of a revocation. Restart: the batch is in status, the rest is counted again.
@@ -27,7 +27,8 @@
 //	            hash of the members that are held.
 //	hidden      The members that a group may have whose members the app does not show: those that were written last, and those of a call whose outcome is unknown.
 //	            Restart: unknown; all recorded members count as removed by the next change.
-//	revoked     Users who lost access within the guard's window. Restart: read from the users' statuses and ScimApp.status.guard.
+//	revoked     Users who lost access within the guard's window, or may have: the outcome of a call is unknown. Restart: read from the users' statuses and
+//	            ScimApp.status.guard; an operation in status that revokes access counts from then on, and an observation that shows its effect writes revokedTime.
 //	waits       The owner of the account that a user waits for. Restart: reconciled again.
 //	owners      The owner of an account that a stale cache does not show, the call that holds the account, and when such a call ended. Restart: status has the
 //	            owner; calls ended.
@@ -179,6 +180,8 @@ func (l *Ledger) Settled(id ID) {
 		return
 	}
 	e.intended, e.sent, e.tried, e.failures, e.woken, e.waitsFor, e.idle = false, false, false, 0, 0, "", 0
+	// What the app answered to a change that is made, or not desired any more, says nothing about a later one.
+	e.absentSince = time.Time{}
 	l.dropEmpty(id)
 }
 

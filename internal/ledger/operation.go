@@ -26,16 +26,17 @@ type Unsettled struct {
 	SettledFrom time.Time
 }
 
-// Adopt takes over the operation that an earlier process left: the one in status, or any change where behind says that the spec is newer than the status. It does so once.
-func (l *Ledger) Adopt(id ID, stored *v1alpha1.AccountOperation, behind bool) {
+// Adopt takes over the operation that an earlier process left: the one in status, or any change where behind says that the spec is newer than the status. It does so once, and
+// returns whether it did.
+func (l *Ledger) Adopt(id ID, stored *v1alpha1.AccountOperation, behind bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if e := l.entries[id]; (stored == nil && !behind) || (e != nil && e.adopted) {
-		return
+		return false
 	}
 	e := l.entry(id)
 	if e.current != nil || e.unsettled != nil {
-		return
+		return false
 	}
 	op := plan.ParseOperation(stored)
 	if behind {
@@ -43,6 +44,7 @@ func (l *Ledger) Adopt(id ID, stored *v1alpha1.AccountOperation, behind bool) {
 	}
 	e.adopted = true
 	e.unsettled = &operation{Operation: *op, since: l.started}
+	return true
 }
 
 // Announced says that this process has written an operation into the status: it is not to be taken over.

@@ -91,6 +91,14 @@ func (l *Ledger) EndWasApproved(user string) bool {
 	return l.revoked[user].Approved && l.revoked[user].Ended
 }
 
+// RevocationApproved reports whether what the user lost within the window was approved.
+func (l *Ledger) RevocationApproved(user string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.trimRevoked()
+	return l.revoked[user].Approved
+}
+
 // RevokedUsers returns the users who lost access within the window without an approval, as this process knows.
 func (l *Ledger) RevokedUsers() map[string]Revoked {
 	l.mu.Lock()

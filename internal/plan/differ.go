@@ -6,6 +6,7 @@ package plan
 import (
 	"slices"
 
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
@@ -60,7 +61,70 @@ func (d decision) identifierChange(set []string) bool {
 
 // takesRole reports whether an update revokes a role that the account may have.
 func (d decision) takesRole(set, clear []string) bool {
+	if slices.ContainsFunc(set, d.formerRole) || slices.ContainsFunc(clear, d.formerRole) {
+		return true
+	}
 	return d.losesRole() && (slices.Contains(set, d.RoleAttribute) || slices.Contains(clear, d.RoleAttribute))
+}
+
+// losesFormerRole reports whether the account may have roles in an attribute that was the role attribute before the app was changed.
+func (d decision) losesFormerRole() bool {
+	if len(d.have.Roles) == 0 && (d.op == nil || len(d.op.Roles) == 0) {
+		return false
+	}
+	set, clear := d.differing()
+	return slices.ContainsFunc(set, d.formerRole) || slices.ContainsFunc(clear, d.formerRole)
+}
+
+// formerRole reports whether an attribute may have been the role attribute before the app was changed: the recorded roles are what was last written to it. Where that
+// cannot be told, it is any attribute that is not mapped any more, as long as the present role attribute was not written.
+func (d decision) formerRole(name string) bool {
+	if name == d.RoleAttribute {
+		return false
+	}
+	_, mapped := d.Values[name]
+	mapped = mapped || slices.Contains(d.Mapped, name)
+	if d.op != nil && len(d.op.Roles) > 0 && !mapped && slices.Contains(d.op.Attributes, name) && !slices.Contains(d.op.Attributes, d.RoleAttribute) {
+		return true
+	}
+	applied := ParseApplied(d.have.Applied)
+	hash := applied[name]
+	if len(d.have.Roles) == 0 || hash == "" {
+		return false
+	}
+	return slices.Contains(roleHashes(d.have.Roles), hash) || (!mapped && applied[d.RoleAttribute] == "")
+}
+
+// roleHashes are the hashes of roles in either form of a role attribute.
+func roleHashes(roles []string) []string {
+	return []string{hashValue(roles[0]), hashValue(RoleValues(roles))}
+}
+
+// MayHaveFormerRoles reports whether the recorded roles may be in another attribute than the role attribute. mapped are the paths of all mapped attributes.
+func MayHaveFormerRoles(recorded *v1alpha1.Account, roleAttribute string, mapped []string) bool {
+	if len(recorded.Roles) == 0 {
+		return false
+	}
+	hashes := roleHashes(recorded.Roles)
+	for name, hash := range ParseApplied(recorded.Applied) {
+		if name != roleAttribute && (!slices.Contains(mapped, name) || slices.Contains(hashes, hash)) {
+			return true
+		}
+	}
+	return false
+}
+
+// RoleValues returns the value of a role attribute that takes several roles. The first one is primary.
+func RoleValues(roles []string) []any {
+	values := make([]any, len(roles))
+	for i, role := range roles {
+		value := map[string]any{"value": role}
+		if i == 0 {
+			value["primary"] = true
+		}
+		values[i] = value
+	}
+	return values
 }
 
 // losesRole reports whether the account may have a role that is not desired.

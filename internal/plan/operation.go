@@ -72,6 +72,23 @@ func (o *Operation) Repeats(step Step) bool {
 	return (step.Action == v1alpha1.ActionDeactivate || step.Action == v1alpha1.ActionDelete) && o.only(step.Action)
 }
 
+// Revokes reports whether a call that may have taken effect has revoked access that the recorded state shows.
+func (o *Operation) Revokes(recorded *v1alpha1.Account, roleAttribute string) bool {
+	if o == nil {
+		return false
+	}
+	if slices.Contains(o.Types, v1alpha1.ActionDeactivate) || slices.Contains(o.Types, v1alpha1.ActionDelete) {
+		return recorded.State == v1alpha1.AccountActive
+	}
+	return slices.Contains(o.Attributes, roleAttribute) && len(without(recorded.Roles, o.Roles)) > 0
+}
+
+// Lost reports whether an observation shows less access than was recorded.
+func Lost(recorded, observed *v1alpha1.Account) bool {
+	ended := recorded.State == v1alpha1.AccountActive && observed.State != v1alpha1.AccountActive
+	return ended || len(without(recorded.Roles, observed.Roles)) > 0
+}
+
 // names are the attributes that the operation may have written.
 func (o *Operation) names(d decision) []string {
 	if !o.All {

@@ -136,7 +136,7 @@ func (d decision) change() Step {
 // observe reads the account. What follows from it may revoke a role, and counts from now on.
 func (d decision) observe() Step {
 	step := Step{Action: v1alpha1.ActionObserve}
-	if d.mayBeActive() && d.losesRole() && d.Features[v1alpha1.FeaturePushProfileUpdates] {
+	if d.mayBeActive() && (d.losesRole() || d.losesFormerRole()) && d.Features[v1alpha1.FeaturePushProfileUpdates] {
 		step.Revocation, step.Effect = true, v1alpha1.ActionUpdate
 	}
 	return step

@@ -101,11 +101,13 @@ func attributesBroken(w plan.Desired, have *v1alpha1.Account, p plan.Policy, s p
 // revocationBroken holds the steps to the possible states: the recorded one, and the one after the operation.
 func revocationBroken(w plan.Desired, have *v1alpha1.Account, op *plan.Operation, p plan.Policy, s plan.Step) string {
 	writesRole := isAction(s, v1alpha1.ActionUpdate, v1alpha1.ActionReactivate) && slices.Contains(slices.Concat(s.Set, s.Clear), p.RoleAttribute)
-	less := isAction(s, v1alpha1.ActionDeactivate, v1alpha1.ActionDelete) || (writesRole && mayHaveMoreRoles(w, have, op, p))
+	former := p.RoleAttribute == "" && mayHaveFormerRoles(have, op, p)
+	less := isAction(s, v1alpha1.ActionDeactivate, v1alpha1.ActionDelete) || (writesRole && mayHaveMoreRoles(w, have, op, p)) ||
+		(former && len(have.Roles) > 0 && slices.Contains(s.Clear, "roles"))
 	switch {
 	case less && !s.Revocation:
 		return "a revocation that is not called one"
-	case s.Revocation && !less && (s.Action != v1alpha1.ActionObserve || !mayHaveMoreRoles(w, have, op, p)):
+	case s.Revocation && !less && !former && (s.Action != v1alpha1.ActionObserve || !mayHaveMoreRoles(w, have, op, p)):
 		return "a revocation without cause"
 	case s.Revocation != (s.Effect != ""):
 		return "a revocation without effect, or the reverse"
@@ -128,6 +130,13 @@ func mayHaveMoreRoles(w plan.Desired, have *v1alpha1.Account, op *plan.Operation
 		roles = slices.Concat(roles, op.Roles)
 	}
 	return active && slices.ContainsFunc(roles, func(role string) bool { return !slices.Contains(w.Roles, role) })
+}
+
+// mayHaveFormerRoles reports whether the account is usable and has roles in one of its possible states.
+func mayHaveFormerRoles(have *v1alpha1.Account, op *plan.Operation, p plan.Policy) bool {
+	// Without roles, every role is one too many.
+	p.RoleAttribute = "roles"
+	return mayHaveMoreRoles(plan.Desired{}, have, op, p)
 }
 
 func may(op *plan.Operation, action v1alpha1.AccountAction) bool {

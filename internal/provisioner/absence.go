@@ -22,7 +22,7 @@ const (
 	messageAbsence = "the app answered that it does not have the %s, which is not proven yet; retrying. If it was deleted in the app, no action is needed"
 )
 
-// absent reports whether it is proven that the app does not have an account or group: it says so, still does after the settle time, a lookup finds nothing, and it says so in
+// absent reports whether it is proven that the app does not have an account or group: it says so, still does after the settle time, a read by id or a lookup finds nothing, and it says so in
 // the error form of its protocol, or answers for another account of ours. A 404 alone may come from a proxy, or from an app that is down.
 //
 // wait is the time until the next attempt while it is not proven. An error is about the app as a whole, or the lookup's.
@@ -57,12 +57,29 @@ func (w *Worker) absent(ctx context.Context, line *line, failure *connector.Erro
 	return err == nil, 0, err
 }
 
-// missing handles the answer that the app does not have the account.
-func (c *accountCall) missing(ctx context.Context, failure *connector.Error) error {
+// shows reports whether the app shows an account by its id, although it answered a write that it does not have it: a lookup by a name that was not written yet finds
+// nothing. An inactive account is what a deletion may leave.
+func (c *accountCall) shows(ctx context.Context, id string, failure *connector.Error) (bool, error) {
+	if failure.Op == connector.OpGetUser {
+		return false, nil
+	}
+	user, err := c.connector().GetUser(ctx, id)
+	if connector.Is(err, connector.NotFound) {
+		return false, nil
+	}
+	deleted := c.Step.Action == v1alpha1.ActionDelete && user.ActiveShown && !user.Active
+	return err == nil && !deleted, err
+}
+
+// missing handles the answer that the app does not have the account of that id.
+func (c *accountCall) missing(ctx context.Context, id string, failure *connector.Error) error {
 	c.worker.ledger.Failed(c.id)
-	absent, wait, err := c.worker.absent(ctx, c.line, failure, c.Recorded.RemoteID, func(ctx context.Context) (bool, error) {
+	absent, wait, err := c.worker.absent(ctx, c.line, failure, id, func(ctx context.Context) (bool, error) {
+		if shown, err := c.shows(ctx, id, failure); shown || err != nil {
+			return shown, err
+		}
 		found, err := c.findBy(ctx, c.App.MatchValue(c.Desired))
-		return found != nil && found.ID == c.Recorded.RemoteID, err
+		return found != nil && found.ID == id, err
 	})
 	switch {
 	case err != nil:

@@ -44,7 +44,7 @@ func TestVanishedAccountIsMadeAnewOnceItsAbsenceIsShown(t *testing.T) {
 	w.announce(user, v1alpha1.ActionUpdate, "title")
 	w.clock.Step(settleTime + time.Minute)
 	got = w.work("kim")
-	w.wantCalls(connector.OpUpdateUser, connector.OpTest, find)
+	w.wantCalls(connector.OpUpdateUser, connector.OpTest, connector.OpGetUser, find)
 	if got == nil || got.Event != ledger.EventNotFound || got.Entry.State != v1alpha1.AccountCreating || got.Entry.RemoteID != "" {
 		t.Fatalf("the outcome is %+v", got)
 	}
@@ -61,11 +61,19 @@ func TestAbsenceIsNotShown(t *testing.T) {
 		// calls of the second look.
 		calls []string
 	}{
-		"a lookup finds the account": {
+		"a read shows the account": {
 			arrange: func(w *world) {
 				w.script.Always[connector.OpUpdateUser] = connectortest.NotFound(connector.OpUpdateUser)
 			},
-			calls: []string{connector.OpUpdateUser, connector.OpTest, find},
+			calls: []string{connector.OpUpdateUser, connector.OpTest, connector.OpGetUser},
+		},
+		"a lookup finds the account": {
+			arrange: func(w *world) {
+				for _, op := range []string{connector.OpUpdateUser, connector.OpGetUser} {
+					w.script.Always[op] = connectortest.NotFound(op)
+				}
+			},
+			calls: []string{connector.OpUpdateUser, connector.OpTest, connector.OpGetUser, find},
 		},
 		"the app does not have another account of ours either": {
 			others: []string{"lee"},
@@ -73,14 +81,14 @@ func TestAbsenceIsNotShown(t *testing.T) {
 				w.script.Users = nil
 				w.script.Always[connector.OpUpdateUser] = failure(connector.OpUpdateUser, connector.NotFound, 404)
 			},
-			calls: []string{connector.OpUpdateUser, connector.OpTest, find, connector.OpGetUser},
+			calls: []string{connector.OpUpdateUser, connector.OpTest, connector.OpGetUser, find, connector.OpGetUser},
 		},
 		"there is no other account, and the answer is not in the form of the protocol": {
 			arrange: func(w *world) {
 				w.script.Users = nil
 				w.script.Always[connector.OpUpdateUser] = failure(connector.OpUpdateUser, connector.NotFound, 404)
 			},
-			calls: []string{connector.OpUpdateUser, connector.OpTest, find},
+			calls: []string{connector.OpUpdateUser, connector.OpTest, connector.OpGetUser, find},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -116,7 +124,7 @@ func TestAnotherAccountOfOursShowsTheAbsenceWhereTheAnswerIsNotInTheFormOfThePro
 	if got := w.work("kim"); got == nil || got.Event != ledger.EventNotFound {
 		t.Errorf("the outcome is %+v", got)
 	}
-	w.wantCalls(connector.OpUpdateUser, connector.OpTest, find, connector.OpGetUser)
+	w.wantCalls(connector.OpUpdateUser, connector.OpTest, connector.OpGetUser, find, connector.OpGetUser)
 }
 
 // A proxy answers 404 while the account exists: the leaver is not believed to be gone.

@@ -149,7 +149,7 @@ func (c *accountCall) make(ctx context.Context) error {
 	case !writes && err != nil:
 		book.Refused(c.id)
 	case writes && unknown:
-		book.Unknown(c.id)
+		c.unknown()
 	case writes && err != nil:
 		book.Failed(c.id)
 	}
@@ -231,7 +231,7 @@ func (c *accountCall) hold(remoteID string, since time.Time) error {
 func (c *accountCall) observe(ctx context.Context) error {
 	user, err := c.connector().GetUser(ctx, c.Recorded.RemoteID)
 	if connector.Is(err, connector.NotFound) {
-		return c.missing(ctx, connector.AsError(err))
+		return c.missing(ctx, c.Recorded.RemoteID, connector.AsError(err))
 	}
 	if err != nil {
 		return err
@@ -243,6 +243,9 @@ func (c *accountCall) observe(ctx context.Context) error {
 	}
 	after := plan.Settle(c.Desired, c.Recorded, op, c.App.Observed(user), c.App.Policy(c.Desired, c.Recorded))
 	c.worker.ledger.Observed(c.id)
+	if op != nil && plan.Lost(c.Recorded, &after) {
+		c.lost(&after)
+	}
 	batch := after.HeldBatch
 	c.clear(&after)
 	if !c.Step.Revocation {
@@ -331,9 +334,23 @@ func (c *accountCall) own(remoteID string, active bool) {
 	c.worker.ledger.Own(remoteID, c.view.User.Name, c.view.User.UID, active)
 }
 
+// unknown says that the call may have taken effect. A revocation counts from now on: the cause may be fixed before it is settled.
+func (c *accountCall) unknown() {
+	c.worker.ledger.Unknown(c.id)
+	c.revoked()
+}
+
+// lost records the time of a revocation whose answer was lost and which an observation shows. One that a person has approved does not count.
+func (c *accountCall) lost(after *v1alpha1.Account) {
+	if !c.worker.ledger.RevocationApproved(c.guardID()) {
+		now := metav1.NewTime(c.worker.clock.Now())
+		after.RevokedTime = &now
+	}
+}
+
 // notApplied records that the app confirmed the call but shows the account as it was: the outcome is unknown until an observation, and the call is retried.
 func (c *accountCall) notApplied(what string) {
-	c.worker.ledger.Unknown(c.id)
+	c.unknown()
 	c.alone = true
 	c.fail(v1alpha1.ReasonNotApplied, "the app answered with success, but still shows "+what+"; retrying. If this stays, ask the vendor why the app does not apply the change", true)
 }

@@ -257,6 +257,9 @@ func (c *accountCall) vanished() {
 	c.own(c.Recorded.RemoteID, false)
 	entry := c.Recorded.DeepCopy()
 	c.clear(entry)
+	if c.Unsettled != nil && c.Unsettled.Operation.Revokes(c.Recorded, c.App.RoleAttribute()) {
+		c.lost(entry)
+	}
 	entry.State, entry.RemoteID, entry.Applied, entry.Operation, entry.Roles = v1alpha1.AccountCreating, "", "", nil, nil
 	entry.MatchValue = plan.StorableMatchValue(c.App.MatchValue(c.Desired))
 	c.worker.ledger.Observed(c.id)

@@ -20,7 +20,7 @@ func (c *accountCall) update(ctx context.Context) error {
 	}
 	updated, err := c.connector().UpdateUser(ctx, c.Recorded.RemoteID, change)
 	if connector.Is(err, connector.NotFound) {
-		return c.missing(ctx, connector.AsError(err))
+		return c.missing(ctx, c.Recorded.RemoteID, connector.AsError(err))
 	}
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ func (c *accountCall) reactivate(ctx context.Context) error {
 	}
 	user, err := c.connector().SetActive(ctx, c.Recorded.RemoteID, true, full)
 	if connector.Is(err, connector.NotFound) {
-		return c.missing(ctx, connector.AsError(err))
+		return c.missing(ctx, c.Recorded.RemoteID, connector.AsError(err))
 	}
 	if err != nil {
 		return err
@@ -94,7 +94,7 @@ func (c *accountCall) revoke(ctx context.Context) error {
 	}
 	user, err := c.connector().SetActive(ctx, id, false, nil)
 	if connector.Is(err, connector.NotFound) {
-		return c.missing(ctx, connector.AsError(err))
+		return c.missing(ctx, id, connector.AsError(err))
 	}
 	if err != nil {
 		return err
@@ -109,7 +109,7 @@ func (c *accountCall) revoke(ctx context.Context) error {
 func (c *accountCall) delete(ctx context.Context, id string) error {
 	err := c.connector().DeleteUser(ctx, id)
 	if connector.Is(err, connector.NotFound) {
-		return c.missing(ctx, connector.AsError(err))
+		return c.missing(ctx, id, connector.AsError(err))
 	}
 	if err != nil {
 		return err
@@ -120,7 +120,7 @@ func (c *accountCall) delete(ctx context.Context, id string) error {
 		c.drop("Deleted")
 		return nil
 	case err != nil:
-		c.worker.ledger.Unknown(c.id)
+		c.unknown()
 		return err
 	default:
 		c.notApplied("the account")
@@ -158,7 +158,7 @@ func (c *accountCall) confirmed(ctx context.Context, user connector.User, check 
 			return true, nil
 		case err != nil:
 			// The write was answered with success, but is not seen: it is observed later.
-			c.worker.ledger.Unknown(c.id)
+			c.unknown()
 			return false, err
 		}
 		shown, contradicts, what = check(read)

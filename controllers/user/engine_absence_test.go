@@ -94,3 +94,21 @@ func TestMadeAccountThatTheAppShowsIsNotAbsent(t *testing.T) {
 		t.Errorf("the account is %+v, its status %+v", app.Users, e.entry("kim", "crm"))
 	}
 }
+
+// Another process may have created the account that is found, and nothing tells: it is left alone, and the status has no operation that was never sent.
+func TestAccountThatIsLeftAloneHasNoOperation(t *testing.T) {
+	app := pt.App("crm")
+	app.Spec.Attributes = append(app.Spec.Attributes, v1alpha1.AttributeMapping{Name: "externalId", Expression: "user.userName"})
+	e := newEngine(t, app)
+	e.user("kim")
+	e.lose(connector.OpCreateUser, true)
+	e.give("crm", kim)
+	e.run(20 * time.Millisecond)
+	e.client.Put(pt.Mapping("crm", "crm", nil))
+	e.lead()
+	e.apps["crm"].TakeCalls()
+	e.run(2 * time.Minute)
+	if got := e.entry("kim", "crm"); got.Reason != v1alpha1.ReasonOwnershipUnknown || got.Operation != nil {
+		t.Errorf("the account status is %+v after the calls %q", got, e.apps["crm"].TakeCalls())
+	}
+}

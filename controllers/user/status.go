@@ -63,7 +63,7 @@ func computeStatus(view *desired.UserView, now metav1.Time, state func(*desired.
 		if account.Step.InSync || settled(account) {
 			inSync++
 		} else {
-			problems = append(problems, problem{app: entry.App, reason: entry.Reason, message: entry.Message})
+			problems = append(problems, problemOf(account, &entry))
 		}
 	}
 	after.Status.ObservedGeneration = after.Generation
@@ -94,9 +94,14 @@ func (n *nextStatus) entryOf(account *desired.AccountView, state func(*desired.A
 	return n.entry(account, state(account))
 }
 
-// settled reports whether an account was in sync when the configuration of its app became invalid.
+// settled reports whether an account was in sync when the configuration of its app became invalid, and the user should still have it.
 func settled(account *desired.AccountView) bool {
-	return account.App == nil && account.Recorded != nil && account.Recorded.Planned == "" && account.Recorded.Reason == ""
+	if account.App != nil || account.Recorded == nil {
+		return false
+	}
+	leaver := account.ByProvider || !account.Desired.Assigned
+	usable := account.Recorded.State == v1alpha1.AccountActive || account.Recorded.State == v1alpha1.AccountCreating
+	return account.Recorded.Planned == "" && account.Recorded.Reason == "" && (!leaver || !usable)
 }
 
 // entry returns the next status of an account.
@@ -210,6 +215,14 @@ func batchOf(entry *v1alpha1.Account, step plan.Step, state appState) string {
 
 // problem is an account that is out of sync; reason is empty while its change is being made.
 type problem struct{ app, reason, message string }
+
+// problemOf returns why an account is out of sync. The account status of an app whose configuration is invalid may say nothing.
+func problemOf(account *desired.AccountView, entry *v1alpha1.Account) problem {
+	if account.App == nil && entry.Reason == "" {
+		return problem{app: entry.App, reason: account.Step.Reason, message: account.Step.Message}
+	}
+	return problem{app: entry.App, reason: entry.Reason, message: entry.Message}
+}
 
 // waiting are reasons that need no action on this user: they resolve without one, or by an action elsewhere. The user is not Stalled.
 var waiting = []string{

@@ -205,7 +205,7 @@ func TestEntryFollowsFromTheStep(t *testing.T) {
 
 func TestAppWhoseConfigurationIsInvalidCostsNoWriteOfItsUsers(t *testing.T) {
 	entry := v1alpha1.Account{App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Applied: "v1"}
-	broken := desired.AccountView{AppName: "crm", Recorded: &entry, Step: plan.Step{Reason: v1alpha1.ReasonAppNotReady, Message: "invalid"}}
+	broken := desired.AccountView{AppName: "crm", Recorded: &entry, Desired: plan.Desired{Assigned: true}, Step: plan.Step{Reason: v1alpha1.ReasonAppNotReady, Message: "invalid"}}
 	user := pt.User("kim")
 	next := computeStatus(viewOf(user, broken), now, func(*desired.AccountView) appState { return appState{} })
 	if diff := cmp.Diff([]v1alpha1.Account{entry}, next.status.Accounts); diff != "" || next.status.Summary != "1/1" {

@@ -226,7 +226,7 @@ func accountNames(user *v1alpha1.ScimUser, given map[string]*assignment.Assignme
 
 func (v *View) decide(view *UserView, name string, app *compiledApp, given *assignment.Assignment) AccountView {
 	user := view.User
-	account := AccountView{AppName: name, Recorded: user.Status.Account(name), Stored: view.Stored.Account(name)}
+	account := AccountView{AppName: name, Recorded: user.Status.Account(name), Stored: view.Stored.Account(name), ByProvider: byProvider(user)}
 	if app == nil {
 		account.Missing = true
 		account.Step = plan.Step{Drop: true, InSync: true}
@@ -237,12 +237,12 @@ func (v *View) decide(view *UserView, name string, app *compiledApp, given *assi
 	v.adopt(book, view, account.Stored, app.app)
 	account.Unsettled = book.Unsettled(id)
 	if app.err != nil {
+		account.Desired.Assigned = given != nil
 		account.Step = plan.Step{Reason: v1alpha1.ReasonAppNotReady, Message: "the configuration of the ScimApp is invalid; its Ready condition says why"}
 		return account
 	}
 	account.App = app.app
 	account.Desired = app.app.desiredAccount(user, given)
-	account.ByProvider = byProvider(user)
 	var op *plan.Operation
 	if account.Unsettled != nil {
 		op = account.Unsettled.Operation

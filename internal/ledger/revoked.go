@@ -91,6 +91,15 @@ func (l *Ledger) EndWasApproved(user string) bool {
 	return l.revoked[user].Approved && l.revoked[user].Ended
 }
 
+// Reactivated says that the user's account is active again: the approval of its revocation says nothing about a later one.
+func (l *Ledger) Reactivated(user string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.revoked[user].Approved {
+		delete(l.revoked, user)
+	}
+}
+
 // RevocationApproved reports whether what the user lost within the window was approved.
 func (l *Ledger) RevocationApproved(user string) bool {
 	l.mu.Lock()

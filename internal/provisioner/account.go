@@ -243,6 +243,7 @@ func (c *accountCall) observe(ctx context.Context) error {
 	}
 	after := plan.Settle(c.Desired, c.Recorded, op, c.App.Observed(user), c.App.Policy(c.Desired, c.Recorded))
 	c.worker.ledger.Observed(c.id)
+	c.regained(after.State)
 	if op != nil && plan.Lost(c.Recorded, &after) {
 		c.lost(&after)
 	}
@@ -317,6 +318,7 @@ func (c *accountCall) succeed(state v1alpha1.AccountState, remoteID, event strin
 	if entry.ProvisionedTime == nil {
 		entry.ProvisionedTime = &now
 	}
+	c.regained(state)
 	if c.revoked() {
 		entry.RevokedTime = &now
 	}
@@ -345,6 +347,13 @@ func (c *accountCall) lost(after *v1alpha1.Account) {
 	if !c.worker.ledger.RevocationApproved(c.guardID()) {
 		now := metav1.NewTime(c.worker.clock.Now())
 		after.RevokedTime = &now
+	}
+}
+
+// regained ends the approval of a deactivation that is undone.
+func (c *accountCall) regained(state v1alpha1.AccountState) {
+	if state == v1alpha1.AccountActive && c.Recorded.State == v1alpha1.AccountInactive {
+		c.worker.ledger.Reactivated(c.guardID())
 	}
 }
 

@@ -36,6 +36,8 @@ func (c *accountCall) protect(user *connector.User) bool {
 	case c.Desired.Deleted:
 		c.release()
 	default:
+		// Nothing was sent.
+		c.worker.ledger.Failed(c.id)
 		c.fail(v1alpha1.ReasonAccountProtected, messageProtected, false)
 	}
 	return true

@@ -12,6 +12,7 @@ import (
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector"
 	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
+	"github.com/scim-operator/scim-operator/internal/ledger"
 )
 
 func TestRevocationOfAnAccountThatASuccessorHasIsDropped(t *testing.T) {
@@ -184,5 +185,30 @@ func TestApprovedRevocationHasNoRevokedTime(t *testing.T) {
 	got := w.work("kim")
 	if got == nil || got.Event != "Deactivated" || got.Entry.RevokedTime != nil || len(w.worker.ledger.RevokedUsers()) != 0 {
 		t.Errorf("the outcome is %+v", got)
+	}
+}
+
+// The approval of a deactivation covers the removal from groups that follows from it, until the account is active again.
+func TestApprovalOfADeactivationEndsWithItsReactivation(t *testing.T) {
+	w := newWorld(t, nil)
+	user := w.member("kim")
+	w.member("lee")
+	w.give()
+	w.count()
+	w.approve(w.batches(1)[0])
+	w.count()
+	w.announce(user, v1alpha1.ActionDeactivate)
+	w.write(user, w.work("kim"))
+	id := ledger.GuardID(user.Status.Accounts[0].RemoteID, user.UID)
+	if !w.worker.ledger.EndWasApproved(id) {
+		t.Fatal("the deactivation was not approved")
+	}
+	w.give("kim@corp.test", "lee@corp.test")
+	w.announce(user, v1alpha1.ActionReactivate)
+	if got := w.work("kim"); got == nil || got.Event != "Reactivated" {
+		t.Fatalf("the outcome is %+v", got)
+	}
+	if w.worker.ledger.EndWasApproved(id) {
+		t.Error("a removal from a group would not count, although the account is active again")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector"
 	"github.com/scim-operator/scim-operator/internal/plan"
+	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
 func (c *accountCall) update(ctx context.Context) error {
@@ -25,13 +26,17 @@ func (c *accountCall) update(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	id, err := c.answeredID(ctx, updated.ID)
+	if id == "" || err != nil {
+		return err
+	}
 	if c.Step.Revocation {
-		if confirmed, err := c.confirmed(ctx, updated, c.rolesApplied); err != nil || !confirmed {
+		if confirmed, err := c.confirmed(ctx, id, updated, c.rolesApplied); err != nil || !confirmed {
 			return err
 		}
 	}
 	names := slices.Concat(c.Step.Set, c.Step.Clear)
-	c.succeed(c.Recorded.State, firstOf(updated.ID, c.Recorded.RemoteID), "Updated", c.rolesAfter(names...),
+	c.succeed(c.Recorded.State, id, "Updated", c.rolesAfter(names...),
 		c.hashes().With(c.Desired.Values, c.Step.Set, c.Step.Clear))
 	return nil
 }
@@ -53,10 +58,14 @@ func (c *accountCall) reactivate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if confirmed, err := c.confirmed(ctx, user, activeApplied(true)); err != nil || !confirmed {
+	id, err := c.answeredID(ctx, user.ID)
+	if id == "" || err != nil {
 		return err
 	}
-	c.succeed(v1alpha1.AccountActive, firstOf(user.ID, c.Recorded.RemoteID), "Reactivated", c.rolesAfter(slices.Concat(set, clear)...),
+	if confirmed, err := c.confirmed(ctx, id, user, activeApplied(true)); err != nil || !confirmed {
+		return err
+	}
+	c.succeed(v1alpha1.AccountActive, id, "Reactivated", c.rolesAfter(slices.Concat(set, clear)...),
 		c.hashes().With(c.Desired.Values, set, clear))
 	return nil
 }
@@ -99,7 +108,7 @@ func (c *accountCall) revoke(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if confirmed, err := c.confirmed(ctx, user, activeApplied(false)); err != nil || !confirmed {
+	if confirmed, err := c.confirmed(ctx, id, user, activeApplied(false)); err != nil || !confirmed {
 		return err
 	}
 	c.succeed(v1alpha1.AccountInactive, id, "Deactivated", roles, applied)
@@ -147,11 +156,41 @@ func (c *accountCall) rolesApplied(u connector.User) (bool, bool, string) {
 	return seen.RolesShown, c.keepsRole(seen.Roles), "a role that was revoked"
 }
 
-// confirmed reports whether the app shows what was asked, where access depends on it. An answer that does not show it is followed by one read.
-func (c *accountCall) confirmed(ctx context.Context, user connector.User, check applied) (bool, error) {
+// answeredID returns the id that the account has after a write was answered with an id. Some apps change it with the name. Another one is only taken where the app shows this
+// user under it, and no other user owns it; else it is empty, and that is the outcome: the answer may be for the account of a stranger.
+func (c *accountCall) answeredID(ctx context.Context, answered string) (string, error) {
+	if answered == "" || answered == c.Recorded.RemoteID {
+		return c.Recorded.RemoteID, nil
+	}
+	user, err := c.connector().GetUser(ctx, answered)
+	if err != nil && !connector.Is(err, connector.NotFound) {
+		c.unknown()
+		return "", err
+	}
+	owner, ownerErr := c.otherOwner(ctx, answered)
+	if ownerErr != nil {
+		c.unknown()
+		return "", ownerErr
+	}
+	if err != nil || owner != nil || !c.shownAs(&user) {
+		c.notApplied("another account")
+		return "", nil
+	}
+	c.own(c.Recorded.RemoteID, false)
+	return answered, nil
+}
+
+// shownAs reports whether the app shows an account as this user's: by the userName that was written, or by the id that a create gives.
+func (c *accountCall) shownAs(user *connector.User) bool {
+	userName, ok := c.Desired.Values["userName"].(string)
+	return user.ExternalID == c.view.User.SCIMID() || (ok && scim.Fold(user.UserName) == scim.Fold(connector.BoundText(userName)))
+}
+
+// confirmed reports whether the app shows what was asked, where access depends on it. An answer that does not show it, or is for another id, is followed by one read.
+func (c *accountCall) confirmed(ctx context.Context, id string, user connector.User, check applied) (bool, error) {
 	shown, contradicts, what := check(user)
-	if !shown {
-		read, err := c.connector().GetUser(ctx, firstOf(user.ID, c.Recorded.RemoteID))
+	if !shown || (user.ID != "" && user.ID != id) {
+		read, err := c.connector().GetUser(ctx, id)
 		switch {
 		case connector.Is(err, connector.NotFound) && c.Step.Action == v1alpha1.ActionDeactivate:
 			// Some apps hide an inactive account.
@@ -173,11 +212,4 @@ func (c *accountCall) confirmed(ctx context.Context, user connector.User, check 
 // keepsRole reports whether one of the roles is not desired.
 func (c *accountCall) keepsRole(roles []string) bool {
 	return slices.ContainsFunc(roles, func(role string) bool { return !slices.Contains(c.Desired.Roles, role) })
-}
-
-func firstOf(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }

@@ -80,3 +80,29 @@ func TestChangeThatTakesARoleFromEveryAccountIsHeld(t *testing.T) {
 		})
 	}
 }
+
+// Profile updates are off, so a role that the user loses stays in the app. The user says so, until somebody removes the role or switches the feature on.
+func TestRoleThatStaysBecauseUpdatesAreOffIsReported(t *testing.T) {
+	e := employed(t, nil, "admin")
+	var features []v1alpha1.Feature
+	e.change("crm", func(app *v1alpha1.ScimApp) {
+		features = app.Spec.Features
+		app.Spec.Features, app.Generation = []v1alpha1.Feature{v1alpha1.FeaturePushNewUsers, v1alpha1.FeaturePushUserDeactivation}, 2
+	})
+	e.event()
+	e.run(time.Minute)
+	if reason := e.ready("kim"); reason != v1alpha1.ReasonSucceeded {
+		t.Errorf("Ready has the reason %s while the role is desired", reason)
+	}
+	e.give("crm", kim, "viewer")
+	e.run(time.Hour)
+	if reason := e.ready("kim"); reason != v1alpha1.ReasonFeatureOff || e.withRole("roles", "admin") != 2 {
+		t.Errorf("Ready has the reason %s, the account status is %+v", reason, e.entry("kim", "crm"))
+	}
+	e.change("crm", func(app *v1alpha1.ScimApp) { app.Spec.Features, app.Generation = features, 3 })
+	e.event()
+	e.run(time.Hour)
+	if reason := e.ready("kim"); reason != v1alpha1.ReasonSucceeded || e.withRole("roles", "admin") != 1 {
+		t.Errorf("Ready has the reason %s, the account status is %+v", reason, e.entry("kim", "crm"))
+	}
+}

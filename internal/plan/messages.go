@@ -24,6 +24,9 @@ const (
 
 	messageNewUsersOff = "The user should have an account, but none is created. Add PushNewUsers to spec.features of the ScimApp."
 
+	messageUpdatesOff = "The user should no longer have a role that the account still has in the app. " +
+		"Add PushProfileUpdates to spec.features of the ScimApp, or remove the role in the app."
+
 	messageReactivationOff = "The user should have the app again, but the account stays inactive. " +
 		"Add ReactivateUsers to spec.features of the ScimApp, or activate the account in the app."
 )

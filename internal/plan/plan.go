@@ -259,10 +259,14 @@ func (d decision) writeStep(action v1alpha1.AccountAction, set, clear []string) 
 
 // update is the step for an account that is active, as desired.
 func (d decision) update() Step {
-	if !d.Features[v1alpha1.FeaturePushProfileUpdates] {
+	set, clear := d.differing()
+	switch {
+	case d.Features[v1alpha1.FeaturePushProfileUpdates]:
+	case d.takesRole(set, clear):
+		return blocked(v1alpha1.ReasonFeatureOff, messageUpdatesOff)
+	default:
 		return Step{InSync: true}
 	}
-	set, clear := d.differing()
 	differs := len(set)+len(clear) > 0
 	var why Step
 	switch {

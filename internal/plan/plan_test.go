@@ -214,7 +214,7 @@ func TestDecide(t *testing.T) {
 		"active, last role taken away":         {wanted(func(w *plan.Desired) { delete(w.Values, "roles"); w.Roles = nil }), account(active), policy(), revokes(plan.Step{Action: v1alpha1.ActionUpdate, Clear: []string{"roles"}})},
 		"active, app without roles":            {wanted(func(w *plan.Desired) { w.Roles = nil }, value("title", "CTO")), account(active), policy(noRoles), update("title")},
 		"active, roles differ, protected":      {wanted(), account(active, hadRole("editor")), policy(protected), because(v1alpha1.ReasonAccountProtected)},
-		"active, roles differ, updates off":    {wanted(), account(active, hadRole("editor")), policy(off(profileUpdates)), inSync},
+		"active, a role too many, updates off": {wanted(), account(active, hadRole("editor")), policy(off(profileUpdates)), because(v1alpha1.ReasonFeatureOff)},
 		"active, role taken, required missing": {wanted(missing("title")), account(active, hadRole("editor")), policy(), revokes(update("roles"))},
 		"active, role given, required missing": {wanted(missing("title"), func(w *plan.Desired) { w.Roles = []string{"editor", "viewer"} }), account(active, hadRole("editor")), policy(), because(v1alpha1.ReasonMissingRequiredAttribute)},
 

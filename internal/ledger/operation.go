@@ -92,6 +92,16 @@ func (l *Ledger) Begin(id ID, op *plan.Operation, digest string) {
 	e.current = &operation{Operation: *op, digest: digest}
 }
 
+// Withdraw says that the call of Begin is not made.
+func (l *Ledger) Withdraw(id ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e := l.entries[id]; e != nil {
+		e.current = nil
+		l.dropEmpty(id)
+	}
+}
+
 // Failed says that the call of Begin certainly had no effect. A former leader that has not noticed may have made the same call: while one of its calls may show up, the
 // outcome is unknown.
 func (l *Ledger) Failed(id ID) {

@@ -137,7 +137,7 @@ func (c *accountCall) make(ctx context.Context) error {
 		digest := string(c.Step.Action) + " " + plan.HashValues(c.Desired.Values).String() + fmt.Sprint(c.Step.Set, c.Step.Clear)
 		book.Begin(c.id, plan.OperationOf(c.Step, c.Desired, c.App.Policy(c.Desired, c.Recorded)), digest)
 		if announced, err := c.worker.view.StillAnnounced(ctx, c.view.User, &c.AccountView); !announced || err != nil {
-			book.Failed(c.id)
+			book.Withdraw(c.id)
 			return cmp.Or(err, error(&retryLater{after: holdWait}))
 		}
 	}

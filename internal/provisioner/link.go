@@ -179,7 +179,7 @@ func (c *accountCall) findMade(ctx context.Context) (*connector.User, error) {
 		c.drop("")
 		return nil, nil
 	case c.mayBeMine(found) && !c.worker.ledger.NeverCalled(c.id):
-		c.worker.ledger.Failed(c.id)
+		c.worker.ledger.Withdraw(c.id)
 		c.fail(v1alpha1.ReasonOwnershipUnknown, "the user should not have the app, and the app has an account of this name that the operator may have created before it "+
 			"restarted; deactivate or delete the account in the app if it is this user's, else add it to spec.protectedAccounts of the ScimApp", false)
 		return nil, nil

@@ -36,8 +36,7 @@ func (c *accountCall) protect(user *connector.User) bool {
 	case c.Desired.Deleted:
 		c.release()
 	default:
-		// Nothing was sent.
-		c.worker.ledger.Failed(c.id)
+		c.worker.ledger.Withdraw(c.id)
 		c.fail(v1alpha1.ReasonAccountProtected, messageProtected, false)
 	}
 	return true

@@ -102,6 +102,8 @@ type history struct {
 	events []*event
 	// violations seen while it was written.
 	violations []violation
+	// undecided histories, as their verdict says.
+	undecided []string
 }
 
 func (h *history) add(e *event) {

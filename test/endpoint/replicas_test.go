@@ -87,6 +87,12 @@ func (w *workload) report(t *testing.T, found []violation) {
 			t.Errorf("%s: %s", v.rule, v.text)
 		}
 	}
+	for _, text := range w.undecided {
+		t.Logf("undecided: %s", text)
+	}
+	if len(w.undecided) > maxUndecided {
+		t.Errorf("%d histories are undecided", len(w.undecided))
+	}
 	if len(found) > 0 {
 		t.Errorf("SCIM_MODEL_SEED=%d repeats the requests; violations: %v", w.seed, count)
 	}

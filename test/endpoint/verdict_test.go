@@ -15,8 +15,12 @@ import (
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
-// checkTime is how long the search for an order of one history may take.
-const checkTime = time.Minute
+// checkTime is how long the search for an order of one history may take. Where many outcomes are unknown, not every history is decided within it; more than maxUndecided of them
+// are too many for a run to show anything.
+const (
+	checkTime    = time.Minute
+	maxUndecided = 1
+)
 
 // verdict compares a history with the reference model.
 func (h *history) verdict() []violation {
@@ -29,11 +33,14 @@ func (h *history) verdict() []violation {
 		slots <- struct{}{}
 		running.Go(func() {
 			defer func() { <-slots }()
-			if v, broken := linearizable(rule, what, m, part); broken {
-				v.text += "\nthe creates of what it shows:\n" + excerpt(h.creates(part))
-				mu.Lock()
-				defer mu.Unlock()
-				found = append(found, v)
+			explained, text := linearizable(m, part)
+			mu.Lock()
+			defer mu.Unlock()
+			switch explained {
+			case porcupine.Illegal:
+				found = append(found, violation{rule: rule, text: what + ": " + text + "\nthe creates of what it shows:\n" + excerpt(h.creates(part))})
+			case porcupine.Unknown:
+				h.undecided = append(h.undecided, what+": "+text)
 			}
 		})
 	}
@@ -82,19 +89,19 @@ func (h *history) creates(events []*event) []*event {
 	return found
 }
 
-// linearizable asks whether there is an order of the events that explains every answer.
-func linearizable(rule, what string, m porcupine.Model, events []*event) (violation, bool) {
+// linearizable asks whether there is an order of the events that explains every answer, and says what was found if not.
+func linearizable(m porcupine.Model, events []*event) (explained porcupine.CheckResult, text string) {
 	operations := make([]porcupine.Operation, len(events))
 	for i, e := range chained(events) {
 		operations[i] = porcupine.Operation{ClientId: e.worker, Input: e, Call: e.call, Return: e.end()}
 	}
-	switch porcupine.CheckOperationsTimeout(m, operations, checkTime) {
-	case porcupine.Ok:
-		return violation{}, false
+	switch explained = porcupine.CheckOperationsTimeout(m, operations, checkTime); explained {
 	case porcupine.Unknown:
-		return violation{rule: rule, text: fmt.Sprintf("%s: no order of %d requests was found within %s", what, len(events), checkTime)}, true
+		text = fmt.Sprintf("no order of %d requests was found within %s", len(events), checkTime)
+	case porcupine.Illegal:
+		text = "no order of the requests explains the answers:\n" + excerpt(shortest(m, operations))
 	}
-	return violation{rule: rule, text: fmt.Sprintf("%s: no order of the requests explains the answers:\n%s", what, excerpt(shortest(m, operations)))}, true
+	return explained, text
 }
 
 // shortest gives the beginning of a history that cannot be explained, up to the answer that is too much.

@@ -12,7 +12,7 @@ type Mutant struct {
 	File string
 	// Old is the text that New stands in place of. It is found exactly once in the file.
 	Old, New string
-	// Rare: it takes a hundred seeds and more to be found, and is only played when all are asked for.
+	// Rare: it takes about a hundred seeds to be found, and is only played when all are asked for.
 	Rare bool
 }
 
@@ -41,6 +41,7 @@ var All = []Mutant{
 	{
 		// A change of the spec while nobody led.
 		Name: "trusts a status that is behind the spec",
+		Rare: true,
 		File: "internal/ledger/book.go",
 		Old:  "	return b.behind[uid]\n",
 		New:  "	return false\n",
@@ -48,6 +49,7 @@ var All = []Mutant{
 	{
 		// The late call of a former leader, or of our own.
 		Name: "settles by an observation before the settle time",
+		Rare: true,
 		File: "internal/ledger/operation.go",
 		Old:  "SettledFrom: e.unsettled.since.Add(l.settle)}",
 		New:  "SettledFrom: e.unsettled.since}",

@@ -23,6 +23,9 @@ const (
 	// AnnotationApproveBatch on a ScimApp approves one batch of changes that the mass-change guard holds; its value is the digest of the batch.
 	AnnotationApproveBatch = "scim-operator.io/approve-batch"
 
+	// AnnotationAcceptBaseURL on a ScimApp says that the accounts which are recorded for its former base URL are the same under the new one; its value is the new one.
+	AnnotationAcceptBaseURL = "scim-operator.io/accept-base-url"
+
 	// AnnotationReconcile on any object asks for a fresh reconcile, whatever its new value; on a ScimApp it drops cached tokens and tests the credentials again (S23).
 	AnnotationReconcile = "scim-operator.io/reconcile"
 

@@ -63,7 +63,7 @@ func (b *switchboard) connects(app *v1alpha1.ScimApp) string {
 	b.cache.Put(app)
 	s := &scope{key: client.ObjectKeyFromObject(app), app: app}
 	began := time.Now()
-	for _, phase := range []func(context.Context, *scope) error{b.configuration, b.tenant, b.connect} {
+	for _, phase := range []func(context.Context, *scope) error{b.configuration, b.address, b.tenant, b.connect} {
 		if err := phase(b.t.Context(), s); err != nil {
 			b.t.Fatal(err)
 		}

@@ -76,6 +76,8 @@ type scope struct {
 	recorded []string
 	// unresolved are the pushed groups that do not exist (yet).
 	unresolved []string
+	// moved: the base URL is another one than that under which accounts are recorded.
+	moved bool
 	// invalid says what a person has to mend in the configuration, with its reason.
 	invalid, invalidReason string
 	requeue                time.Duration
@@ -99,7 +101,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{RequeueAfter: kube.Jitter(staleWait)}, nil
 	}
 	s := &scope{key: req.NamespacedName, app: before.DeepCopy()}
-	for _, phase := range []func(context.Context, *scope) error{r.finalizer, r.configuration, r.groups, r.tenant, r.connect, r.guard, r.count, r.remove} {
+	for _, phase := range []func(context.Context, *scope) error{r.finalizer, r.configuration, r.address, r.groups, r.tenant, r.connect, r.guard, r.count, r.remove} {
 		if err := phase(ctx, s); err != nil {
 			if errors.Is(err, errWritten) {
 				return ctrl.Result{}, nil

@@ -34,9 +34,8 @@ func (r *Reconciler) stateOf(s *scope) runState {
 // setStatus fills in the status that follows from what the phases found. It is pure.
 func setStatus(s *scope, state runState) {
 	s.app.Status.ObservedGeneration = s.app.Generation
-	s.app.Status.BaseURL = s.app.Spec.SCIM.BaseURL
-	if s.app.Status.BaseURL == "" && s.compiled != nil {
-		s.app.Status.BaseURL = s.compiled.Profile.DefaultBaseURL
+	if !s.moved && (s.compiled != nil || s.app.Status.BaseURL == "") {
+		s.app.Status.BaseURL = address(s)
 	}
 	if s.census != nil {
 		setCounters(s)

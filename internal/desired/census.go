@@ -326,6 +326,20 @@ func (v *View) eachUser(ctx context.Context, app types.NamespacedName, each func
 	return nil
 }
 
+// HasRemoteIDs reports whether a status has the id of an account or group of the app.
+func (v *View) HasRemoteIDs(ctx context.Context, app types.NamespacedName) (bool, error) {
+	has := false
+	err := v.eachUser(ctx, app, func(_ *UserView, entry *v1alpha1.Account) error {
+		has = has || entry.RemoteID != ""
+		return nil
+	})
+	if has || err != nil {
+		return has, err
+	}
+	err = v.eachGroup(ctx, app, func(_ *v1alpha1.ScimGroup, entry *v1alpha1.PushedGroupStatus) { has = has || entry.RemoteID != "" })
+	return has, err
+}
+
 // eachGroup calls a function for each group with an entry of the app, as this process knows the status.
 func (v *View) eachGroup(ctx context.Context, app types.NamespacedName, each func(*v1alpha1.ScimGroup, *v1alpha1.PushedGroupStatus)) error {
 	var list v1alpha1.ScimGroupList

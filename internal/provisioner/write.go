@@ -174,7 +174,7 @@ func (c *accountCall) answeredID(ctx context.Context, answered string) (string, 
 	}
 	if err != nil || owner != nil || !c.shownAs(&user) {
 		c.notApplied("another account")
-		return "", nil
+		return "", nil //nolint:nilerr // the app has no account of that id, which is the outcome
 	}
 	c.own(c.Recorded.RemoteID, false)
 	return answered, nil

@@ -257,9 +257,11 @@ func (w *Worker) handle(ctx context.Context, key Key) ledger.ID {
 }
 
 // idle ends the reconcile of a key that needs no call, or may make none now. If the key was the trial of the breaker, a credential test takes its place: the next key
-// may come in days only, and the ScimApp would be Unreachable all that time.
+// may come in days only, and the ScimApp would be Unreachable all that time. The same while the app is called unhealthy although the breaker lets keys through, as after a
+// trial that was answered with 429: nothing is announced until it is healthy.
 func (w *Worker) idle(ctx context.Context, line *line) error {
-	if w.breaker.State() != gobreaker.StateClosed {
+	health := w.Health()
+	if w.breaker.State() != gobreaker.StateClosed || (health.Reason != "" && !health.FailedCredentials()) {
 		return line.connector().Test(ctx)
 	}
 	return nil

@@ -153,6 +153,24 @@ func TestReconcilesWithoutACallSayNothingAboutTheApp(t *testing.T) {
 	}
 }
 
+// A trial that is answered with 429 closes the breaker, and shows nothing of what was wrong: the app is tested, or nobody would ever announce a change again.
+func TestUnhealthyAppIsTestedWhenNothingIsCalled(t *testing.T) {
+	for reason, want := range map[string][]string{
+		v1alpha1.ReasonUnreachable:         {connector.OpTest},
+		v1alpha1.ReasonCredentialsRejected: nil,
+		"":                                 nil,
+	} {
+		w := newWorld(t, nil)
+		w.worker.setHealth(Health{Reason: reason})
+		w.put(pt.User("idle"))
+		w.work("idle")
+		w.wantCalls(want...)
+		if healthy := w.worker.Health().Reason == ""; healthy == (reason == v1alpha1.ReasonCredentialsRejected) {
+			t.Errorf("%s: the health is %+v", reason, w.worker.Health())
+		}
+	}
+}
+
 func TestAppRecoversWhenThePendingChangesHaveDisappeared(t *testing.T) {
 	w := newWorld(t, nil)
 	w.worker.breaker = newBreaker(time.Millisecond)

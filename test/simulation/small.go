@@ -81,6 +81,10 @@ func (w *world) wasHeld(a *app, c *call, r *resource, after map[string]any) {
 	if isActive(after) || user == nil || !user.IsActive() || !user.DeletionTimestamp.IsZero() || c.process.dead || c.process.steps >= 0 {
 		return
 	}
+	if left, ever := w.checks.left[name]; ever && time.Since(left) < decided {
+		// A held user whom the provider makes inactive leaves the batch, perhaps just before that is taken back.
+		return
+	}
 	entry := user.Status.Account(a.name)
 	if entry == nil || entry.RemoteID != r.id || entry.HeldBatch == "" || w.checks.approvedDigests[a.name+"/"+entry.HeldBatch] {
 		return

@@ -71,6 +71,18 @@ func (c *accountCall) shows(ctx context.Context, id string, failure *connector.E
 	return err == nil && !deleted, err
 }
 
+// shows is the same for a group.
+func (c *groupCall) shows(ctx context.Context, id string, failure *connector.Error) (bool, error) {
+	if failure.Op == connector.OpGetGroup {
+		return false, nil
+	}
+	_, err := c.connector().GetGroup(ctx, id)
+	if connector.Is(err, connector.NotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // missing handles the answer that the app does not have the account of that id.
 func (c *accountCall) missing(ctx context.Context, id string, failure *connector.Error) error {
 	c.worker.ledger.Failed(c.id)

@@ -224,6 +224,9 @@ func (c *groupCall) update(ctx context.Context, id string, created bool, event s
 			c.worker.ledger.MayHideMembers(c.id, c.Desired.Members)
 		}
 		after, err := c.connector().UpdateGroup(ctx, id, change.GroupChange)
+		if connector.Is(err, connector.NotFound) {
+			return c.missing(ctx, id, connector.AsError(err))
+		}
 		if err != nil {
 			return err
 		}
@@ -281,6 +284,9 @@ func (c *groupCall) notApplied(what string) {
 // missing handles the answer that the app does not have the group.
 func (c *groupCall) missing(ctx context.Context, id string, failure *connector.Error) error {
 	absent, wait, err := c.worker.absent(ctx, c.line, failure, "", func(ctx context.Context) (bool, error) {
+		if shown, err := c.shows(ctx, id, failure); shown || err != nil {
+			return shown, err
+		}
 		found, err := c.findBy(ctx, c.Desired.DisplayName)
 		return found != nil && found.ID == id, err
 	})

@@ -68,7 +68,7 @@ type ScimAppSpec struct {
 	// +required
 	SCIM SCIMConnection `json:"scim"`
 
-	// features that are switched on. None when absent: nothing is provisioned (S32).
+	// features that are switched on. None when absent: nothing is provisioned.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
@@ -86,7 +86,7 @@ type ScimAppSpec struct {
 	// +optional
 	Roles *AppRoles `json:"roles,omitempty"`
 
-	// groups to push, by displayName (S68, S99). Independent of the groups that role mappings name.
+	// groups to push, by displayName. Independent of the groups that role mappings name.
 	// +optional
 	// +listType=map
 	// +listMapKey=displayName
@@ -379,7 +379,7 @@ type HeldBatch struct {
 	// +required
 	Changes int32 `json:"changes"`
 
-	// remaining changes: neither made nor no longer wanted.
+	// remaining changes that are still held.
 	// +required
 	Remaining int32 `json:"remaining"`
 

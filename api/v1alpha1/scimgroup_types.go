@@ -173,7 +173,7 @@ type ScimGroupStatus struct {
 	// +kubebuilder:validation:items:MaxLength=320
 	Unresolved []string `json:"unresolved,omitempty"`
 
-	// summary is in how many of the apps the group is as it should be, such as "1/1".
+	// summary is in how many of the apps the group is in sync, such as "1/1".
 	// +optional
 	// +kubebuilder:validation:MaxLength=32
 	Summary string `json:"summary,omitempty"`
@@ -239,7 +239,7 @@ type PushedGroupStatus struct {
 	// +optional
 	UpdatedTime *metav1.Time `json:"updatedTime,omitempty"`
 
-	// reason why the group is not as it should be, or waits.
+	// reason why the group is out of sync, or waits.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Reason string `json:"reason,omitempty"`

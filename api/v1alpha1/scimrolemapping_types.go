@@ -53,7 +53,7 @@ type ScimRoleMappingSpec struct {
 	// +kubebuilder:validation:items:MaxLength=128
 	Roles []string `json:"roles,omitempty"`
 
-	// attributes are values for users who have none of their own, such as a time zone for everybody of a group (S66).
+	// attributes are values for users who have none of their own, such as a time zone for everybody of a group.
 	// +optional
 	// +listType=map
 	// +listMapKey=name

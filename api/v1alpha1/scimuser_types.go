@@ -97,7 +97,7 @@ type ScimUserSpec struct {
 	// +kubebuilder:validation:MaxLength=4096
 	Title string `json:"title,omitempty"`
 
-	// userType is the relation to the organization, such as "Employee" or "Contractor". R-Service reads "VIP" (S67).
+	// userType is the relation to the organization, such as "Employee" or "Contractor". R-Service reads "VIP".
 	// +optional
 	// +kubebuilder:validation:MaxLength=4096
 	UserType string `json:"userType,omitempty"`
@@ -481,7 +481,7 @@ type Account struct {
 	// +kubebuilder:validation:MaxLength=64
 	HeldBatch string `json:"heldBatch,omitempty"`
 
-	// reason why the account is not as it should be, or waits.
+	// reason why the account is out of sync, or waits.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Reason string `json:"reason,omitempty"`

@@ -11,6 +11,14 @@ import (
 	"github.com/scim-operator/scim-operator/internal/connector"
 )
 
+// address is the base URL that is used.
+func address(s *scope) string {
+	if s.app.Spec.SCIM.BaseURL == "" && s.compiled != nil {
+		return s.compiled.Profile.DefaultBaseURL
+	}
+	return s.app.Spec.SCIM.BaseURL
+}
+
 // address refuses another base URL while accounts or groups are recorded under the former one: at another tenant, their ids may be those of strangers. A person says that it is the
 // same tenant.
 func (r *Reconciler) address(ctx context.Context, s *scope) error {

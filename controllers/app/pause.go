@@ -14,21 +14,8 @@ import (
 	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
 
-const (
-	// pauseShown is the shortest pause that is worth a status write; pauseMoved is the smallest change of one that is.
-	pauseShown = 5 * time.Second
-	pauseMoved = time.Second
-	// pauseLimit bounds a pause that is read from status: the clock that it was written by may have been ahead.
-	pauseLimit = time.Hour
-)
-
-// address is the base URL that is used.
-func address(s *scope) string {
-	if s.app.Spec.SCIM.BaseURL == "" && s.compiled != nil {
-		return s.compiled.Profile.DefaultBaseURL
-	}
-	return s.app.Spec.SCIM.BaseURL
-}
+// pauseMoved is the smallest change of a pause that is worth a status write.
+const pauseMoved = time.Second
 
 // notePause records the pause that the app asked for: from the running app, if any, from an earlier test of the credentials, and
 // from the status, which survives a restart and a failover. The latest time wins.
@@ -38,7 +25,7 @@ func (r *Reconciler) notePause(s *scope, running *provisioner.Worker) {
 	}
 	now := r.Clock.Now()
 	if recorded := s.app.Status.PausedUntil; recorded != nil && s.app.Status.BaseURL == address(s) && !s.connection.paused.After(now) {
-		s.connection.pauseUntil(earlier(recorded.Time, now.Add(pauseLimit)))
+		s.connection.pauseUntil(earlier(recorded.Time, now.Add(provisioner.MaxPause)))
 	}
 }
 
@@ -71,7 +58,7 @@ func setPause(s *scope, now time.Time) {
 		return
 	}
 	s.soon(wait)
-	if status.PausedUntil == nil && wait <= pauseShown {
+	if status.PausedUntil == nil && wait <= provisioner.ShownPause {
 		return
 	}
 	if status.PausedUntil == nil || until.Sub(status.PausedUntil.Time).Abs() > pauseMoved {

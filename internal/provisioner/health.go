@@ -25,8 +25,8 @@ const (
 	keyFailures = 5
 	// testMemory is how long a good test of the credentials makes another one unnecessary.
 	testMemory = 10 * time.Second
-	// shownPause is the shortest pause that the status of the ScimApp shows.
-	shownPause = 5 * time.Second
+	// ShownPause is the shortest pause that the status of the ScimApp shows.
+	ShownPause = 5 * time.Second
 )
 
 // Health is what is wrong with an app as a whole.
@@ -117,7 +117,7 @@ func (w *Worker) appFailed(key Key, id ledger.ID, failure *connector.Error) {
 func (w *Worker) pause(until time.Time) {
 	w.ledger.Pause(until)
 	w.queue.pause(w.ledger.PausedUntil())
-	if until.Sub(w.clock.Now()) > shownPause {
+	if until.Sub(w.clock.Now()) > ShownPause {
 		w.notify.App(w.config.Key)
 	}
 }

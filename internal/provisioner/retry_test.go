@@ -113,7 +113,7 @@ func TestLongerPauseStays(t *testing.T) {
 
 // The moment is in the status of the app, and survives a failover; one from a clock that was ahead is bounded.
 func TestPauseOfAnEarlierProcess(t *testing.T) {
-	for ahead, want := range map[time.Duration]time.Duration{10 * time.Minute: 10 * time.Minute, 1000 * time.Hour: maxPause, -time.Minute: -time.Minute} {
+	for ahead, want := range map[time.Duration]time.Duration{10 * time.Minute: 10 * time.Minute, 1000 * time.Hour: MaxPause, -time.Minute: -time.Minute} {
 		w := newWorld(t, nil)
 		w.registry.Stop(pt.Key("crm"))
 		if !w.registry.Run(Config{Key: pt.Key("crm"), Connector: w.script, Settle: settleTime, PausedUntil: w.clock.Now().Add(ahead)}) {

@@ -32,8 +32,8 @@ const (
 	breakerPause    = 10 * time.Second
 	// trialPause is how long keys wait for another one that tests whether the app has recovered.
 	trialPause = time.Second
-	// maxPause bounds a pause that a status tells of.
-	maxPause = time.Hour
+	// MaxPause bounds a pause that is read from status: the clock that it was written by may have been ahead.
+	MaxPause = time.Hour
 	// loopPause is how long a key waits that was reconciled repeatedly without effect.
 	loopPause = time.Minute
 )
@@ -95,9 +95,9 @@ func newWorker(config Config, r *Registry) *Worker {
 	return w
 }
 
-// bounded is a pause from a status: it may come from a clock that was ahead.
+// bounded is a pause from a status.
 func bounded(until, now time.Time) time.Time {
-	if limit := now.Add(maxPause); until.After(limit) {
+	if limit := now.Add(MaxPause); until.After(limit) {
 		return limit
 	}
 	return until

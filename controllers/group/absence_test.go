@@ -18,15 +18,15 @@ func TestRenamedGroupIsReadByItsIDBeforeItsDeletionIsBelieved(t *testing.T) {
 	e.app.Always[connector.OpDeleteGroup] = connectortest.NotFound(connector.OpDeleteGroup)
 	group := e.stored("Sales")
 	group.Spec.DisplayName = "Sales and marketing"
-	e.client.Put(group)
+	e.Client.Put(group)
 	e.delete("Sales")
-	e.run(2 * time.Hour)
+	e.Run(2 * time.Hour)
 	if entry := e.entry(); entry.Reason != v1alpha1.ReasonAbsenceUnproven || len(e.remote()) != 3 {
 		t.Fatalf("the app has the members %q, the entry is %+v", e.remote(), entry)
 	}
 
 	delete(e.app.Always, connector.OpDeleteGroup)
-	e.run(time.Hour)
+	e.Run(time.Hour)
 	if e.stored("Sales") != nil || len(e.app.Groups) > 0 {
 		t.Errorf("the app has %+v, the entry is %+v", e.app.Groups, e.entry())
 	}
@@ -37,13 +37,13 @@ func TestChangeAnsweredWithNotFoundWhileTheGroupExists(t *testing.T) {
 	e := pushed(t, 3)
 	e.app.Always[connector.OpUpdateGroup] = connectortest.NotFound(connector.OpUpdateGroup)
 	e.members("Sales", e.users[:4]...)
-	e.run(2 * time.Hour)
+	e.Run(2 * time.Hour)
 	if entry := e.entry(); entry.Reason != v1alpha1.ReasonAbsenceUnproven || entry.RemoteID == "" || len(e.app.Groups) != 1 {
 		t.Fatalf("the app has %+v, the entry is %+v", e.app.Groups, entry)
 	}
 
 	delete(e.app.Always, connector.OpUpdateGroup)
-	e.run(time.Hour)
+	e.Run(time.Hour)
 	if len(e.remote()) != 4 || e.ready() != v1alpha1.ReasonSucceeded {
 		t.Errorf("the app has the members %q, the entry is %+v", e.remote(), e.entry())
 	}

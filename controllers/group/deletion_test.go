@@ -20,18 +20,18 @@ func TestGroupWhoseCreateLostItsAnswerIsDeletedAfterApproval(t *testing.T) {
 			e := newEngine(t, nil)
 			e.lose(connector.OpCreateGroup, true)
 			e.members("Sales", e.users[:8]...)
-			e.run(600 * time.Millisecond)
+			e.Run(600 * time.Millisecond)
 			e.delete("Sales")
-			e.run(10 * time.Minute)
+			e.Run(10 * time.Minute)
 			if entry := e.entry(); entry.HeldBatch == "" || !entry.Created || len(e.remote()) != 8 {
 				t.Fatalf("the app has the members %q, the entry is %+v", e.remote(), entry)
 			}
 			if crash {
 				e.lead()
-				e.run(10 * time.Minute)
+				e.Run(10 * time.Minute)
 			}
 			e.approve()
-			e.run(10 * time.Minute)
+			e.Run(10 * time.Minute)
 			if e.stored("Sales") != nil || len(e.app.Groups) > 0 {
 				t.Errorf("the app has %+v, the entry is %+v", e.app.Groups, e.entry())
 			}
@@ -48,7 +48,7 @@ func TestSuccessorKeepsTheGroupOfADeletedOne(t *testing.T) {
 					app.Spec.Features = append(app.Spec.Features, v1alpha1.FeatureGroupLinking)
 				})
 				e.members("Sales", e.users[:members]...)
-				e.run(time.Minute)
+				e.Run(time.Minute)
 				e.change(func(app *v1alpha1.ScimApp) { app.Spec.Suspend = true; app.Generation++ })
 				e.delete("Sales")
 				next := e.succeed("Sales", "Sales-2")
@@ -56,16 +56,16 @@ func TestSuccessorKeepsTheGroupOfADeletedOne(t *testing.T) {
 					app.Status.Groups = []v1alpha1.ResolvedGroup{{DisplayName: "Sales", ID: next.SCIMID()}}
 				})
 				e.event()
-				e.run(time.Minute)
+				e.Run(time.Minute)
 				e.change(func(app *v1alpha1.ScimApp) { app.Spec.Suspend = false; app.Generation++ })
 				if formerFirst {
-					e.enqueue(pt.Key("Sales"), 0)
+					e.Enqueue(pt.Key("Sales"), 0)
 				} else {
-					e.enqueue(pt.Key("Sales-2"), 0)
+					e.Enqueue(pt.Key("Sales-2"), 0)
 				}
-				e.run(2 * time.Second)
+				e.Run(2 * time.Second)
 				e.event()
-				e.run(2 * time.Hour)
+				e.Run(2 * time.Hour)
 				if e.stored("Sales") != nil || len(e.app.Groups) != 1 || len(e.app.Groups[0].Members) != members {
 					t.Errorf("the app has %+v, the entry of the former is %+v", e.app.Groups, e.entry())
 				}
@@ -81,6 +81,6 @@ func TestSuccessorKeepsTheGroupOfADeletedOne(t *testing.T) {
 func (e *engine) succeed(former, name string) *v1alpha1.ScimGroup {
 	next, before := pt.Group(name), e.stored(former)
 	next.Spec.DisplayName, next.Labels, next.Spec.Members = before.Spec.DisplayName, before.Labels, before.Spec.Members
-	e.client.Put(next)
+	e.Client.Put(next)
 	return next
 }

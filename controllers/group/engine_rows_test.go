@@ -15,6 +15,7 @@ import (
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector"
 	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
+	"github.com/scim-operator/scim-operator/internal/provisioner/provisionertest"
 )
 
 // effects of a call that loses its answer: at once, never, or while its outcome is unknown still.
@@ -45,20 +46,20 @@ func remove(id string) func([]connector.Member) []connector.Member {
 
 // wantInSync checks that the app has the members and that the status says so.
 func (e *engine) wantInSync(members ...string) {
-	e.t.Helper()
+	e.T.Helper()
 	if diff := cmp.Diff(members, e.remote()); diff != "" {
-		e.t.Errorf("members (-want +got):\n%s", diff)
+		e.T.Errorf("members (-want +got):\n%s", diff)
 	}
 	if entry := e.entry(); entry.Applied == "" || entry.Reason != "" || e.ready() != v1alpha1.ReasonSucceeded {
-		e.t.Errorf("the status is %+v, Ready %s", entry, e.ready())
+		e.T.Errorf("the status is %+v, Ready %s", entry, e.ready())
 	}
 }
 
 // wantUnsettled checks that the status says that the group may differ.
 func (e *engine) wantUnsettled(when string) {
-	e.t.Helper()
+	e.T.Helper()
 	if entry := e.entry(); entry.Applied != "" || e.ready() == v1alpha1.ReasonSucceeded {
-		e.t.Fatalf("%s the status is %+v, Ready %s", when, entry, e.ready())
+		e.T.Fatalf("%s the status is %+v, Ready %s", when, entry, e.ready())
 	}
 }
 
@@ -68,10 +69,10 @@ func TestMemberUpdateLosesItsAnswerAndTheMemberIsRemoved(t *testing.T) {
 			e := pushed(t, 3)
 			arrives := e.losesUpdate(effect, add("3"))
 			e.members("Sales", e.users[:4]...)
-			e.run(time.Second)
+			e.Run(time.Second)
 			e.wantUnsettled("after the lost answer")
 			e.members("Sales", e.users[:3]...)
-			e.run(5 * time.Second)
+			e.Run(5 * time.Second)
 			arrives()
 			e.counted(time.Hour, 30, 8)
 			e.wantInSync("0", "1", "2")
@@ -85,7 +86,7 @@ func TestMemberUpdateLosesItsAnswerAndTheGroupIsDeleted(t *testing.T) {
 			e := pushed(t, 3)
 			arrives := e.losesUpdate(effect, add("3"))
 			e.members("Sales", e.users[:4]...)
-			e.run(time.Second)
+			e.Run(time.Second)
 			e.wantUnsettled("after the lost answer")
 			arrives()
 			e.delete("Sales")
@@ -103,10 +104,10 @@ func TestMemberRemovalLosesItsAnswerAndTheMemberReturns(t *testing.T) {
 			e := pushed(t, 4)
 			arrives := e.losesUpdate(effect, remove("3"))
 			e.members("Sales", e.users[:3]...)
-			e.run(2 * time.Second)
+			e.Run(2 * time.Second)
 			e.wantUnsettled("after the lost answer")
 			e.members("Sales", e.users[:4]...)
-			e.run(5 * time.Second)
+			e.Run(5 * time.Second)
 			arrives()
 			e.counted(time.Hour, 30, 8)
 			e.wantInSync("0", "1", "2", "3")
@@ -118,8 +119,8 @@ func TestMembersWhoAreRemovedWhileNobodyLeadsAreOneHeldBatch(t *testing.T) {
 	e := pushed(t, 40)
 	e.members("Sales", e.users[:20]...)
 	e.lead()
-	e.run(10 * time.Minute)
-	batches := e.registry.Get(pt.Key("crm")).HeldBatches()
+	e.Run(10 * time.Minute)
+	batches := e.Registry.Get(pt.Key("crm")).HeldBatches()
 	entry := e.entry()
 	if len(batches) != 1 || entry.HeldBatch != batches[0] || entry.Held != 20 || e.ready() != v1alpha1.ReasonHeld || len(e.remote()) != 40 {
 		t.Fatalf("the batches are %q, the status %+v, the app has %d members", batches, entry, len(e.remote()))
@@ -127,14 +128,14 @@ func TestMembersWhoAreRemovedWhileNobodyLeadsAreOneHeldBatch(t *testing.T) {
 	// Another failover, while it is held.
 	e.lead()
 	e.counted(10*time.Minute, 15, 3)
-	if again := e.registry.Get(pt.Key("crm")).HeldBatches(); !slices.Equal(batches, again) || len(e.remote()) != 40 {
+	if again := e.Registry.Get(pt.Key("crm")).HeldBatches(); !slices.Equal(batches, again) || len(e.remote()) != 40 {
 		t.Fatalf("after a failover the batches are %q, were %q; the app has %d members", again, batches, len(e.remote()))
 	}
 	e.change(func(app *v1alpha1.ScimApp) {
 		app.Annotations = map[string]string{v1alpha1.AnnotationApproveBatch: batches[0]}
 	})
-	e.registry.Get(pt.Key("crm")).Recheck()
-	e.run(time.Minute)
+	e.Registry.Get(pt.Key("crm")).Recheck()
+	e.Run(time.Minute)
 	if n := len(e.remote()); n != 20 || e.entry().HeldBatch != "" {
 		t.Errorf("after the approval the app has %d members, the status is %+v", n, e.entry())
 	}
@@ -150,13 +151,13 @@ func TestMistakeWhileTheAppIsSuspendedDeletesNoGroupOfStrangers(t *testing.T) {
 			theirs := connector.Group{ID: "group-Sales", DisplayName: "Sales", Members: []connector.Member{{ID: "stranger"}}, MembersKnown: true}
 			e.app.Groups = []connector.Group{theirs}
 			e.members("Sales", e.users[:3]...)
-			e.run(time.Minute)
+			e.Run(time.Minute)
 			if entry := e.entry(); entry.State != v1alpha1.GroupPending {
 				t.Errorf("while the app is suspended the status is %+v", entry)
 			}
 			undo(e)
 			e.event()
-			e.run(time.Minute)
+			e.Run(time.Minute)
 			e.change(func(app *v1alpha1.ScimApp) { app.Spec.Suspend, app.Generation = false, 2 })
 			e.event()
 			e.counted(2*time.Hour, 5, 0)
@@ -173,12 +174,12 @@ func TestPossibleMembersStayVisibleAfterACrashUntilTheyAreSettled(t *testing.T) 
 			e := pushed(t, 4)
 			arrives := e.losesUpdate(effect, remove("3"))
 			e.members("Sales", e.users[:3]...)
-			e.run(2 * time.Second)
+			e.Run(2 * time.Second)
 			e.wantUnsettled("after the lost answer")
 			e.members("Sales", e.users[:4]...) // wanted again, and a crash
 			e.lead()
 			for i := range 9 {
-				e.run(settleTime / 10)
+				e.Run(provisionertest.SettleTime / 10)
 				e.wantUnsettled(fmt.Sprintf("%d s after the crash", i+1))
 			}
 			arrives()
@@ -194,7 +195,7 @@ func TestMemberRemovalTimesOutThenTheAppIsSuspendedAndTheMemberReturns(t *testin
 			e := pushed(t, 4)
 			arrives := e.losesUpdate(effect, remove("3"))
 			e.members("Sales", e.users[:3]...)
-			e.run(2 * time.Second)
+			e.Run(2 * time.Second)
 			e.change(func(app *v1alpha1.ScimApp) { app.Spec.Suspend, app.Generation = true, 2 })
 			e.members("Sales", e.users[:4]...)
 			e.counted(time.Hour, 10, 0)
@@ -202,7 +203,7 @@ func TestMemberRemovalTimesOutThenTheAppIsSuspendedAndTheMemberReturns(t *testin
 			e.wantUnsettled("while the app is suspended")
 			e.change(func(app *v1alpha1.ScimApp) { app.Spec.Suspend, app.Generation = false, 3 })
 			e.event()
-			e.run(time.Minute)
+			e.Run(time.Minute)
 			e.wantInSync("0", "1", "2", "3")
 		})
 	}
@@ -212,7 +213,7 @@ func TestNewTokenEndsTheWaitOfARefusedGroup(t *testing.T) {
 	e := pushed(t, 3)
 	e.app.Always[connector.OpUpdateGroup] = &connector.Error{Op: connector.OpUpdateGroup, Kind: connector.Forbidden, Status: 403, Sent: true}
 	e.members("Sales", e.users[:4]...)
-	e.run(time.Minute)
+	e.Run(time.Minute)
 	if entry := e.entry(); entry.Reason != v1alpha1.ReasonInsufficientPermissions || entry.NextRetryTime == nil {
 		t.Fatalf("the status is %+v", entry)
 	}
@@ -220,7 +221,7 @@ func TestNewTokenEndsTheWaitOfARefusedGroup(t *testing.T) {
 	e.counted(10*time.Minute, 10, 0)
 	e.start("another token")
 	e.event() // the app's reconciler does so when it starts the app
-	e.run(time.Minute)
+	e.Run(time.Minute)
 	e.wantInSync("0", "1", "2", "3")
 }
 
@@ -231,7 +232,7 @@ func TestUnusableIDFailsThatGroupAlone(t *testing.T) {
 		Op: connector.OpCreateGroup, Kind: connector.UnusableAnswer, Status: 201, Sent: true, Detail: "the id is longer than 512 bytes",
 	}}
 	e.members("Sales", e.users[:3]...)
-	e.run(time.Minute)
+	e.Run(time.Minute)
 	e.members("Support", e.users[3:6]...)
 	e.counted(30*time.Minute, 10, 3)
 	if entry := e.entry(); entry.RemoteID != "" || entry.Reason != v1alpha1.ReasonUnusableAnswer || !strings.Contains(entry.Message, "longer than 512 bytes") {
@@ -258,12 +259,12 @@ func TestGroupCreateLosesItsAnswerAndTheGroupIsNotWantedAnyMore(t *testing.T) {
 				e := newEngine(t, nil)
 				e.lose(connector.OpCreateGroup, effect == effects[0])
 				e.members("Sales", e.users[:3]...)
-				e.run(600 * time.Millisecond)
+				e.Run(600 * time.Millisecond)
 				if entry := e.entry(); entry.State != v1alpha1.GroupCreating {
 					t.Fatalf("the create is not announced: %+v", entry)
 				}
 				undo(e)
-				e.run(5 * time.Second)
+				e.Run(5 * time.Second)
 				if effect == effects[2] {
 					sent := connector.Group{ID: "group-Sales", DisplayName: "Sales", ExternalID: pt.Group("Sales").SCIMID(), MembersKnown: true}
 					e.app.Groups = append(e.app.Groups, sent)
@@ -281,18 +282,18 @@ func TestGroupCreateLosesItsAnswerAndTheGroupIsNotWantedAnyMore(t *testing.T) {
 func TestDeletedGroupIsHeldUntilItsBatchIsApproved(t *testing.T) {
 	e := pushed(t, 20)
 	e.delete("Sales")
-	e.run(time.Minute)
-	batches := e.registry.Get(pt.Key("crm")).HeldBatches()
+	e.Run(time.Minute)
+	batches := e.Registry.Get(pt.Key("crm")).HeldBatches()
 	e.lead()
-	e.run(10 * time.Minute)
-	if again := e.registry.Get(pt.Key("crm")).HeldBatches(); len(batches) != 1 || !slices.Equal(batches, again) || len(e.remote()) != 20 {
+	e.Run(10 * time.Minute)
+	if again := e.Registry.Get(pt.Key("crm")).HeldBatches(); len(batches) != 1 || !slices.Equal(batches, again) || len(e.remote()) != 20 {
 		t.Fatalf("the batches are %q, were %q; the app has %d members", again, batches, len(e.remote()))
 	}
 	e.change(func(app *v1alpha1.ScimApp) {
 		app.Annotations = map[string]string{v1alpha1.AnnotationApproveBatch: batches[0]}
 	})
-	e.registry.Get(pt.Key("crm")).Recheck()
-	e.run(time.Minute)
+	e.Registry.Get(pt.Key("crm")).Recheck()
+	e.Run(time.Minute)
 	if e.app.Group("group-Sales") != nil || e.stored("Sales") != nil {
 		t.Errorf("after the approval the app has %d members, the status is %+v", len(e.remote()), e.entry())
 	}
@@ -303,19 +304,19 @@ func TestHeldRemovalDelaysNoAddition(t *testing.T) {
 	join := func(e *engine) { e.members("Sales", e.users[15:21]...) }
 	for name, change := range map[string]func(*engine){
 		"under one leader":   join,
-		"after a failover":   func(e *engine) { e.lead(); e.run(time.Minute); join(e) },
+		"after a failover":   func(e *engine) { e.lead(); e.Run(time.Minute); join(e) },
 		"while nobody leads": func(e *engine) { join(e); e.lead() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := pushed(t, 20)
 			e.members("Sales", e.users[15:20]...)
-			e.run(time.Minute)
+			e.Run(time.Minute)
 			held := e.entry().HeldBatch
 			if held == "" || len(e.remote()) != 20 {
 				t.Fatalf("the status is %+v, the app has %d members", e.entry(), len(e.remote()))
 			}
 			change(e)
-			e.run(time.Minute)
+			e.Run(time.Minute)
 			if ids := e.remote(); len(ids) != 21 || !slices.Contains(ids, "20") || e.entry().HeldBatch != held {
 				t.Errorf("the app has the members %q, the status is %+v", ids, e.entry())
 			}

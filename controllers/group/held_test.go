@@ -19,15 +19,15 @@ func (e *engine) refuse(op string, kind connector.Kind, status int) {
 
 // approve approves the only held batch.
 func (e *engine) approve() {
-	e.t.Helper()
-	held := e.registry.Get(pt.Key("crm")).HeldBatches()
+	e.T.Helper()
+	held := e.Registry.Get(pt.Key("crm")).HeldBatches()
 	if len(held) != 1 {
-		e.t.Fatalf("the batches are %q, want one", held)
+		e.T.Fatalf("the batches are %q, want one", held)
 	}
 	e.change(func(app *v1alpha1.ScimApp) {
 		app.Annotations = map[string]string{v1alpha1.AnnotationApproveBatch: held[0]}
 	})
-	e.registry.Get(pt.Key("crm")).Recheck()
+	e.Registry.Get(pt.Key("crm")).Recheck()
 }
 
 // A group whose removals are held waits for its retry time like any other one that failed.
@@ -49,7 +49,7 @@ func TestHeldGroupThatTheAppRefusesIsNotPolled(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := pushed(t, 20)
 			e.members("Sales")
-			e.run(time.Minute)
+			e.Run(time.Minute)
 			batch := e.entry().HeldBatch
 			if batch == "" {
 				t.Fatalf("nothing is held: %+v", e.entry())
@@ -70,10 +70,10 @@ func TestRemovalOfReleasedAccountsIsHeld(t *testing.T) {
 	for _, user := range e.users[:35] {
 		released := user.DeepCopy()
 		released.Status.Accounts[0].State = v1alpha1.AccountOrphaned
-		e.client.Put(released)
+		e.Client.Put(released)
 	}
 	e.event()
-	e.run(10 * time.Minute)
+	e.Run(10 * time.Minute)
 	if entry := e.entry(); len(e.remote()) != 40 || entry.Held != 35 {
 		t.Errorf("the app has the members %q, the entry is %+v", e.remote(), entry)
 	}

@@ -17,9 +17,9 @@ func (e *engine) hide() { e.app.Group("group-Sales").MembersKnown = false }
 
 // wantHeld checks that the app has as many members, the first of them this one, and that the removal of some is held.
 func (e *engine) wantHeld(when string, remote int, first string, held int32) {
-	e.t.Helper()
+	e.T.Helper()
 	if got, entry := e.remote(), e.entry(); len(got) != remote || got[0] != first || entry.Held != held || (held > 0) != (entry.HeldBatch != "") {
-		e.t.Fatalf("%s the app has the members %q, the entry is %+v", when, got, entry)
+		e.T.Fatalf("%s the app has the members %q, the entry is %+v", when, got, entry)
 	}
 }
 
@@ -28,20 +28,20 @@ func TestSwapOfHiddenMembersIsHeld(t *testing.T) {
 	e := pushed(t, 20)
 	e.hide()
 	e.members("Sales", e.users[20:40]...)
-	e.run(10 * time.Minute)
+	e.Run(10 * time.Minute)
 	e.wantHeld("after the swap", 20, "0", 20)
 	e.lead()
-	e.run(10 * time.Minute)
+	e.Run(10 * time.Minute)
 	e.wantHeld("after a failover", 20, "0", 20)
 	e.approve()
-	e.run(10 * time.Minute)
+	e.Run(10 * time.Minute)
 	e.wantHeld("after the approval", 20, "20", 0)
 
 	e.members("Sales", e.users[19:40]...)
-	e.run(2 * time.Hour)
+	e.Run(2 * time.Hour)
 	e.wantHeld("after an addition by the process that wrote the others", 21, "19", 0)
 	e.members("Sales", e.users[:22]...)
-	e.run(10 * time.Minute)
+	e.Run(10 * time.Minute)
 	e.wantHeld("after a second swap", 21, "19", 18)
 }
 
@@ -58,19 +58,19 @@ func TestLinkOfAGroupWithHiddenMembersIsHeld(t *testing.T) {
 			}
 			e.app.Groups = append(e.app.Groups, theirs)
 			e.members("Sales", e.users[:wanted]...)
-			e.run(10 * time.Minute)
+			e.Run(10 * time.Minute)
 			batch := e.entry().HeldBatch
 			e.wantHeld("after the lookup", 3, "5", 1)
-			e.run(3 * time.Hour)
+			e.Run(3 * time.Hour)
 			e.wantHeld("hours later", 3, "5", 1)
 			e.lead()
-			e.run(10 * time.Minute)
+			e.Run(10 * time.Minute)
 			e.wantHeld("after a failover", 3, "5", 1)
 			if again := e.entry().HeldBatch; again != batch {
 				t.Errorf("the batch became %s, was %s", again, batch)
 			}
 			e.approve()
-			e.run(10 * time.Minute)
+			e.Run(10 * time.Minute)
 			if entry := e.entry(); len(e.remote()) != wanted || entry.HeldBatch != "" || entry.Applied == "" || entry.Created {
 				t.Errorf("after the approval the app has the members %q, the entry is %+v", e.remote(), entry)
 			}
@@ -83,9 +83,9 @@ func TestCreateOfAGroupWithHiddenMembersLosesItsAnswer(t *testing.T) {
 	e := newEngine(t, nil)
 	e.lose(connector.OpCreateGroup, true)
 	e.members("Sales", e.users[:12]...)
-	e.run(700 * time.Millisecond)
+	e.Run(700 * time.Millisecond)
 	e.hide()
-	e.run(time.Minute)
+	e.Run(time.Minute)
 	e.wantHeld("after the lost answer", 12, "0", 0)
 	if entry := e.entry(); entry.Applied == "" || !entry.Created {
 		t.Errorf("the entry is %+v", entry)

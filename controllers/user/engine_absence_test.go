@@ -19,21 +19,21 @@ func notFound(op string) error {
 
 // leaves lets the provider change the user kim and make it inactive in one push.
 func (e *engine) leaves(change func(*v1alpha1.ScimUser)) {
-	e.t.Helper()
+	e.T.Helper()
 	user, no := e.stored("kim"), false
 	user.Spec.Active = &no
 	user.Generation++
 	change(user)
-	e.client.Put(user)
+	e.Client.Put(user)
 	e.event()
 }
 
 // notLost fails if the leaver's account is active and nothing tells of it.
 func (e *engine) notLost() {
-	e.t.Helper()
-	for i := range e.apps["crm"].Users {
-		if e.apps["crm"].Users[i].Active && e.ready("kim") == v1alpha1.ReasonSucceeded {
-			e.t.Errorf("the account is active, the user is Ready and its account status is %+v", e.entry("kim", "crm"))
+	e.T.Helper()
+	for i := range e.Apps["crm"].Users {
+		if e.Apps["crm"].Users[i].Active && e.ready("kim") == v1alpha1.ReasonSucceeded {
+			e.T.Errorf("the account is active, the user is Ready and its account status is %+v", e.entry("kim", "crm"))
 		}
 	}
 }
@@ -41,19 +41,19 @@ func (e *engine) notLost() {
 // A 404 of yesterday does not prove the one of today.
 func TestAbsenceOfAnEarlierChangeProvesNothing(t *testing.T) {
 	e := employed(t, nil)
-	app := e.apps["crm"]
+	app := e.Apps["crm"]
 	app.Errs[connector.OpSetActive] = []error{notFound(connector.OpSetActive)}
 	e.give("crm", nil)
-	e.run(2 * time.Second)
+	e.Run(2 * time.Second)
 	e.give("crm", kim)
-	e.run(24 * time.Hour)
+	e.Run(24 * time.Hour)
 
 	app.Errs[connector.OpSetActive] = []error{notFound(connector.OpSetActive)}
 	app.Hidden = true
 	e.give("crm", nil)
-	e.run(2 * time.Second)
+	e.Run(2 * time.Second)
 	app.Hidden = false
-	e.run(2 * time.Hour)
+	e.Run(2 * time.Hour)
 	if e.account().Active {
 		t.Errorf("the account is active, its status is %+v", e.entry("kim", "crm"))
 	}
@@ -62,14 +62,14 @@ func TestAbsenceOfAnEarlierChangeProvesNothing(t *testing.T) {
 // The provider renames and deactivates the user in one push, and the app answers each write with 404. A lookup by the new name finds nothing, a read of the id does.
 func TestAccountOfARenamedLeaverIsReadByItsIDBeforeItIsAbsent(t *testing.T) {
 	e := employed(t, nil)
-	app := e.apps["crm"]
+	app := e.Apps["crm"]
 	app.Always[connector.OpSetActive], app.Always[connector.OpUpdateUser] = notFound(connector.OpSetActive), notFound(connector.OpUpdateUser)
 	e.leaves(func(user *v1alpha1.ScimUser) { user.Spec.UserName = "kim.left@corp.test" })
-	e.run(2 * time.Hour)
+	e.Run(2 * time.Hour)
 	e.notLost()
 
 	delete(app.Always, connector.OpSetActive)
-	e.run(time.Hour)
+	e.Run(time.Hour)
 	if e.account().Active {
 		t.Errorf("the account is active, its status is %+v", e.entry("kim", "crm"))
 	}
@@ -78,18 +78,18 @@ func TestAccountOfARenamedLeaverIsReadByItsIDBeforeItIsAbsent(t *testing.T) {
 // The create lost its answer, the user leaves, and the app answers the deactivation of the account that it shows with 404.
 func TestMadeAccountThatTheAppShowsIsNotAbsent(t *testing.T) {
 	e := newEngine(t, pt.App("crm"))
-	app := e.apps["crm"]
+	app := e.Apps["crm"]
 	e.user("kim")
 	e.lose(connector.OpCreateUser, true)
 	e.give("crm", kim)
-	e.run(20 * time.Millisecond)
+	e.Run(20 * time.Millisecond)
 	app.Always[connector.OpSetActive] = notFound(connector.OpSetActive)
 	e.give("crm", nil)
-	e.run(2 * time.Hour)
+	e.Run(2 * time.Hour)
 	e.notLost()
 
 	delete(app.Always, connector.OpSetActive)
-	e.run(time.Hour)
+	e.Run(time.Hour)
 	if len(app.Users) != 1 || app.Users[0].Active {
 		t.Errorf("the account is %+v, its status %+v", app.Users, e.entry("kim", "crm"))
 	}
@@ -103,12 +103,12 @@ func TestAccountThatIsLeftAloneHasNoOperation(t *testing.T) {
 	e.user("kim")
 	e.lose(connector.OpCreateUser, true)
 	e.give("crm", kim)
-	e.run(20 * time.Millisecond)
-	e.client.Put(pt.Mapping("crm", "crm", nil))
+	e.Run(20 * time.Millisecond)
+	e.Client.Put(pt.Mapping("crm", "crm", nil))
 	e.lead()
-	e.apps["crm"].TakeCalls()
-	e.run(2 * time.Minute)
+	e.Apps["crm"].TakeCalls()
+	e.Run(2 * time.Minute)
 	if got := e.entry("kim", "crm"); got.Reason != v1alpha1.ReasonOwnershipUnknown || got.Operation != nil {
-		t.Errorf("the account status is %+v after the calls %q", got, e.apps["crm"].TakeCalls())
+		t.Errorf("the account status is %+v after the calls %q", got, e.Apps["crm"].TakeCalls())
 	}
 }

@@ -20,8 +20,8 @@ func TestStatusWrittenBetweenDecisionAndCallDoesNotHideTheCall(t *testing.T) {
 	key := provisioner.Key{Kind: provisioner.KindAccount, Name: "kim"}
 	for name, meanwhile := range map[string]func(e *engine){
 		"the app does not accept its credentials": func(e *engine) { e.rejectCredentials("bystander") },
-		"the app is suspended":                    func(e *engine) { e.change("crm", func(app *v1alpha1.ScimApp) { app.Spec.Suspend = true }) },
-		"the app has stopped":                     func(e *engine) { e.registry.Stop(pt.Key("crm")) },
+		"the app is suspended":                    func(e *engine) { e.Change("crm", func(app *v1alpha1.ScimApp) { app.Spec.Suspend = true }) },
+		"the app has stopped":                     func(e *engine) { e.Registry.Stop(pt.Key("crm")) },
 		"the change is taken back":                func(e *engine) { e.title("kim", "") },
 	} {
 		for when, do := range orders {
@@ -30,19 +30,19 @@ func TestStatusWrittenBetweenDecisionAndCallDoesNotHideTheCall(t *testing.T) {
 					e := employed(t, nil)
 					e.title("kim", "Manager")
 					e.lose(connector.OpUpdateUser, effect)
-					worker := e.registry.Get(pt.Key("crm"))
+					worker := e.Registry.Get(pt.Key("crm"))
 					do(e, func() { worker.Handle(t.Context(), key) }, func() { meanwhile(e) })
 
 					// The process dies. The change is taken back in a way that no spec of the user tells of.
-					e.apps["crm"].Errs = map[string][]error{}
+					e.Apps["crm"].Errs = map[string][]error{}
 					e.lead()
-					e.change("crm", func(app *v1alpha1.ScimApp) {
+					e.Change("crm", func(app *v1alpha1.ScimApp) {
 						app.Spec.Suspend = false
 						app.Spec.Attributes = []v1alpha1.AttributeMapping{{Name: "title", Expression: `""`}}
 						app.Generation++
 					})
 					e.event()
-					e.run(10 * time.Minute)
+					e.Run(10 * time.Minute)
 					if title := e.account().Attributes["title"]; title != nil && title != "" {
 						t.Errorf("the account has the title %q, and its status is %+v", title, e.entry("kim", "crm"))
 					}
@@ -58,48 +58,48 @@ func TestStatusWrittenBetweenDecisionAndCallDoesNotHideTheCall(t *testing.T) {
 // orders are those of the worker's look and the reconcile of kim.
 var orders = map[string]func(e *engine, work, meanwhile func()){
 	"a status is written after the decision": func(e *engine, work, meanwhile func()) {
-		e.client.meanwhile.read = func() { meanwhile(); e.reconcile(pt.Key("kim")) }
+		e.Client.Meanwhile.Read = func() { meanwhile(); e.reconcile(pt.Key("kim")) }
 		work()
 	},
 	"the worker decides while a status is written": func(e *engine, work, meanwhile func()) {
 		meanwhile()
-		e.client.meanwhile.write = work
+		e.Client.Meanwhile.Write = work
 		e.reconcile(pt.Key("kim"))
 	},
 	"the worker calls before a status is computed": func(e *engine, work, meanwhile func()) {
 		meanwhile()
-		view, err := e.view.User(e.t.Context(), pt.Key("kim"))
+		view, err := e.View.User(e.T.Context(), pt.Key("kim"))
 		if err != nil {
-			e.t.Fatal(err)
+			e.T.Fatal(err)
 		}
 		work()
-		if _, _, err := e.users.accounts(e.t.Context(), view); err != nil {
-			e.t.Fatal(err)
+		if _, _, err := e.users.accounts(e.T.Context(), view); err != nil {
+			e.T.Fatal(err)
 		}
 	},
 }
 
 // title changes the spec of a user.
 func (e *engine) title(name, title string) {
-	e.t.Helper()
+	e.T.Helper()
 	user := e.stored(name)
 	user.Spec.Title = title
 	user.Generation++
-	e.client.Put(user)
+	e.Client.Put(user)
 }
 
 // rejectCredentials has the app refuse a change of a user because of its credentials.
 func (e *engine) rejectCredentials(name string) {
-	e.t.Helper()
-	script := e.apps["crm"]
+	e.T.Helper()
+	script := e.Apps["crm"]
 	later := script.Errs[connector.OpUpdateUser]
 	refused := &connector.Error{Op: connector.OpUpdateUser, Kind: connector.Credentials, Status: 401, Sent: true}
 	script.Errs = map[string][]error{connector.OpUpdateUser: {refused}, connector.OpTest: {refused}}
 	e.title(name, "Director")
-	worker := e.registry.Get(pt.Key("crm"))
-	worker.Handle(e.t.Context(), provisioner.Key{Kind: provisioner.KindAccount, Name: name})
+	worker := e.Registry.Get(pt.Key("crm"))
+	worker.Handle(e.T.Context(), provisioner.Key{Kind: provisioner.KindAccount, Name: name})
 	if worker.Health().Reason != v1alpha1.ReasonCredentialsRejected {
-		e.t.Fatalf("the app has %+v", worker.Health())
+		e.T.Fatalf("the app has %+v", worker.Health())
 	}
 	script.Errs = map[string][]error{connector.OpUpdateUser: later}
 }

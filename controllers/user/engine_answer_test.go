@@ -18,11 +18,11 @@ func stranger(userName string) connector.User {
 
 // promote changes a mapped attribute of kim.
 func (e *engine) promote() {
-	e.t.Helper()
+	e.T.Helper()
 	user := e.stored("kim")
 	user.Spec.Title = "Manager"
 	user.Generation++
-	e.client.Put(user)
+	e.Client.Put(user)
 	e.event()
 }
 
@@ -35,13 +35,13 @@ func TestAnswerWithTheIDOfAnotherAccountIsNotBelieved(t *testing.T) {
 		"update": {connector.OpUpdateUser, (*engine).promote},
 		"reactivation": {connector.OpSetActive, func(e *engine) {
 			e.give("crm", nil)
-			e.run(time.Minute)
+			e.Run(time.Minute)
 			e.give("crm", kim)
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := employed(t, nil)
-			app, id := e.apps["crm"], e.entry("kim", "crm").RemoteID
+			app, id := e.Apps["crm"], e.entry("kim", "crm").RemoteID
 			app.Users = append(app.Users, stranger("root@corp.test"))
 			app.Answer = func(op string, user *connector.User) {
 				if op == tt.op {
@@ -49,13 +49,13 @@ func TestAnswerWithTheIDOfAnotherAccountIsNotBelieved(t *testing.T) {
 				}
 			}
 			tt.change(e)
-			e.run(2 * time.Minute)
+			e.Run(2 * time.Minute)
 			if got := e.entry("kim", "crm"); got.RemoteID != id || got.Reason != v1alpha1.ReasonNotApplied {
 				t.Errorf("the account status is %+v", got)
 			}
 			app.Answer = nil
 			e.give("crm", nil)
-			e.run(time.Hour)
+			e.Run(time.Hour)
 			if app.User(id).Active || !app.User("stranger").Active {
 				t.Errorf("active: the leaver %t, the stranger %t", app.User(id).Active, app.User("stranger").Active)
 			}
@@ -66,7 +66,7 @@ func TestAnswerWithTheIDOfAnotherAccountIsNotBelieved(t *testing.T) {
 // The app answers a deactivation with another account, which is inactive. The account itself is still active.
 func TestDeactivationIsNotConfirmedByAnotherAccount(t *testing.T) {
 	e := employed(t, nil)
-	app := e.apps["crm"]
+	app := e.Apps["crm"]
 	app.Users = append(app.Users, stranger("root@corp.test"))
 	id := e.entry("kim", "crm").RemoteID
 	app.Answer = func(op string, user *connector.User) {
@@ -76,7 +76,7 @@ func TestDeactivationIsNotConfirmedByAnotherAccount(t *testing.T) {
 		}
 	}
 	e.give("crm", nil)
-	e.run(time.Minute)
+	e.Run(time.Minute)
 	if got := e.entry("kim", "crm"); got.State != v1alpha1.AccountActive || got.Reason != v1alpha1.ReasonNotApplied {
 		t.Errorf("the account status is %+v", got)
 	}
@@ -85,14 +85,14 @@ func TestDeactivationIsNotConfirmedByAnotherAccount(t *testing.T) {
 // Some apps give an account another id with its name.
 func TestAnotherIDUnderWhichTheAppShowsTheUserIsKept(t *testing.T) {
 	e := employed(t, nil)
-	app, id := e.apps["crm"], e.entry("kim", "crm").RemoteID
+	app, id := e.Apps["crm"], e.entry("kim", "crm").RemoteID
 	app.Answer = func(_ string, user *connector.User) {
 		if account := app.User(id); account != nil && user.ID == id {
 			account.ID, user.ID = "renamed", "renamed"
 		}
 	}
 	e.promote()
-	e.run(time.Minute)
+	e.Run(time.Minute)
 	if got := e.entry("kim", "crm"); got.RemoteID != "renamed" || e.ready("kim") != v1alpha1.ReasonSucceeded {
 		t.Errorf("the account status is %+v", got)
 	}

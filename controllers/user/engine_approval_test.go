@@ -23,29 +23,29 @@ func TestApprovalEndsWithTheChangesThatItWasFor(t *testing.T) {
 		names = append(names, name+"@corp.test")
 	}
 	e.give("crm", names)
-	e.run(2 * time.Minute)
+	e.Run(2 * time.Minute)
 	e.give("crm", nil)
-	e.run(time.Minute)
+	e.Run(time.Minute)
 	held := e.entry("user-00", "crm").HeldBatch
 	if held == "" {
 		t.Fatal("nothing is held")
 	}
 	// The app asks for no calls.
-	e.view.Book.Ledger(pt.Key("crm")).Pause(e.clock.Now().Add(30 * time.Minute))
-	e.start("crm", "token")
-	e.change("crm", func(app *v1alpha1.ScimApp) {
+	e.View.Book.Ledger(pt.Key("crm")).Pause(e.Clock.Now().Add(30 * time.Minute))
+	e.Start("crm", "token")
+	e.Change("crm", func(app *v1alpha1.ScimApp) {
 		app.Annotations = map[string]string{v1alpha1.AnnotationApproveBatch: held}
 	})
-	e.registry.Get(pt.Key("crm")).Recheck()
+	e.Registry.Get(pt.Key("crm")).Recheck()
 	e.event()
-	e.run(time.Minute)
+	e.Run(time.Minute)
 	e.give("crm", names)
-	e.run(10 * time.Minute)
+	e.Run(10 * time.Minute)
 	e.give("crm", nil)
-	e.apps["crm"].TakeCalls()
-	e.run(time.Hour)
+	e.Apps["crm"].TakeCalls()
+	e.Run(time.Hour)
 	active := 0
-	for _, user := range e.apps["crm"].Users {
+	for _, user := range e.Apps["crm"].Users {
 		if user.Active {
 			active++
 		}
@@ -60,20 +60,20 @@ func TestLostRoleIsNotForgottenByALaterDeactivation(t *testing.T) {
 	e := employed(t, nil)
 	e.lose(connector.OpUpdateUser, true)
 	e.give("crm", kim, "editor")
-	e.run(100 * time.Millisecond)
+	e.Run(100 * time.Millisecond)
 	if got := e.entry("kim", "crm"); got.Operation == nil {
 		t.Fatalf("the call is not announced: %+v", got)
 	}
 	// The app is away for longer than the settle time.
-	e.view.Book.Ledger(pt.Key("crm")).Pause(e.clock.Now().Add(time.Minute))
-	e.start("crm", "token")
+	e.View.Book.Ledger(pt.Key("crm")).Pause(e.Clock.Now().Add(time.Minute))
+	e.Start("crm", "token")
 	e.give("crm", nil)
-	e.run(5 * time.Minute)
+	e.Run(5 * time.Minute)
 	if e.account().Active {
 		t.Fatalf("the account is %+v", e.account())
 	}
 	e.give("crm", kim)
-	e.run(5 * time.Minute)
+	e.Run(5 * time.Minute)
 	if roles := e.account().Attributes["roles"]; roles != nil || e.ready("kim") != v1alpha1.ReasonSucceeded {
 		t.Errorf("the account is active with the roles %v, the entry %+v", roles, e.entry("kim", "crm"))
 	}

@@ -18,25 +18,25 @@ import (
 
 // remove deletes a user, who vanishes as soon as the finalizer may go.
 func (e *engine) remove(name string) {
-	e.t.Helper()
+	e.T.Helper()
 	user := e.stored(name)
-	user.DeletionTimestamp = &metav1.Time{Time: e.clock.Now()}
+	user.DeletionTimestamp = &metav1.Time{Time: e.Clock.Now()}
 	user.Generation++
-	e.client.Put(user)
-	e.enqueue(pt.Key(name), 0)
+	e.Client.Put(user)
+	e.Enqueue(pt.Key(name), 0)
 	for range 60 {
-		e.run(time.Second)
-		view, err := e.view.User(e.t.Context(), pt.Key(name))
+		e.Run(time.Second)
+		view, err := e.View.User(e.T.Context(), pt.Key(name))
 		if err != nil {
-			e.t.Fatal(err)
+			e.T.Fatal(err)
 		}
 		if !view.Stale && deprovisioned(view) && e.users.revocationsRecorded(view) {
-			e.client.Remove(user)
-			e.registry.ForgetUser(user.Namespace, user.UID)
+			e.Client.Remove(user)
+			e.Registry.ForgetUser(user.Namespace, user.UID)
 			return
 		}
 	}
-	e.t.Fatalf("%s does not vanish: %+v", name, e.entry(name, "crm"))
+	e.T.Fatalf("%s does not vanish: %+v", name, e.entry(name, "crm"))
 }
 
 // Ten users lose the app one after the other and are deleted, which drops their statuses. Another process leads when the eleventh loses it within the hour.
@@ -51,19 +51,19 @@ func TestRevocationsOfDeletedUsersCountAfterAFailover(t *testing.T) {
 				names = append(names, e.user(fmt.Sprintf("user-%02d", i)).Spec.UserName)
 			}
 			e.give("crm", names)
-			e.run(time.Minute)
+			e.Run(time.Minute)
 			for i := range 10 {
 				e.give("crm", names[i+1:])
-				e.run(30 * time.Second)
+				e.Run(30 * time.Second)
 				if got := e.entry(fmt.Sprintf("user-%02d", i), "crm"); got.State == v1alpha1.AccountActive {
 					t.Fatalf("user %d has %+v", i, got)
 				}
 				e.remove(fmt.Sprintf("user-%02d", i))
 			}
 			e.lead()
-			e.run(time.Minute)
+			e.Run(time.Minute)
 			e.give("crm", names[11:])
-			e.run(5 * time.Minute)
+			e.Run(5 * time.Minute)
 			if got := e.entry("user-10", "crm"); got.State != v1alpha1.AccountActive || got.Reason != v1alpha1.ReasonHeld {
 				t.Errorf("the eleventh within the hour has %+v", got)
 			}
@@ -75,15 +75,15 @@ func TestRevocationsOfDeletedUsersCountAfterAFailover(t *testing.T) {
 func TestDeletedUserStaysUntilItsRevocationIsRecorded(t *testing.T) {
 	e := employed(t, nil)
 	e.give("crm", nil)
-	e.run(time.Minute)
+	e.Run(time.Minute)
 	user := e.stored("kim")
-	user.DeletionTimestamp = &metav1.Time{Time: e.clock.Now()}
-	e.client.Put(user)
-	e.client.Put(pt.Group("sales", user))
+	user.DeletionTimestamp = &metav1.Time{Time: e.Clock.Now()}
+	e.Client.Put(user)
+	e.Client.Put(pt.Group("sales", user))
 	asked := 0
-	e.registry.SetNotify(provisioner.Notify{App: func(types.NamespacedName) { asked++ }})
+	e.Registry.SetNotify(provisioner.Notify{App: func(types.NamespacedName) { asked++ }})
 	look := func() time.Duration {
-		view, err := e.view.User(t.Context(), pt.Key("kim"))
+		view, err := e.View.User(t.Context(), pt.Key("kim"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,23 +19,23 @@ func TestLeaverOfAnAppWhoseConfigurationIsInvalidIsNotReady(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := employed(t, nil)
 			profile := ""
-			e.change("crm", func(app *v1alpha1.ScimApp) {
+			e.Change("crm", func(app *v1alpha1.ScimApp) {
 				profile = app.Spec.Profile
 				app.Spec.Profile, app.Generation = "nonsense", 2
 			})
 			e.event()
-			e.run(time.Minute)
+			e.Run(time.Minute)
 			if reason := e.ready("kim"); reason != v1alpha1.ReasonSucceeded {
 				t.Fatalf("Ready has the reason %s before the user leaves", reason)
 			}
 			leave(e)
-			e.run(time.Hour)
+			e.Run(time.Hour)
 			if reason := e.ready("kim"); reason != v1alpha1.ReasonAppNotReady {
 				t.Errorf("Ready has the reason %s", reason)
 			}
-			e.change("crm", func(app *v1alpha1.ScimApp) { app.Spec.Profile, app.Generation = profile, 3 })
+			e.Change("crm", func(app *v1alpha1.ScimApp) { app.Spec.Profile, app.Generation = profile, 3 })
 			e.event()
-			e.run(time.Hour)
+			e.Run(time.Hour)
 			if e.account().Active || e.ready("kim") != v1alpha1.ReasonSucceeded {
 				t.Errorf("the account status is %+v", e.entry("kim", "crm"))
 			}

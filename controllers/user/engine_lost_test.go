@@ -28,20 +28,20 @@ func crowd(t *testing.T, n int, change func(*v1alpha1.ScimApp), roles ...string)
 		names[i] = e.user(fmt.Sprintf("user-%02d", i)).Spec.UserName
 	}
 	e.give("crm", names, roles...)
-	e.run(3 * time.Minute)
+	e.Run(3 * time.Minute)
 	for _, name := range names {
 		if got := e.entry(strings.TrimSuffix(name, "@corp.test"), "crm"); got.State != v1alpha1.AccountActive {
 			t.Fatalf("%s has %+v", name, got)
 		}
 	}
-	e.apps["crm"].TakeCalls()
+	e.Apps["crm"].TakeCalls()
 	return e, names
 }
 
 // revoked adds the accounts that are inactive to a set.
 func (e *engine) revoked(set map[string]bool) {
-	for i := range e.apps["crm"].Users {
-		if user := &e.apps["crm"].Users[i]; !user.Active {
+	for i := range e.Apps["crm"].Users {
+		if user := &e.Apps["crm"].Users[i]; !user.Active {
 			set[user.ID] = true
 		}
 	}
@@ -52,7 +52,7 @@ func (e *engine) revoked(set map[string]bool) {
 func TestDeactivationsThatLoseTheirAnswersCount(t *testing.T) {
 	fix := map[string]func(*engine, []string){
 		"the mapping returns":                     func(e *engine, names []string) { e.give("crm", names) },
-		"another process leads, the mapping back": func(e *engine, names []string) { e.client.Put(pt.Mapping("crm", "crm", names)); e.lead() },
+		"another process leads, the mapping back": func(e *engine, names []string) { e.Client.Put(pt.Mapping("crm", "crm", names)); e.lead() },
 	}
 	for name, back := range fix {
 		for app, change := range map[string]func(*v1alpha1.ScimApp){"reactivation on": nil, "reactivation off": reactivateOff} {
@@ -63,20 +63,20 @@ func TestDeactivationsThatLoseTheirAnswersCount(t *testing.T) {
 					rest := slices.Concat(names[:round*4], names[round*4+4:])
 					for range 4 {
 						lost := &connector.Error{Op: connector.OpSetActive, Kind: connector.Timeout, Sent: true}
-						e.apps["crm"].Errs[connector.OpSetActive] = append(e.apps["crm"].Errs[connector.OpSetActive], lost)
+						e.Apps["crm"].Errs[connector.OpSetActive] = append(e.Apps["crm"].Errs[connector.OpSetActive], lost)
 					}
 					e.give("crm", rest)
-					e.run(600 * time.Millisecond)
+					e.Run(600 * time.Millisecond)
 					e.revoked(off)
 					back(e, names)
-					e.run(2 * time.Minute)
-					e.apps["crm"].Errs[connector.OpSetActive] = nil
-					e.run(2 * time.Minute)
+					e.Run(2 * time.Minute)
+					e.Apps["crm"].Errs[connector.OpSetActive] = nil
+					e.Run(2 * time.Minute)
 				}
 				if len(off) > 12 {
 					t.Errorf("%d users were deactivated without an approval", len(off))
 				}
-				if held := e.registry.Get(pt.Key("crm")).HeldBatches(); len(held) > 0 {
+				if held := e.Registry.Get(pt.Key("crm")).HeldBatches(); len(held) > 0 {
 					t.Errorf("batches %q are held although everyone has the app", held)
 				}
 			})

@@ -15,8 +15,8 @@ import (
 
 // withRole counts the accounts with a role in an attribute.
 func (e *engine) withRole(attribute, role string) (n int) {
-	for i := range e.apps["crm"].Users {
-		if strings.Contains(fmt.Sprint(e.apps["crm"].Users[i].Attributes[attribute]), role) {
+	for i := range e.Apps["crm"].Users {
+		if strings.Contains(fmt.Sprint(e.Apps["crm"].Users[i].Attributes[attribute]), role) {
 			n++
 		}
 	}
@@ -33,7 +33,7 @@ func TestChangeThatTakesARoleFromEveryAccountIsHeld(t *testing.T) {
 	}
 	moved := func(roles v1alpha1.AppRoles) func(*engine, []string) {
 		return func(e *engine, _ []string) {
-			e.change("crm", func(app *v1alpha1.ScimApp) { app.Spec.Roles, app.Generation = &roles, 2 })
+			e.Change("crm", func(app *v1alpha1.ScimApp) { app.Spec.Roles, app.Generation = &roles, 2 })
 			e.event()
 		}
 	}
@@ -70,11 +70,11 @@ func TestChangeThatTakesARoleFromEveryAccountIsHeld(t *testing.T) {
 				t.Fatalf("%d accounts have the role", n)
 			}
 			tt.change(e, names)
-			e.run(10 * time.Minute)
+			e.Run(10 * time.Minute)
 			if n := e.withRole(tt.attribute, "owner"); n != len(names) {
 				t.Errorf("%d of %d accounts have the role", n, len(names))
 			}
-			if held := e.registry.Get(pt.Key("crm")).HeldBatches(); len(held) != 1 {
+			if held := e.Registry.Get(pt.Key("crm")).HeldBatches(); len(held) != 1 {
 				t.Errorf("held batches: %q", held)
 			}
 		})
@@ -85,23 +85,23 @@ func TestChangeThatTakesARoleFromEveryAccountIsHeld(t *testing.T) {
 func TestRoleThatStaysBecauseUpdatesAreOffIsReported(t *testing.T) {
 	e := employed(t, nil, "admin")
 	var features []v1alpha1.Feature
-	e.change("crm", func(app *v1alpha1.ScimApp) {
+	e.Change("crm", func(app *v1alpha1.ScimApp) {
 		features = app.Spec.Features
 		app.Spec.Features, app.Generation = []v1alpha1.Feature{v1alpha1.FeaturePushNewUsers, v1alpha1.FeaturePushUserDeactivation}, 2
 	})
 	e.event()
-	e.run(time.Minute)
+	e.Run(time.Minute)
 	if reason := e.ready("kim"); reason != v1alpha1.ReasonSucceeded {
 		t.Errorf("Ready has the reason %s while the role is desired", reason)
 	}
 	e.give("crm", kim, "viewer")
-	e.run(time.Hour)
+	e.Run(time.Hour)
 	if reason := e.ready("kim"); reason != v1alpha1.ReasonFeatureOff || e.withRole("roles", "admin") != 2 {
 		t.Errorf("Ready has the reason %s, the account status is %+v", reason, e.entry("kim", "crm"))
 	}
-	e.change("crm", func(app *v1alpha1.ScimApp) { app.Spec.Features, app.Generation = features, 3 })
+	e.Change("crm", func(app *v1alpha1.ScimApp) { app.Spec.Features, app.Generation = features, 3 })
 	e.event()
-	e.run(time.Hour)
+	e.Run(time.Hour)
 	if reason := e.ready("kim"); reason != v1alpha1.ReasonSucceeded || e.withRole("roles", "admin") != 1 {
 		t.Errorf("Ready has the reason %s, the account status is %+v", reason, e.entry("kim", "crm"))
 	}

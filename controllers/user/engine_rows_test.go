@@ -18,6 +18,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/connector/connectortest"
 	"github.com/scim-operator/scim-operator/internal/crdtest"
 	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
+	"github.com/scim-operator/scim-operator/internal/provisioner/provisionertest"
 )
 
 const (
@@ -33,7 +34,7 @@ func reactivateOff(app *v1alpha1.ScimApp) {
 
 // lose makes the next call of an operation lose its answer, with its effect or without.
 func (e *engine) lose(op string, effect bool) {
-	script := e.apps["crm"]
+	script := e.Apps["crm"]
 	script.NoEffect = !effect
 	script.Errs[op] = []error{connectortest.Lost(op)}
 }
@@ -41,24 +42,24 @@ func (e *engine) lose(op string, effect bool) {
 func TestCountsOfACreateAndAChange(t *testing.T) {
 	e := newEngine(t, pt.App("crm"))
 	e.user("kim")
-	before := e.client.writes
+	before := e.Client.Writes
 	e.give("crm", kim)
-	calls := e.counted(time.Minute, "crm", 5, 3)
-	if diff := cmp.Diff([]string{connector.OpFindUsers, connector.OpCreateUser}, calls); diff != "" || e.client.writes-before != 2 {
-		t.Errorf("%d status writes of a create\n%s", e.client.writes-before, diff)
+	calls := e.Counted(time.Minute, "crm", 5, 3)
+	if diff := cmp.Diff([]string{connector.OpFindUsers, connector.OpCreateUser}, calls); diff != "" || e.Client.Writes-before != 2 {
+		t.Errorf("%d status writes of a create\n%s", e.Client.Writes-before, diff)
 	}
-	before = e.client.writes
+	before = e.Client.Writes
 	user := e.stored("kim")
 	user.Spec.Title, user.Generation = "Manager", 2
-	e.client.Put(user)
+	e.Client.Put(user)
 	e.event()
-	if calls = e.counted(time.Minute, "crm", 5, 3); len(calls) != 1 || e.client.writes-before != 1 {
-		t.Errorf("%d status writes of a change, the calls %q", e.client.writes-before, calls)
+	if calls = e.Counted(time.Minute, "crm", 5, 3); len(calls) != 1 || e.Client.Writes-before != 1 {
+		t.Errorf("%d status writes of a change, the calls %q", e.Client.Writes-before, calls)
 	}
-	before = e.client.writes
+	before = e.Client.Writes
 	e.lead()
-	if calls = e.counted(time.Minute, "crm", 5, 3); len(calls) != 0 || e.client.writes != before {
-		t.Errorf("%d status writes of a restart in sync, the calls %q", e.client.writes-before, calls)
+	if calls = e.Counted(time.Minute, "crm", 5, 3); len(calls) != 0 || e.Client.Writes != before {
+		t.Errorf("%d status writes of a restart in sync, the calls %q", e.Client.Writes-before, calls)
 	}
 }
 
@@ -68,13 +69,13 @@ func TestRoleChangeLosesItsAnswerAndTheMappingIsDeleted(t *testing.T) {
 			e := employed(t, nil, "viewer")
 			e.lose(connector.OpUpdateUser, effect)
 			e.give("crm", kim, "viewer", "editor") // the bystander's is another mapping
-			e.run(time.Second)
+			e.Run(time.Second)
 			if got := e.entry("kim", "crm"); got.Operation == nil {
 				t.Fatalf("the call is not announced: %+v", got)
 			}
-			e.apps["crm"].NoEffect = false
+			e.Apps["crm"].NoEffect = false
 			e.give("crm", nil)
-			calls := e.counted(time.Hour, "crm", 30, 6)
+			calls := e.Counted(time.Hour, "crm", 30, 6)
 			if e.account().Active || !slices.Contains(calls, switchOff) {
 				t.Errorf("the account is %+v, the calls were %q", e.account(), calls)
 			}
@@ -91,12 +92,12 @@ func TestDeactivationLosesItsAnswerAndTheMappingReturns(t *testing.T) {
 			e := employed(t, nil)
 			e.lose(setActive, effect)
 			e.give("crm", nil)
-			e.run(600 * time.Millisecond)
+			e.Run(600 * time.Millisecond)
 			if got := e.entry("kim", "crm"); got.Operation == nil {
 				t.Fatalf("the call is not announced: %+v", got)
 			}
 			e.give("crm", kim)
-			calls := e.counted(time.Hour, "crm", 20, 4)
+			calls := e.Counted(time.Hour, "crm", 20, 4)
 			if !e.account().Active || e.ready("kim") != v1alpha1.ReasonSucceeded {
 				t.Errorf("the account is %+v, Ready %s, the calls were %q", e.account(), e.ready("kim"), calls)
 			}
@@ -115,24 +116,24 @@ func TestMistakeWhileTheAppIsSuspendedRevokesNothingOfStrangers(t *testing.T) {
 	for i := range 8 {
 		user := e.user(fmt.Sprintf("user-%d", i))
 		names = append(names, user.Spec.UserName)
-		e.apps["crm"].Users = append(e.apps["crm"].Users, connector.User{ID: fmt.Sprint(i), UserName: user.Spec.UserName, Active: true})
+		e.Apps["crm"].Users = append(e.Apps["crm"].Users, connector.User{ID: fmt.Sprint(i), UserName: user.Spec.UserName, Active: true})
 	}
 	e.give("crm", names)
-	e.run(time.Minute)
+	e.Run(time.Minute)
 	for _, name := range []string{"user-0", "user-7"} {
 		if got := e.entry(name, "crm"); got.State != v1alpha1.AccountPending || got.Reason != v1alpha1.ReasonSuspended {
 			t.Errorf("while the app is suspended, %s has %+v", name, got)
 		}
 	}
 	e.give("crm", nil)
-	e.run(time.Minute)
-	e.change("crm", func(app *v1alpha1.ScimApp) { app.Spec.Suspend, app.Generation = false, 2 })
+	e.Run(time.Minute)
+	e.Change("crm", func(app *v1alpha1.ScimApp) { app.Spec.Suspend, app.Generation = false, 2 })
 	e.event()
-	e.run(2 * time.Hour)
-	if calls := e.apps["crm"].TakeCalls(); len(calls) != 0 {
+	e.Run(2 * time.Hour)
+	if calls := e.Apps["crm"].TakeCalls(); len(calls) != 0 {
 		t.Errorf("the app was called %q", calls)
 	}
-	for _, user := range e.apps["crm"].Users {
+	for _, user := range e.Apps["crm"].Users {
 		if !user.Active {
 			t.Errorf("the account of %s was switched off", user.UserName)
 		}
@@ -143,24 +144,24 @@ func TestPossibleStateStaysVisibleAfterACrashUntilItIsSettled(t *testing.T) {
 	e := employed(t, reactivateOff)
 	e.lose(setActive, true)
 	e.give("crm", nil)
-	e.run(600 * time.Millisecond)
+	e.Run(600 * time.Millisecond)
 	if got := e.entry("kim", "crm"); got.Operation == nil {
 		t.Fatalf("the call is not announced: %+v", got)
 	}
-	e.client.Put(pt.Mapping("crm", "crm", kim)) // wanted again, and a crash
+	e.Client.Put(pt.Mapping("crm", "crm", kim)) // wanted again, and a crash
 	e.lead()
 	for range 5 {
-		e.run(settleTime / 10)
+		e.Run(provisionertest.SettleTime / 10)
 		if got := e.entry("kim", "crm"); got.Operation == nil || e.ready("kim") == v1alpha1.ReasonSucceeded {
 			t.Fatalf("before it is settled the entry is %+v, Ready %s", got, e.ready("kim"))
 		}
 	}
-	e.counted(time.Hour, "crm", 20, 3)
+	e.Counted(time.Hour, "crm", 20, 3)
 	if got := e.entry("kim", "crm"); got.State != v1alpha1.AccountInactive || got.Reason != v1alpha1.ReasonFeatureOff || got.Operation != nil {
 		t.Errorf("once it is settled the entry is %+v", got)
 	}
 	e.event()
-	e.run(time.Hour)
+	e.Run(time.Hour)
 	if e.ready("kim") != v1alpha1.ReasonFeatureOff {
 		t.Errorf("after another look Ready is %s", e.ready("kim"))
 	}
@@ -170,16 +171,16 @@ func TestDeactivationTimesOutThenTheAppIsSuspendedAndTheMappingReturns(t *testin
 	e := employed(t, nil)
 	e.lose(setActive, true)
 	e.give("crm", nil)
-	e.run(600 * time.Millisecond)
-	e.change("crm", func(app *v1alpha1.ScimApp) { app.Spec.Suspend, app.Generation = true, 2 })
+	e.Run(600 * time.Millisecond)
+	e.Change("crm", func(app *v1alpha1.ScimApp) { app.Spec.Suspend, app.Generation = true, 2 })
 	e.give("crm", kim)
-	e.counted(time.Hour, "crm", 40, 0)
+	e.Counted(time.Hour, "crm", 40, 0)
 	if got := e.entry("kim", "crm"); got.Operation == nil || got.Planned != v1alpha1.ActionObserve || e.ready("kim") == v1alpha1.ReasonSucceeded {
 		t.Errorf("while the app is suspended the entry is %+v, Ready %s", got, e.ready("kim"))
 	}
-	e.change("crm", func(app *v1alpha1.ScimApp) { app.Spec.Suspend, app.Generation = false, 3 })
+	e.Change("crm", func(app *v1alpha1.ScimApp) { app.Spec.Suspend, app.Generation = false, 3 })
 	e.event()
-	e.run(time.Minute)
+	e.Run(time.Minute)
 	if !e.account().Active || e.ready("kim") != v1alpha1.ReasonSucceeded {
 		t.Errorf("in the end the account is %+v, Ready %s", e.account(), e.ready("kim"))
 	}
@@ -189,9 +190,9 @@ func TestSpecThatChangedWhileNobodyLedIsPushed(t *testing.T) {
 	e := employed(t, reactivateOff)
 	user := e.stored("kim")
 	user.Spec.Title, user.Generation = "Manager", 2
-	e.client.Put(user)
+	e.Client.Put(user)
 	e.lead()
-	calls := e.counted(time.Hour, "crm", 25, 4)
+	calls := e.Counted(time.Hour, "crm", 25, 4)
 	if title := e.account().Attributes["title"]; title != "Manager" || e.ready("kim") != v1alpha1.ReasonSucceeded {
 		t.Errorf("the title is %v, Ready %s, the calls were %q", title, e.ready("kim"), calls)
 	}
@@ -203,16 +204,16 @@ func TestSpecThatAnEarlierProcessMayHavePushedIsObserved(t *testing.T) {
 	e.account().Attributes["title"] = "Manager"
 	user := e.stored("kim")
 	user.Generation = 3
-	e.client.Put(user)
+	e.Client.Put(user)
 	e.lead()
 	for range 5 {
-		e.run(settleTime / 10)
+		e.Run(provisionertest.SettleTime / 10)
 		got, current := e.entry("kim", "crm"), e.stored("kim").Status.ObservedGeneration == user.Generation
 		if current && (got.Operation == nil || e.ready("kim") == v1alpha1.ReasonSucceeded) {
 			t.Fatalf("before it is settled the entry is %+v, Ready %s", got, e.ready("kim"))
 		}
 	}
-	calls := e.counted(time.Hour, "crm", 25, 4)
+	calls := e.Counted(time.Hour, "crm", 25, 4)
 	if title := e.account().Attributes["title"]; title != nil || e.ready("kim") != v1alpha1.ReasonSucceeded {
 		t.Errorf("the title is %v, Ready %s, the calls were %q", title, e.ready("kim"), calls)
 	}
@@ -228,14 +229,14 @@ func TestWriteOfAnInputOfTheDecisionCausesAnotherReconcile(t *testing.T) {
 	}{{generation: 2, writes: 1, again: staleWait}, {generation: 2}} {
 		user := e.stored("kim")
 		user.Generation = tc.generation
-		e.client.Put(user)
-		view, err := e.view.User(t.Context(), pt.Key("kim"))
+		e.Client.Put(user)
+		view, err := e.View.User(t.Context(), pt.Key("kim"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		before := e.client.writes
+		before := e.Client.Writes
 		result, _, err := e.users.accounts(t.Context(), view)
-		if writes := e.client.writes - before; err != nil || writes != tc.writes || result.RequeueAfter != tc.again {
+		if writes := e.Client.Writes - before; err != nil || writes != tc.writes || result.RequeueAfter != tc.again {
 			t.Errorf("generation %d: %d writes, then again after %s, error %v", tc.generation, writes, result.RequeueAfter, err)
 		}
 	}
@@ -247,20 +248,20 @@ func TestNewTokenEndsTheWaitOfRefusedWrites(t *testing.T) {
 	for i := range 3 {
 		names = append(names, e.user(fmt.Sprintf("user-%d", i)).Spec.UserName)
 	}
-	e.apps["crm"].Always[connector.OpCreateUser] = &connector.Error{Op: connector.OpCreateUser, Kind: connector.Forbidden, Status: 403, Sent: true}
+	e.Apps["crm"].Always[connector.OpCreateUser] = &connector.Error{Op: connector.OpCreateUser, Kind: connector.Forbidden, Status: 403, Sent: true}
 	e.give("crm", names)
-	e.run(time.Minute)
+	e.Run(time.Minute)
 	for i := range names {
 		if got := e.entry(fmt.Sprintf("user-%d", i), "crm"); got.Reason != v1alpha1.ReasonInsufficientPermissions || got.NextRetryTime == nil {
 			t.Fatalf("user-%d has %+v", i, got)
 		}
 	}
-	delete(e.apps["crm"].Always, connector.OpCreateUser)
-	e.counted(10*time.Minute, "crm", 30, 0)
-	e.start("crm", "another token")
+	delete(e.Apps["crm"].Always, connector.OpCreateUser)
+	e.Counted(10*time.Minute, "crm", 30, 0)
+	e.Start("crm", "another token")
 	e.event() // the app's reconciler does so when it starts the app
-	e.run(time.Minute)
-	if n := len(e.apps["crm"].Users); n != 3 {
+	e.Run(time.Minute)
+	if n := len(e.Apps["crm"].Users); n != 3 {
 		t.Errorf("a minute after the new token the app has %d accounts", n)
 	}
 }
@@ -279,19 +280,19 @@ func joinerWaits(t *testing.T, failover bool) {
 		names = append(names, e.user(fmt.Sprintf("user-%02d", i)).Spec.UserName)
 	}
 	e.give("crm", names)
-	e.run(time.Minute)
+	e.Run(time.Minute)
 	e.give("crm", names[15:])
-	e.run(time.Minute)
+	e.Run(time.Minute)
 	owner := e.entry("user-00", "crm")
 	if owner.Reason != v1alpha1.ReasonHeld {
 		t.Fatalf("the owner has %+v", owner)
 	}
 	// The app knows the account by the joiner's name.
-	account := e.apps["crm"].User(owner.RemoteID)
+	account := e.Apps["crm"].User(owner.RemoteID)
 	account.UserName, account.Attributes["userName"] = "joiner@corp.test", "joiner@corp.test"
 	e.user("joiner")
 	e.give("crm", append(names[15:], "joiner@corp.test"))
-	calls := e.counted(50*time.Minute, "crm", 60, 1)
+	calls := e.Counted(50*time.Minute, "crm", 60, 1)
 	got := e.entry("joiner", "crm")
 	if got.Reason != v1alpha1.ReasonAccountConflict || !strings.Contains(got.Message, "user-00") || len(calls) != 1 {
 		t.Errorf("the joiner has %+v, the calls were %q", got, calls)
@@ -300,19 +301,19 @@ func joinerWaits(t *testing.T, failover bool) {
 	if failover {
 		// Whom the joiner waits for is found out again.
 		e.lead()
-		if calls = e.counted(5*time.Minute, "crm", 150, 1); len(calls) != 1 {
+		if calls = e.Counted(5*time.Minute, "crm", 150, 1); len(calls) != 1 {
 			t.Errorf("after a failover the calls were %q", calls)
 		}
 	}
-	e.change("crm", func(app *v1alpha1.ScimApp) {
+	e.Change("crm", func(app *v1alpha1.ScimApp) {
 		app.Annotations = map[string]string{v1alpha1.AnnotationApproveBatch: owner.HeldBatch}
 	})
 	leaver := e.stored("user-00")
-	leaver.DeletionTimestamp = &metav1.Time{Time: e.clock.Now()}
+	leaver.DeletionTimestamp = &metav1.Time{Time: e.Clock.Now()}
 	leaver.Generation++
-	e.client.Put(leaver)
-	e.registry.Get(pt.Key("crm")).Recheck()
-	e.run(2 * time.Minute)
+	e.Client.Put(leaver)
+	e.Registry.Get(pt.Key("crm")).Recheck()
+	e.Run(2 * time.Minute)
 	if got := e.entry("joiner", "crm"); got.RemoteID != owner.RemoteID || e.ready("joiner") != v1alpha1.ReasonSucceeded {
 		t.Errorf("once the owner is deactivated the joiner has %+v, Ready %s", got, e.ready("joiner"))
 	}
@@ -322,12 +323,12 @@ func joinerWaits(t *testing.T, failover bool) {
 func TestUnusableIDFailsThatAccountAlone(t *testing.T) {
 	e := newEngine(t, pt.App("crm"), pt.App("wiki"))
 	e.user("kim")
-	e.apps["crm"].Errs[connector.OpCreateUser] = []error{&connector.Error{
+	e.Apps["crm"].Errs[connector.OpCreateUser] = []error{&connector.Error{
 		Op: connector.OpCreateUser, Kind: connector.UnusableAnswer, Status: 201, Sent: true, Detail: "the id is longer than 512 bytes",
 	}}
-	e.client.Put(pt.Mapping("wiki", "wiki", kim))
+	e.Client.Put(pt.Mapping("wiki", "wiki", kim))
 	e.give("crm", kim)
-	e.run(time.Minute)
+	e.Run(time.Minute)
 	if got := e.entry("kim", "wiki"); got.State != v1alpha1.AccountActive {
 		t.Errorf("the other app has %+v", got)
 	}
@@ -346,12 +347,12 @@ func TestRolesOfAnAppAreBoundedInTheStatus(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := newEngine(t, pt.App("crm"), pt.App("wiki"))
 			e.user("kim")
-			e.apps["crm"].Users = []connector.User{{
+			e.Apps["crm"].Users = []connector.User{{
 				ID: "1", UserName: "kim@corp.test", Active: true, Attributes: map[string]any{"userName": "kim@corp.test", "roles": roles},
 			}}
-			e.client.Put(pt.Mapping("wiki", "wiki", kim))
+			e.Client.Put(pt.Mapping("wiki", "wiki", kim))
 			e.give("crm", kim, "viewer")
-			e.run(time.Minute)
+			e.Run(time.Minute)
 			if got := e.entry("kim", "wiki"); got.State != v1alpha1.AccountActive {
 				t.Errorf("the other app has %+v", got)
 			}
@@ -371,23 +372,23 @@ func TestDesiredRolesAreBoundedInTheStatus(t *testing.T) {
 	for i := range 100 {
 		user.Spec.Roles = append(user.Spec.Roles, v1alpha1.MultiValue{Value: fmt.Sprint(i, strings.Repeat("ä", 100))})
 	}
-	e.client.Put(user)
+	e.Client.Put(user)
 	e.give("crm", kim)
-	e.run(time.Minute)
+	e.Run(time.Minute)
 	if got := e.entry("kim", "crm"); got.State != v1alpha1.AccountActive || len(got.Roles) == 0 {
 		t.Fatalf("the account is %+v", got)
 	}
 	// No spec of the user tells of the change, so it is announced.
-	e.change("crm", func(app *v1alpha1.ScimApp) {
+	e.Change("crm", func(app *v1alpha1.ScimApp) {
 		app.Spec.Attributes[0].Expression, app.Generation = `user.roles.map(r, {"value": r.value}) + [{"value": "another"}]`, 2
 	})
 	e.lose(connector.OpUpdateUser, true)
 	e.event()
-	e.run(time.Second)
+	e.Run(time.Second)
 	if got := e.entry("kim", "crm"); got.Operation == nil || len(got.Operation.Roles) == 0 {
 		t.Errorf("while it is not settled the account is %+v", got)
 	}
-	e.run(time.Minute)
+	e.Run(time.Minute)
 	if n := len(e.account().Attributes["roles"].([]any)); n != 101 || e.ready("kim") != v1alpha1.ReasonSucceeded {
 		t.Errorf("in the end the account has %d roles, Ready %s", n, e.ready("kim"))
 	}
@@ -408,8 +409,8 @@ func TestStatusThatHostileAppsCauseIsSmall(t *testing.T) {
 	e := newEngine(t, apps...)
 	e.user("kim")
 	for i, app := range apps {
-		e.client.Put(pt.Mapping(app.Name, app.Name, kim, "viewer"))
-		script := e.apps[app.Name]
+		e.Client.Put(pt.Mapping(app.Name, app.Name, kim, "viewer"))
+		script := e.Apps[app.Name]
 		if i%2 == 0 {
 			script.Always[connector.OpCreateUser] = &connector.Error{Op: connector.OpCreateUser, Kind: connector.Invalid, Status: 400, Sent: true, AppText: hostile, Detail: hostile}
 			continue
@@ -420,7 +421,7 @@ func TestStatusThatHostileAppsCauseIsSmall(t *testing.T) {
 		script.Errs[connector.OpUpdateUser] = []error{connectortest.Lost(connector.OpUpdateUser)}
 	}
 	e.event()
-	e.run(5 * time.Minute)
+	e.Run(5 * time.Minute)
 	status := e.stored("kim").Status
 	if n := crdtest.Size(t, status); len(status.Accounts) != many || n > many*11<<10 {
 		t.Errorf("%d accounts take %d bytes: %s", len(status.Accounts), n, crdtest.Sizes(t, status))
@@ -441,9 +442,9 @@ func TestHeldBatchSurvivesAFailoverWithObservations(t *testing.T) {
 		names = append(names, e.user(fmt.Sprintf("user-%02d", i)).Spec.UserName)
 	}
 	e.give("crm", names, "admin")
-	e.run(time.Minute)
+	e.Run(time.Minute)
 	e.give("crm", names, "viewer")
-	e.run(time.Minute)
+	e.Run(time.Minute)
 	batch := e.entry("user-00", "crm").HeldBatch
 	if batch == "" {
 		t.Fatalf("nothing is held: %+v", e.entry("user-00", "crm"))
@@ -451,13 +452,13 @@ func TestHeldBatchSurvivesAFailoverWithObservations(t *testing.T) {
 	for i := range 20 {
 		user := e.stored(fmt.Sprintf("user-%02d", i))
 		user.Generation++
-		e.client.Put(user)
+		e.Client.Put(user)
 	}
-	e.apps["crm"].TakeCalls()
+	e.Apps["crm"].TakeCalls()
 	e.lead()
-	before := e.looks
-	e.run(time.Hour)
-	if n := e.looks - before; n > 20*10 {
+	before := e.Looks
+	e.Run(time.Hour)
+	if n := e.Looks - before; n > 20*10 {
 		t.Errorf("%d looks at 20 users", n)
 	}
 	for i := range 20 {
@@ -466,16 +467,16 @@ func TestHeldBatchSurvivesAFailoverWithObservations(t *testing.T) {
 			break
 		}
 	}
-	calls := e.apps["crm"].TakeCalls()
+	calls := e.Apps["crm"].TakeCalls()
 	if len(calls) != 20 || slices.ContainsFunc(calls, func(call string) bool { return call != connector.OpGetUser }) {
 		t.Errorf("the calls are %q", calls)
 	}
-	e.change("crm", func(app *v1alpha1.ScimApp) {
+	e.Change("crm", func(app *v1alpha1.ScimApp) {
 		app.Annotations = map[string]string{v1alpha1.AnnotationApproveBatch: batch}
 	})
-	e.registry.Get(pt.Key("crm")).Recheck()
-	e.run(time.Minute)
-	if calls := e.apps["crm"].TakeCalls(); len(calls) != 20 || e.ready("user-19") != v1alpha1.ReasonSucceeded {
+	e.Registry.Get(pt.Key("crm")).Recheck()
+	e.Run(time.Minute)
+	if calls := e.Apps["crm"].TakeCalls(); len(calls) != 20 || e.ready("user-19") != v1alpha1.ReasonSucceeded {
 		t.Errorf("once it is approved the calls are %q, Ready of the last user is %s", calls, e.ready("user-19"))
 	}
 }

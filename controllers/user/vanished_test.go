@@ -62,34 +62,34 @@ func TestNothingIsRememberedOfAnAccountInSync(t *testing.T) {
 	e := employed(t, nil)
 	empty := func(when string) {
 		t.Helper()
-		if n := e.view.Book.Ledger(pt.Key("crm")).Len(); n > 0 {
+		if n := e.View.Book.Ledger(pt.Key("crm")).Len(); n > 0 {
 			t.Errorf("%s: %d entries are left", when, n)
 		}
 	}
 	empty("at first")
 	retitle := func(expression string) {
-		e.change("crm", func(app *v1alpha1.ScimApp) {
+		e.Change("crm", func(app *v1alpha1.ScimApp) {
 			app.Spec.Attributes = []v1alpha1.AttributeMapping{{Name: "title", Expression: expression}}
 			app.Generation++
 		})
 		e.event()
 	}
-	writes := e.client.writes
+	writes := e.Client.Writes
 	retitle(`"Manager"`)
-	e.run(time.Minute)
-	if e.account().Attributes["title"] != "Manager" || e.client.writes-writes != 4 {
-		t.Errorf("the account has %v after %d writes for two users", e.account().Attributes, e.client.writes-writes)
+	e.Run(time.Minute)
+	if e.account().Attributes["title"] != "Manager" || e.Client.Writes-writes != 4 {
+		t.Errorf("the account has %v after %d writes for two users", e.account().Attributes, e.Client.Writes-writes)
 	}
 	empty("after an update that no spec tells of")
 
 	retitle(`"Director"`)
 	for e.entry("kim", "crm").Operation == nil {
-		if wait := e.step(); wait > 0 {
-			e.clock.Step(wait)
+		if wait := e.Step(); wait > 0 {
+			e.Clock.Step(wait)
 		}
 	}
 	e.lead()
-	e.run(5 * time.Minute)
+	e.Run(5 * time.Minute)
 	if e.account().Attributes["title"] != "Director" {
 		t.Errorf("the account has %v", e.account().Attributes)
 	}

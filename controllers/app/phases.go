@@ -137,8 +137,8 @@ func (r *Reconciler) guard(_ context.Context, s *scope) error {
 	return nil
 }
 
-// newBatches is whether the guard holds batches other than those in the status, or changes that the users' statuses did not show when they were counted. It is
-// made to count again then: held changes may be approved, or no longer desired. It returns the difference, empty for none.
+// newBatches returns how the batches that the guard holds differ from those in the status, empty for not at all. They do, too, while a person has approved one of them, or the users'
+// statuses did not show a held change when they were counted. The guard then counts again: held changes may be approved, or no longer desired.
 func (r *Reconciler) newBatches(s *scope) string {
 	running := r.Apps.Get(s.key)
 	if running == nil {

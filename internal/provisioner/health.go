@@ -169,7 +169,7 @@ func reasonOf(kind connector.Kind) string {
 	switch kind {
 	case connector.Credentials:
 		return v1alpha1.ReasonCredentialsRejected
-	case connector.Forbidden:
+	case connector.Forbidden, connector.NoSeats:
 		return v1alpha1.ReasonInsufficientPermissions
 	case connector.RateLimited:
 		return v1alpha1.ReasonRateLimited

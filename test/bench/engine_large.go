@@ -66,7 +66,7 @@ func (l *largeStage) fill(ctx context.Context) (err error) {
 		return err
 	}
 	l.leaverID = ids[0]
-	return errors.Join(l.synced(ctx, "fast", l.o.users), l.synced(ctx, "slow", 1))
+	return errors.Join(l.synced(ctx, "fast", l.o.users), l.synced(ctx, "slow", 1), l.quiet(ctx))
 }
 
 // restart counts what a restart in sync costs, until all users have been reconciled.

@@ -28,6 +28,10 @@ func classify(op string, status int, header http.Header, body []byte, signals []
 		// RFC 7644 3.3 wants 409 for it; not everyone obeys.
 		e.Kind = Conflict
 	}
+	if e.RetryAfter = retryAfter(status, header, body, now); status == http.StatusForbidden && e.RetryAfter > 0 {
+		// Roambi and GitHub refuse what is too much with 403.
+		e.Kind = RateLimited
+	}
 	lower := strings.ToLower(string(body))
 	for _, signal := range signals {
 		if signal.matches(op, status, lower) {
@@ -35,7 +39,6 @@ func classify(op string, status int, header http.Header, body []byte, signals []
 			break
 		}
 	}
-	e.RetryAfter = retryAfter(status, header, body, now)
 	return e
 }
 

@@ -305,7 +305,8 @@ func (h *HTTP) refusal(request HTTPRequest, sent []byte, answer *http.Response, 
 	if answer.StatusCode/100 == 3 {
 		e.Detail = redirection(request.Op, answer)
 	}
-	if e.RetryAfter > 0 && (e.Kind == RateLimited || e.Status == http.StatusServiceUnavailable) {
+	// With a rejected token the wait is for the next try of that token: a new one is tried at once.
+	if e.RetryAfter > 0 && e.Kind != Credentials {
 		h.block(now.Add(e.RetryAfter))
 	}
 	return e
@@ -330,7 +331,7 @@ func (h *HTTP) block(until time.Time) {
 	}
 }
 
-// BlockedUntil returns the moment before which the app asked for no request, by 429 or 503; zero where it never did.
+// BlockedUntil returns the moment before which the app asked for no request, with whatever status; zero where it never did.
 func (h *HTTP) BlockedUntil() time.Time {
 	if until := h.blockedUntil.Load(); until != 0 {
 		return time.Unix(0, until)

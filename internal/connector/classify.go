@@ -42,13 +42,18 @@ func classify(op string, status int, header http.Header, body []byte, signals []
 	return e
 }
 
-// inProtocol reports whether an error has the form of RFC 7644 3.12.
+// inProtocol reports whether an error has the form of RFC 7644 3.12. Common Room names its schema otherwise.
 func inProtocol(body []byte) bool {
 	var answer struct {
 		Schemas []string `json:"schemas"`
 	}
-	const schema = "urn:ietf:params:scim:api:messages:2.0:Error"
-	return json.Unmarshal(body, &answer) == nil && slices.ContainsFunc(answer.Schemas, func(s string) bool { return strings.EqualFold(s, schema) })
+	return json.Unmarshal(body, &answer) == nil && slices.ContainsFunc(answer.Schemas, IsErrorSchema)
+}
+
+// IsErrorSchema reports whether a schema is that of an error.
+func IsErrorSchema(schema string) bool {
+	const standard, commonRoom = "urn:ietf:params:scim:api:messages:2.0:Error", "urn:ietf:params:scim:schemas:core:2.0:Error"
+	return strings.EqualFold(schema, standard) || strings.EqualFold(schema, commonRoom)
 }
 
 func statusKind(status int) Kind {

@@ -27,16 +27,16 @@ func (c *Connector) FindGroups(ctx context.Context, displayName string) ([]conne
 	}
 	var groups []connector.Group
 	var kept memberCount
-	err := c.find(ctx, connector.OpFindGroups, c.profile.SCIM.GroupsPath, "displayName", displayName, func(s *stream) (bool, error) {
+	err := c.find(ctx, connector.OpFindGroups, c.profile.SCIM.GroupsPath, "displayName", displayName, func(s *stream) (string, bool, error) {
 		before := kept
 		row := groupReader{op: connector.OpFindGroups, stream: s, kept: &kept}
 		group, err := row.readRow()
 		if err != nil || !strings.EqualFold(row.displayName, displayName) || len(groups) == connector.MaxFound {
 			kept = before
-			return false, err
+			return group.ID, false, err
 		}
 		groups = append(groups, group)
-		return true, checkID(connector.OpFindGroups, group.ID)
+		return group.ID, true, checkID(connector.OpFindGroups, group.ID)
 	})
 	if err != nil {
 		return nil, err

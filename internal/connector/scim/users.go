@@ -22,17 +22,17 @@ func (c *Connector) FindUsers(ctx context.Context, attribute, value string) ([]c
 	var users []connector.User
 	var buffer json.RawMessage
 	kept := 0
-	err := c.find(ctx, connector.OpFindUsers, c.profile.SCIM.UsersPath, attribute, value, func(s *stream) (bool, error) {
+	err := c.find(ctx, connector.OpFindUsers, c.profile.SCIM.UsersPath, attribute, value, func(s *stream) (string, bool, error) {
 		row, err := userRow(connector.OpFindUsers, s, &buffer)
 		if err != nil || !holds(row, attribute, value) || len(users) == connector.MaxFound {
-			return false, err
+			return text(row, "id"), false, err
 		}
 		if kept += len(buffer); kept > maxRowBytes {
-			return false, errTooLarge
+			return "", false, errTooLarge
 		}
 		user, err := decodeUser(connector.OpFindUsers, row, "")
 		users = append(users, user)
-		return true, err
+		return user.ID, true, err
 	})
 	if err != nil {
 		return nil, err

@@ -209,6 +209,7 @@ func TestAccountThatFailsRepeatedlyFailsAlone(t *testing.T) {
 		if got := w.work("kim"); got != nil {
 			t.Fatalf("after a few failures: %+v", got.Entry)
 		}
+		w.clock.Step(time.Minute)
 	}
 	got := w.work("kim")
 	if got == nil || got.Entry.Reason != v1alpha1.ReasonServerError {

@@ -63,6 +63,7 @@ const (
 	ReasonUnreachable             = "Unreachable"
 	ReasonRateLimited             = "RateLimited"
 	ReasonServerError             = "ServerError"
+	ReasonUnexpectedAnswer        = "UnexpectedAnswer"
 	ReasonNotTested               = "NotTested"
 
 	// Users and groups.

@@ -183,8 +183,10 @@ func reasonOf(kind connector.Kind) string {
 		return v1alpha1.ReasonInsufficientPermissions
 	case connector.RateLimited:
 		return v1alpha1.ReasonRateLimited
-	case connector.ServerError, connector.UnexpectedAnswer, connector.NotFound:
+	case connector.ServerError:
 		return v1alpha1.ReasonServerError
+	case connector.UnexpectedAnswer, connector.NotFound, connector.Unconfirmed:
+		return v1alpha1.ReasonUnexpectedAnswer
 	case connector.Unsupported:
 		return v1alpha1.ReasonUnsupportedFeature
 	case connector.UnusableAnswer:

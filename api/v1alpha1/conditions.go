@@ -85,6 +85,7 @@ const (
 	ReasonUnusableAnswer           = "UnusableAnswer"
 	ReasonAbsenceUnproven          = "AbsenceUnproven"
 	ReasonOwnershipUnknown         = "OwnershipUnknown"
+	ReasonAdoptionUnconfirmed      = "AdoptionUnconfirmed"
 
 	// Mappings.
 	ReasonSubjectNotFound = "SubjectNotFound"

@@ -25,6 +25,9 @@ const (
 	Credentials Kind = "Credentials"
 	// Forbidden: the token is known but may not do this (plan, permission). Needs a person.
 	Forbidden Kind = "Forbidden"
+	// NoSeats: the app takes no further active account, because its plan has no seat or licence left. Every create and reactivation fails the same way until a
+	// person buys seats or an account is deactivated; other calls work.
+	NoSeats Kind = "NoSeats"
 	// NotFound: the account, the group, or (for calls without an id) the endpoint does not exist.
 	NotFound Kind = "NotFound"
 	// Conflict: another account or group holds the name.
@@ -35,11 +38,13 @@ const (
 	Unsupported Kind = "Unsupported"
 	// ServerError: the app failed on its side (5xx).
 	ServerError Kind = "ServerError"
+	// Unconfirmed: the app says that it created an account or group and does not say which, and one lookup did not show it yet. It is to be looked up again.
+	Unconfirmed Kind = "Unconfirmed"
 	// UnusableAnswer: the app answers as the protocol promises, but with something that cannot be kept of this one account or group, such as an id that is longer
 	// than MaxIDLength. Repeating does not help; a write has taken effect.
 	UnusableAnswer Kind = "UnusableAnswer"
-	// UnexpectedAnswer: the answer is not what the protocol promises (no JSON, a redirect to elsewhere, too large, an incomplete listing). On a credential test
-	// the base URL is the likely cause.
+	// UnexpectedAnswer: the answer is not what the protocol promises (no JSON, a success whose body is no resource or list, a redirect to elsewhere, too large, an
+	// incomplete listing). On a credential test the base URL is the likely cause.
 	UnexpectedAnswer Kind = "UnexpectedAnswer"
 )
 
@@ -82,12 +87,18 @@ type Error struct {
 	ScimType string
 	// RetryAfter is how long the app asks to wait, 0 where it does not say.
 	RetryAfter time.Duration
-	// Detail explains in our own words. It holds neither text of the app nor a personal value.
+	// OwnLimit: RateLimited by the limit set for the app; the app was not asked.
+	OwnLimit bool
+	// Detail explains in our own words. It holds neither text of the app nor a personal value; where the base URL may be wrong, it names that and the content type.
 	Detail string
 	// AppText is what the app said, at most MaxAppText bytes. It is as the app gave it, but for the credential: show For in its place.
 	AppText string
 	// Sent is true when the request, or a part of it, may have reached the app.
 	Sent bool
+	// Attributes are the paths of the request that the app names in its refusal, in no more than a best reading of its words: those that it does not take, or that
+	// belong to another account already (Conflict). Empty where it names none. They are paths of the request as it was made (userName, name.givenName, URN:department;
+	// displayName, externalId and members of a group), never text of the app, and may be shown.
+	Attributes []string
 	// InProtocol is true when the app refused in the error form of its protocol (RFC 7644 3.12), which a proxy or a login page does not speak.
 	InProtocol bool
 	// Err is the cause, for errors.Is. Its text may hold personal values and is not part of Error's text.
@@ -132,11 +143,12 @@ func (e *Error) For(values []string) string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Scope says whether the app as a whole or one account is concerned. A server error counts as the app's: a caller that sees one account fail again and again
+// Scope says whether the app as a whole or one account is concerned. NoSeats concerns every create, but the app works otherwise, and a deactivation frees a seat:
+// hence the account. A server error counts as the app's: a caller that sees one account fail again and again
 // while others succeed knows better.
 func (e *Error) Scope() Scope {
 	switch e.Kind {
-	case Conflict, UnusableAnswer:
+	case Conflict, UnusableAnswer, Unconfirmed, NoSeats:
 		return ScopeAccount
 	case Invalid:
 		if e.Op == OpTest || e.Op == OpListUsers {
@@ -156,7 +168,7 @@ func (e *Error) Scope() Scope {
 // Retriable is true where repeating the same call later may succeed without a person doing anything.
 func (e *Error) Retriable() bool {
 	switch e.Kind {
-	case Unreachable, Timeout, RateLimited, ServerError, UnexpectedAnswer:
+	case Unreachable, Timeout, RateLimited, ServerError, UnexpectedAnswer, Unconfirmed:
 		return true
 	default:
 		return false
@@ -169,7 +181,7 @@ func (e *Error) UnknownOutcome() bool {
 		return false
 	}
 	switch e.Kind {
-	case Unreachable, Timeout, UnexpectedAnswer, UnusableAnswer:
+	case Unreachable, Timeout, UnexpectedAnswer, UnusableAnswer, Unconfirmed:
 		return true
 	case ServerError:
 		// 503 says that the request was not handled (RFC 9110 15.6.4); the other server errors do not say.

@@ -35,6 +35,8 @@
 //	owners      The owner of an account that a stale cache does not show, the call that holds the account, and when such a call ended. Restart: status has the
 //	            owner; calls ended.
 //	paused      The time before which the app asked for no calls; the latest one wins. Restart: ScimApp.status.pausedUntil.
+//	found       What the answers of the app say about attributes. It takes precedence over ScimApp.status.attributes, which the app's reconciler writes from it; it does
+//	            not count once the mapping is another one. Restart: read from status; one account may be read again for an attribute that answers do not show.
 //	idle        How often a key was reconciled without a call, a write or a wait. Restart: begins at 0.
 package ledger
 
@@ -86,6 +88,7 @@ type Ledger struct {
 	paused   time.Time
 	// waiting is how many revocations wait for an approval, by batch.
 	waiting map[string]int
+	found   findings
 }
 
 // entry is what is remembered of one account or pushed group.

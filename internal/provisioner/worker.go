@@ -245,6 +245,9 @@ func (w *Worker) handle(ctx context.Context, key Key) ledger.ID {
 	}
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	if w.queue.urgent(key) {
+		bounded = connector.Urgent(bounded)
+	}
 	line := &line{}
 	line.to = &witness{Connector: w.config.Connector, evidence: &w.evidence, line: line}
 	switch key.Kind {

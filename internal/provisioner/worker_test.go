@@ -42,6 +42,12 @@ func TestWhatAFailureOfACreateLeadsTo(t *testing.T) {
 		"a request to wait is obeyed": {
 			err: &connector.Error{Op: find, Kind: connector.RateLimited, RetryAfter: time.Minute}, pause: time.Minute, calls: []string{find},
 		},
+		"our own limit pauses nobody but those who may wait": {
+			err: &connector.Error{Op: find, Kind: connector.RateLimited, RetryAfter: time.Second, OwnLimit: true}, calls: []string{find},
+		},
+		"our own limit of a long time is a pause": {
+			err: &connector.Error{Op: find, Kind: connector.RateLimited, RetryAfter: time.Minute, OwnLimit: true}, pause: time.Minute, calls: []string{find},
+		},
 		"rejected credentials stop the app": {
 			err: failure(find, connector.Credentials, 401), test: bad, health: v1alpha1.ReasonCredentialsRejected, pause: credentialsPause,
 			calls: []string{find, connector.OpTest},
@@ -125,13 +131,13 @@ func (w *world) failingUsers(err error) {
 func TestBreakerOpensForAnEndpointThatIsNotThere(t *testing.T) {
 	w := newWorld(t, nil)
 	w.failingUsers(failure(connector.OpFindUsers, connector.NotFound, 404))
-	if w.worker.breaker.State() != gobreaker.StateOpen || w.worker.Health().Reason != v1alpha1.ReasonServerError {
+	if w.worker.breaker.State() != gobreaker.StateOpen || w.worker.Health().Reason != v1alpha1.ReasonUnexpectedAnswer {
 		t.Errorf("the breaker is %s, the health %+v", w.worker.breaker.State(), w.worker.Health())
 	}
 	if w.told["app crm"] != 1 {
 		t.Errorf("the ScimApp was told %d times", w.told["app crm"])
 	}
-	w.worker.setHealth(Health{Reason: v1alpha1.ReasonServerError, Message: "another text"})
+	w.worker.setHealth(Health{Reason: v1alpha1.ReasonUnexpectedAnswer, Message: "another text"})
 	if w.worker.Health().Message == "another text" {
 		t.Error("the message changes with every call")
 	}

@@ -88,6 +88,7 @@ const (
 	ReasonUnusableAnswer           = "UnusableAnswer"
 	ReasonAbsenceUnproven          = "AbsenceUnproven"
 	ReasonOwnershipUnknown         = "OwnershipUnknown"
+	ReasonAdoptionUnconfirmed      = "AdoptionUnconfirmed"
 
 	// Mappings.
 	ReasonSubjectNotFound = "SubjectNotFound"

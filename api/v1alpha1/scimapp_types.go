@@ -82,6 +82,12 @@ type ScimAppSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	Attributes []AttributeMapping `json:"attributes,omitempty"`
 
+	// whenUnmapped says what happens in the app to an attribute that is taken out of the mapping. A mapped attribute without a value is always cleared.
+	// Defaults to Keep.
+	// +optional
+	// +kubebuilder:default=Keep
+	WhenUnmapped UnmappedPolicy `json:"whenUnmapped,omitempty"`
+
 	// roles changes what the profile says about roles.
 	// +optional
 	Roles *AppRoles `json:"roles,omitempty"`
@@ -160,6 +166,17 @@ type AttributeMapping struct {
 	Expression string `json:"expression,omitempty"`
 }
 
+// UnmappedPolicy says what happens to an attribute that is taken out of the mapping.
+// +kubebuilder:validation:Enum=Keep;Clear
+type UnmappedPolicy string
+
+const (
+	// UnmappedKeep leaves the attribute as it is in the app. Roles are revoked all the same.
+	UnmappedKeep UnmappedPolicy = "Keep"
+	// UnmappedClear clears the attribute of every account in which it was written.
+	UnmappedClear UnmappedPolicy = "Clear"
+)
+
 // RoleForm says how roles are written in an account.
 // +kubebuilder:validation:Enum=Values;String
 type RoleForm string
@@ -222,12 +239,15 @@ type PushedGroup struct {
 }
 
 // Adoption says what happens when an account exists already.
-// +kubebuilder:validation:Enum=Link;Never
+// +kubebuilder:validation:Enum=Link;Confirm;Never
 type Adoption string
 
 const (
-	// AdoptionLink links the user to it.
+	// AdoptionLink links the user to it. An inactive account whose externalId or employee number is not the user's waits as with Confirm: its address may have been another
+	// person's.
 	AdoptionLink Adoption = "Link"
+	// AdoptionConfirm waits until a person confirms the account by the annotation scim-operator.io/confirm-account of the ScimUser.
+	AdoptionConfirm Adoption = "Confirm"
 	// AdoptionNever leaves it alone and reports AccountConflict.
 	AdoptionNever Adoption = "Never"
 )
@@ -309,7 +329,7 @@ type AppLimits struct {
 
 // ScimAppStatus is the observed state of a ScimApp.
 type ScimAppStatus struct {
-	// conditions: Ready, CredentialsValid, Reachable, AccountsSynced, MassChangeHeld, SubjectsResolved, Reconciling, Stalled.
+	// conditions: Ready, CredentialsValid, Reachable, AccountsSynced, AttributesSynced, MassChangeHeld, SubjectsResolved, Reconciling, Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -359,6 +379,13 @@ type ScimAppStatus struct {
 	// guard has the limits of the mass-change guard and the revocations that it counts.
 	// +optional
 	Guard *GuardStatus `json:"guard,omitempty"`
+
+	// attributes are those that the app refuses, or does not show as they were written. The condition AttributesSynced sums up.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Attributes []AttributeFinding `json:"attributes,omitempty"`
 
 	// groups are the pushed groups as they were resolved.
 	// +optional

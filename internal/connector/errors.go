@@ -87,6 +87,8 @@ type Error struct {
 	ScimType string
 	// RetryAfter is how long the app asks to wait, 0 where it does not say.
 	RetryAfter time.Duration
+	// OwnLimit: RateLimited by the limit set for the app; the app was not asked.
+	OwnLimit bool
 	// Detail explains in our own words. It holds neither text of the app nor a personal value; where the base URL may be wrong, it names that and the content type.
 	Detail string
 	// AppText is what the app said, at most MaxAppText bytes. It is as the app gave it, but for the credential: show For in its place.

@@ -42,6 +42,12 @@ func TestWhatAFailureOfACreateLeadsTo(t *testing.T) {
 		"a request to wait is obeyed": {
 			err: &connector.Error{Op: find, Kind: connector.RateLimited, RetryAfter: time.Minute}, pause: time.Minute, calls: []string{find},
 		},
+		"our own limit pauses nobody but those who may wait": {
+			err: &connector.Error{Op: find, Kind: connector.RateLimited, RetryAfter: time.Second, OwnLimit: true}, calls: []string{find},
+		},
+		"our own limit of a long time is a pause": {
+			err: &connector.Error{Op: find, Kind: connector.RateLimited, RetryAfter: time.Minute, OwnLimit: true}, pause: time.Minute, calls: []string{find},
+		},
 		"rejected credentials stop the app": {
 			err: failure(find, connector.Credentials, 401), test: bad, health: v1alpha1.ReasonCredentialsRejected, pause: credentialsPause,
 			calls: []string{find, connector.OpTest},
@@ -65,7 +71,8 @@ func TestWhatAFailureOfACreateLeadsTo(t *testing.T) {
 			err: failure(create, connector.Unsupported, 501), reason: v1alpha1.ReasonUnsupportedFeature, wait: personRetry, calls: []string{find, create},
 		},
 		"a conflict is looked up again soon": {
-			err: failure(create, connector.Conflict, 409), reason: v1alpha1.ReasonAccountConflict, wait: accountRetryBase, calls: []string{find, create},
+			err: failure(create, connector.Conflict, 409), reason: v1alpha1.ReasonAccountConflict, wait: accountRetryBase,
+			calls: []string{find, create, connector.OpListUsers},
 		},
 		"one server error is the app's": {err: failure(create, connector.ServerError, 503), calls: []string{find, create}},
 	} {
@@ -203,6 +210,7 @@ func TestAccountThatFailsRepeatedlyFailsAlone(t *testing.T) {
 		if got := w.work("kim"); got != nil {
 			t.Fatalf("after a few failures: %+v", got.Entry)
 		}
+		w.clock.Step(time.Minute)
 	}
 	got := w.work("kim")
 	if got == nil || got.Entry.Reason != v1alpha1.ReasonServerError {

@@ -37,7 +37,7 @@ func (c *accountCall) update(ctx context.Context) error {
 	}
 	names := slices.Concat(c.Step.Set, c.Step.Clear)
 	c.succeed(c.Recorded.State, id, "Updated", c.rolesAfter(names...),
-		c.hashes().With(c.Desired.Values, c.Step.Set, c.Step.Clear))
+		c.hashes().With(c.Desired.Values, c.Step.Set, slices.Concat(c.Step.Clear, c.Step.Forget)))
 	return nil
 }
 
@@ -66,7 +66,7 @@ func (c *accountCall) reactivate(ctx context.Context) error {
 		return err
 	}
 	c.succeed(v1alpha1.AccountActive, id, "Reactivated", c.rolesAfter(slices.Concat(set, clear)...),
-		c.hashes().With(c.Desired.Values, set, clear))
+		c.hashes().With(c.Desired.Values, set, slices.Concat(clear, c.Step.Forget)))
 	return nil
 }
 
@@ -182,6 +182,9 @@ func (c *accountCall) answeredID(ctx context.Context, answered string) (string, 
 
 // shownAs reports whether the app shows an account as this user's: by the userName that was written, or by the id that a create gives.
 func (c *accountCall) shownAs(user *connector.User) bool {
+	if c.App.Protected(user.UserName) || (c.foreign(user) && c.App.Object.Spec.Adoption != "" && c.App.Object.Spec.Adoption != v1alpha1.AdoptionLink) {
+		return false
+	}
 	userName, ok := c.Desired.Values["userName"].(string)
 	return user.ExternalID == c.view.User.SCIMID() || (ok && scim.Fold(user.UserName) == scim.Fold(connector.BoundText(userName)))
 }

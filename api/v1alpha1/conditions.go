@@ -80,6 +80,8 @@ const (
 	ReasonRejected                 = "Rejected"
 	ReasonTargetGroupNotPredefined = "TargetGroupNotPredefined"
 	ReasonMembersPending           = "MembersPending"
+	ReasonMembersNotShown          = "MembersNotShown"
+	ReasonMembersRefused           = "MembersRefused"
 	ReasonTooManyAccounts          = "TooManyAccounts"
 	ReasonNotApplied               = "NotApplied"
 	ReasonUnusableAnswer           = "UnusableAnswer"

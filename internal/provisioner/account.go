@@ -8,7 +8,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -188,33 +187,7 @@ func (c *accountCall) finish(ctx context.Context, err error) error {
 
 // personal returns all values of the user, which are redacted from the app's error text.
 func (c *accountCall) personal() []string {
-	return append(valuesIn(resource.Variables(c.view.User)), valuesIn(c.Desired.Values)...)
-}
-
-// valuesIn returns the strings and numbers in a JSON value.
-func valuesIn(value any) []string {
-	switch v := value.(type) {
-	case nil, bool:
-		return nil
-	case string:
-		return []string{v}
-	case []any:
-		var values []string
-		for _, item := range v {
-			values = append(values, valuesIn(item)...)
-		}
-		return values
-	case map[string]any:
-		var values []string
-		for _, item := range v {
-			values = append(values, valuesIn(item)...)
-		}
-		return values
-	case float64:
-		return []string{strconv.FormatFloat(v, 'f', -1, 64)}
-	default:
-		return []string{fmt.Sprint(v)}
-	}
+	return append(connector.Personal(resource.Variables(c.view.User)), connector.Personal(c.Desired.Values)...)
 }
 
 func (c *accountCall) perform(ctx context.Context) error {

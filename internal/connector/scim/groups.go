@@ -27,16 +27,16 @@ func (c *Connector) FindGroups(ctx context.Context, displayName string) ([]conne
 	}
 	var groups []connector.Group
 	var kept memberCount
-	err := c.find(ctx, connector.OpFindGroups, c.profile.SCIM.GroupsPath, "displayName", displayName, func(s *stream) (bool, error) {
+	err := c.find(ctx, connector.OpFindGroups, c.profile.SCIM.GroupsPath, "displayName", displayName, func(s *stream) (string, bool, error) {
 		before := kept
 		row := groupReader{op: connector.OpFindGroups, stream: s, kept: &kept}
 		group, err := row.readRow()
 		if err != nil || !strings.EqualFold(row.displayName, displayName) || len(groups) == connector.MaxFound {
 			kept = before
-			return false, err
+			return group.ID, false, err
 		}
 		groups = append(groups, group)
-		return true, checkID(connector.OpFindGroups, group.ID)
+		return group.ID, true, checkID(connector.OpFindGroups, group.ID)
 	})
 	if err != nil {
 		return nil, err
@@ -92,16 +92,29 @@ func (c *Connector) postGroup(ctx context.Context, group connector.Group, member
 	if len(members) > 0 {
 		body["members"] = c.members(members)
 	}
-	created, _, err := c.group(ctx, connector.HTTPRequest{
+	created, shown, err := c.group(ctx, connector.HTTPRequest{
 		Op: connector.OpCreateGroup, Method: http.MethodPost, Path: c.profile.SCIM.GroupsPath, Body: body,
 	}, "")
-	if err == nil && created.ID == "" {
-		err = unexpected(connector.OpCreateGroup, "the app created a group and did not say its id")
-	}
 	if err != nil {
 		return connector.Group{}, err
 	}
+	if created.ID == "" {
+		if created, err = c.findCreatedGroup(ctx, group.DisplayName); err != nil {
+			return connector.Group{}, err
+		}
+	} else if !shown {
+		created.DisplayName = connector.BoundText(group.DisplayName)
+	}
 	return created, nil
+}
+
+// findCreatedGroup looks up the group that the app says it has created without saying which.
+func (c *Connector) findCreatedGroup(ctx context.Context, displayName string) (connector.Group, error) {
+	groups, err := c.FindGroups(ctx, displayName)
+	if err != nil || len(groups) != 1 {
+		return connector.Group{}, unconfirmed(connector.OpCreateGroup, err)
+	}
+	return groups[0], nil
 }
 
 // UpdateGroup implements connector.Connector.

@@ -60,7 +60,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	if err := watchLosses(mgr, view); err != nil {
 		return err
 	}
-	metrics := provisioner.NewMetrics(o.Metrics)
+	metrics := provisioner.NewMetrics(o.Metrics, o.Clock)
 	registry := provisioner.NewRegistry(view, o.Clock, mgr.GetLogger().WithName("apps"), metrics)
 	var users, groups, scimApps kube.Trigger
 	notify := provisioner.Notify{User: users.Add, Group: groups.Add, App: scimApps.Add}

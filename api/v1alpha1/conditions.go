@@ -77,6 +77,7 @@ const (
 	ReasonFeatureOff               = "FeatureOff"
 	ReasonHeld                     = "Held"
 	ReasonAppNotReady              = "AppNotReady"
+	ReasonQueued                   = "Queued"
 	ReasonRejected                 = "Rejected"
 	ReasonTargetGroupNotPredefined = "TargetGroupNotPredefined"
 	ReasonMembersPending           = "MembersPending"

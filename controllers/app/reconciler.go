@@ -114,6 +114,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	setStatus(s, r.stateOf(s))
 	setPause(s, r.Clock.Now())
+	if err := r.tellRevocations(ctx, s); err != nil {
+		return ctrl.Result{}, err
+	}
 	wrote, err := kube.PatchStatus(ctx, r.Client, before, s.app)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return ctrl.Result{RequeueAfter: kube.Jitter(100 * time.Millisecond)}, nil

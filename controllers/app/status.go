@@ -53,6 +53,10 @@ func setCounters(s *scope) {
 		status.Held += batch.Remaining
 	}
 	status.Accounts, status.Failed = count(census.Active), count(census.Failed)
+	status.OldestPendingRevocation = nil
+	if !census.OldestRevocation.IsZero() {
+		status.OldestPendingRevocation = &metav1.Time{Time: census.OldestRevocation}
+	}
 	// Approved changes are still pending.
 	status.Pending = count(census.Pending + max(0, len(census.Held)-int(status.Held)))
 	switch {

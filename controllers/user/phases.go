@@ -177,12 +177,14 @@ func nextRetry(accounts []v1alpha1.Account, now time.Time) time.Duration {
 // compute is the status as it should be now.
 func (r *Reconciler) compute(view *desired.UserView) *nextStatus {
 	return computeStatus(view, metav1.NewTime(r.Clock.Now()), func(account *desired.AccountView) appState {
-		app := r.Apps.Get(r.appKey(view, account.AppName))
-		if app == nil {
-			return appState{}
+		key := r.appKey(view, account.AppName)
+		state := appState{}
+		state.trouble, state.known = r.Apps.Trouble(key)
+		if app := r.Apps.Get(key); app != nil {
+			state.running, state.healthy = true, app.Health().Reason == ""
+			state.verdict = r.ledger(view, account.AppName).Verdict(ledger.ID{Kind: ledger.Account, UID: view.User.UID}, string(account.Step.Effect))
 		}
-		verdict := r.ledger(view, account.AppName).Verdict(ledger.ID{Kind: ledger.Account, UID: view.User.UID}, string(account.Step.Effect))
-		return appState{running: true, healthy: app.Health().Reason == "", verdict: verdict}
+		return state
 	})
 }
 

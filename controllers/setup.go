@@ -69,19 +69,23 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		return fmt.Errorf("adding the running apps: %w", err)
 	}
 	recorder := mgr.GetEventRecorder("scim-operator")
+	reporter := kube.NewReporter(recorder, o.Clock)
 	return errors.Join(
 		(&user.Reconciler{
-			Client: mgr.GetClient(), Live: o.Live, Directory: o.Directory, View: view, Apps: registry, Recorder: recorder, Clock: o.Clock,
+			Client: mgr.GetClient(), Live: o.Live, Directory: o.Directory, View: view, Apps: registry, Recorder: recorder, Reporter: reporter,
+			Clock: o.Clock,
 		}).SetupWithManager(mgr, &users),
 		(&group.Reconciler{
-			Client: mgr.GetClient(), Live: o.Live, Directory: o.Directory, View: view, Apps: registry, Recorder: recorder, Clock: o.Clock,
+			Client: mgr.GetClient(), Live: o.Live, Directory: o.Directory, View: view, Apps: registry, Recorder: recorder, Reporter: reporter,
+			Clock: o.Clock,
 		}).SetupWithManager(mgr, &groups),
 		(&app.Reconciler{
 			Client: mgr.GetClient(), Live: o.Live, View: view, Apps: registry, Metrics: metrics, Clock: o.Clock, Wake: notify, UserAgent: o.UserAgent, Egress: o.Egress,
+			Reporter: reporter,
 		}).SetupWithManager(mgr, &scimApps),
 		(&rolemapping.Reconciler{Client: mgr.GetClient(), Clock: o.Clock}).SetupWithManager(mgr),
 		(&groupslice.Reconciler{Directory: o.Directory, Clock: o.Clock}).SetupWithManager(mgr),
-		(&scimclient.Reconciler{Client: mgr.GetClient(), Live: o.Live, Issuers: o.Issuers, Clock: o.Clock}).SetupWithManager(mgr),
+		(&scimclient.Reconciler{Client: mgr.GetClient(), Live: o.Live, Issuers: o.Issuers, Clock: o.Clock, Reporter: reporter}).SetupWithManager(mgr),
 	)
 }
 

@@ -51,6 +51,8 @@ type Reconciler struct {
 	UserAgent string
 	// Prober tests credentials. SetupWithManager makes one that runs with the manager unless there is one.
 	Prober *Prober
+	// Reporter tells of failures; nil for none.
+	Reporter *kube.Reporter
 	// NewConnector makes the connector of an app; nil is scimconn.New.
 	NewConnector func(scimconn.Options) (connector.Connector, error)
 	// Egress says which addresses apps may have; nil is all of them.
@@ -123,6 +125,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	if err == nil && wrote {
 		r.wrote(s.app)
+		r.Reporter.Tell(ctx, s.app, reports(&before.Status, &s.app.Status)...)
 	}
 	if err == nil {
 		r.Apps.Recorded(s.key, s.recorded)

@@ -41,7 +41,10 @@ func (r *Reconciler) admit(ctx context.Context, view *desired.GroupView) (done b
 		}
 		after := group.DeepCopy()
 		refused(after, conflict.Holder)
-		_, err = kube.PatchStatus(ctx, r.Client, group, after)
+		wrote, err := kube.PatchStatus(ctx, r.Client, group, after)
+		if wrote && err == nil {
+			r.Reporter.Tell(ctx, group, reports(&group.Status, &after.Status)...)
+		}
 		return true, ctrl.Result{RequeueAfter: conflictRetry}, err
 	}
 	if err != nil || admitted.ResourceVersion == group.ResourceVersion {
@@ -70,6 +73,7 @@ func (r *Reconciler) push(ctx context.Context, view *desired.GroupView) (result 
 	if wrote {
 		r.View.Book.Groups.Put(after, after.Status.DeepCopy())
 		r.record(view)
+		r.Reporter.Tell(ctx, view.Group, reports(&view.Cached.Status, &after.Status)...)
 	}
 	for app, outcome := range view.Outcomes {
 		r.ledger(view, app).GroupWritten(view.Group.UID, outcome)

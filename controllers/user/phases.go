@@ -102,6 +102,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, view *desired.UserView) (n
 	if wrote {
 		book.Users.Put(after, after.Status.DeepCopy())
 		r.record(view)
+		r.Reporter.Tell(ctx, view.User, reports(view.Stored, &next.status)...)
 	}
 	for i := range next.status.Accounts {
 		if entry := &next.status.Accounts[i]; entry.Operation == nil {

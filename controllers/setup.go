@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/utils/clock"
@@ -42,6 +43,8 @@ type Options struct {
 	Directory *directory.Store
 	Clock     clock.Clock
 	Metrics   prometheus.Registerer
+	// TestInterval is after how long without an answer the credentials of an app are tested again; never if 0.
+	TestInterval time.Duration
 	// UserAgent of the calls to apps, such as "scim-operator/1.0".
 	UserAgent string
 	// Egress says which addresses apps may have; nil is all of them.
@@ -81,7 +84,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		}).SetupWithManager(mgr, &groups),
 		(&app.Reconciler{
 			Client: mgr.GetClient(), Live: o.Live, View: view, Apps: registry, Metrics: metrics, Clock: o.Clock, Wake: notify, UserAgent: o.UserAgent, Egress: o.Egress,
-			Reporter: reporter,
+			TestInterval: o.TestInterval, Reporter: reporter,
 		}).SetupWithManager(mgr, &scimApps),
 		(&rolemapping.Reconciler{Client: mgr.GetClient(), Clock: o.Clock}).SetupWithManager(mgr),
 		(&groupslice.Reconciler{Directory: o.Directory, Clock: o.Clock}).SetupWithManager(mgr),

@@ -51,6 +51,8 @@ type Reconciler struct {
 	UserAgent string
 	// Prober tests credentials. SetupWithManager makes one that runs with the manager unless there is one.
 	Prober *Prober
+	// TestInterval is after how long without an answer the credentials of a running app are tested again; never if 0.
+	TestInterval time.Duration
 	// Reporter tells of failures; nil for none.
 	Reporter *kube.Reporter
 	// NewConnector makes the connector of an app; nil is scimconn.New.

@@ -74,8 +74,8 @@ type Worker struct {
 	busy            int
 	stopped, closed bool
 	health          Health
-	// tested is when the credentials were last found good.
-	tested time.Time
+	// tested is when the credentials were last found good; lastAnswer is when a call was last answered as it should be.
+	tested, lastAnswer time.Time
 }
 
 func newWorker(config Config, r *Registry) *Worker {

@@ -64,9 +64,11 @@ func setCounters(s *scope) {
 		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, metav1.ConditionFalse, v1alpha1.ReasonRejected,
 			fmt.Sprintf("%d accounts failed to sync; kubectl get scimusers shows which, and their status why", census.Failed))
 	case status.Held > 0:
-		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, metav1.ConditionFalse, v1alpha1.ReasonHeld, "revocations are on hold")
+		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, metav1.ConditionFalse, v1alpha1.ReasonHeld,
+			"revocations are on hold; the condition MassChangeHeld says how to approve them")
 	case status.Pending > 0:
-		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, metav1.ConditionFalse, v1alpha1.ReasonProgressing, "changes are being made")
+		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, metav1.ConditionFalse, v1alpha1.ReasonProgressing,
+			"changes are pending; they are made while the app is Ready")
 	default:
 		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "all accounts are in sync")
 	}

@@ -95,7 +95,11 @@ func describe(entry v1alpha1.PushedGroupStatus) string {
 	if entry.Reason == "" {
 		return entry.App + ": changes are pending"
 	}
-	return entry.App + ": " + entry.Reason + ": " + entry.Message
+	text := entry.App + ": " + entry.Reason + ": " + entry.Message
+	if entry.Attempts > 0 {
+		text += kube.NextAttempt(entry.NextRetryTime)
+	}
+	return text
 }
 
 func setConditions(group *v1alpha1.ScimGroup, problems []string, reason string, waits bool) {

@@ -236,7 +236,7 @@ func describe(problems []problem) string {
 	for i, p := range problems {
 		parts[i] = p.app + ": changes are pending"
 		if p.reason != "" {
-			parts[i] = p.app + ": " + p.reason + ": " + p.message
+			parts[i] = p.app + ": " + p.reason + ": " + p.message + kube.NextAttempt(p.retry)
 		}
 	}
 	return strings.Join(parts, "; ")

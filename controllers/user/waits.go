@@ -113,6 +113,8 @@ func causeOf(view *desired.UserView, now metav1.Time) metav1.Time {
 type problem struct {
 	app, reason, message string
 	waits                bool
+	// retry is when the next attempt is made, nil if nothing has failed.
+	retry *metav1.Time
 }
 
 // problemOf returns why an account is out of sync. The account status of an app whose configuration is invalid may say nothing.
@@ -120,6 +122,9 @@ func problemOf(account *desired.AccountView, entry *v1alpha1.Account) problem {
 	p := problem{app: entry.App, reason: entry.Reason, message: entry.Message}
 	if account.App == nil && entry.Reason == "" {
 		p.reason, p.message = account.Step.Reason, account.Step.Message
+	}
+	if entry.Attempts > 0 {
+		p.retry = entry.NextRetryTime
 	}
 	// What has not failed waits for the app.
 	p.waits = slices.Contains(waiting, p.reason) || (account.Step.Action != "" && entry.Attempts == 0)

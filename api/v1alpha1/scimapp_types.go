@@ -240,12 +240,15 @@ type PushedGroup struct {
 }
 
 // Adoption says what happens when an account exists already.
-// +kubebuilder:validation:Enum=Link;Never
+// +kubebuilder:validation:Enum=Link;Confirm;Never
 type Adoption string
 
 const (
-	// AdoptionLink links the user to it.
+	// AdoptionLink links the user to it. An inactive account whose externalId or employee number is not the user's waits as with Confirm: its address may have been another
+	// person's.
 	AdoptionLink Adoption = "Link"
+	// AdoptionConfirm waits until a person confirms the account by the annotation scim-operator.io/confirm-account of the ScimUser.
+	AdoptionConfirm Adoption = "Confirm"
 	// AdoptionNever leaves it alone and reports AccountConflict.
 	AdoptionNever Adoption = "Never"
 )
@@ -327,7 +330,7 @@ type AppLimits struct {
 
 // ScimAppStatus is the observed state of a ScimApp.
 type ScimAppStatus struct {
-	// conditions: Ready, CredentialsValid, Reachable, AccountsSynced, MassChangeHeld, SubjectsResolved, Reconciling, Stalled.
+	// conditions: Ready, CredentialsValid, Reachable, AccountsSynced, AttributesSynced, MassChangeHeld, SubjectsResolved, Reconciling, Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -382,6 +385,13 @@ type ScimAppStatus struct {
 	// guard has the limits of the mass-change guard and the revocations that it counts.
 	// +optional
 	Guard *GuardStatus `json:"guard,omitempty"`
+
+	// attributes are those that the app refuses, or does not show as they were written. The condition AttributesSynced sums up.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Attributes []AttributeFinding `json:"attributes,omitempty"`
 
 	// groups are the pushed groups as they were resolved.
 	// +optional

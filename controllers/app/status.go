@@ -41,6 +41,7 @@ func setStatus(s *scope, state runState) {
 		setCounters(s)
 	}
 	setConnection(s, state)
+	setAttributes(s.app)
 	setSubjects(s)
 	setReady(s)
 }
@@ -53,12 +54,17 @@ func setCounters(s *scope) {
 		status.Held += batch.Remaining
 	}
 	status.Accounts, status.Failed = count(census.Active), count(census.Failed)
+	status.OldestPendingRevocation = nil
+	if !census.OldestRevocation.IsZero() {
+		status.OldestPendingRevocation = &metav1.Time{Time: census.OldestRevocation}
+	}
 	// Approved changes are still pending.
 	status.Pending = count(census.Pending + max(0, len(census.Held)-int(status.Held)))
 	switch {
 	case census.Failed > 0:
-		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, metav1.ConditionFalse, v1alpha1.ReasonRejected,
-			fmt.Sprintf("%d accounts failed to sync; kubectl get scimusers shows which, and their status why", census.Failed))
+		reason, counts := failedReason(census.FailedFor)
+		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, metav1.ConditionFalse, reason,
+			fmt.Sprintf("%d accounts failed to sync%s; kubectl get scimusers shows which, and their status why", census.Failed, counts))
 	case status.Held > 0:
 		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, metav1.ConditionFalse, v1alpha1.ReasonHeld, "revocations are on hold")
 	case status.Pending > 0:

@@ -20,8 +20,11 @@ const maxUnresolved = 10
 
 // computeStatus fills in the status that follows from what is known of a group, and tells in which apps the group is to be created and
 // whose entry says so only now. It is pure.
-func computeStatus(after *v1alpha1.ScimGroup, view *desired.GroupView, unresolved []string, callable func(*desired.PushedGroupView) bool) (intents map[string]bool) {
+func computeStatus(
+	after *v1alpha1.ScimGroup, view *desired.GroupView, unresolved []string, now metav1.Time, state func(*desired.PushedGroupView) appState,
+) (intents map[string]bool) {
 	intents = map[string]bool{}
+	cause := causeOf(view.Group, now)
 	status := &after.Status
 	status.Members = int32(after.Spec.MemberCount())
 	status.UnresolvedMembers = int32(len(unresolved))
@@ -36,7 +39,9 @@ func computeStatus(after *v1alpha1.ScimGroup, view *desired.GroupView, unresolve
 		if pushed.Step.Drop {
 			continue
 		}
-		entry := entryOf(pushed, intents, callable(pushed))
+		app := state(pushed)
+		entry := entryOf(pushed, intents, app.callable)
+		explain(&entry, pushed, app, cause)
 		status.Apps = append(status.Apps, entry)
 		if pushed.Step.InSync {
 			inSync++
@@ -46,7 +51,7 @@ func computeStatus(after *v1alpha1.ScimGroup, view *desired.GroupView, unresolve
 		switch {
 		case entry.Attempts > 0 && waits:
 			reason, waits = entry.Reason, false
-		case entry.HeldBatch != "" && waits:
+		case entry.HeldBatch != "" && waits, reason == v1alpha1.ReasonProgressing && entry.Reason != "" && entry.Reason != v1alpha1.ReasonQueued:
 			reason = entry.Reason
 		}
 	}
@@ -83,15 +88,12 @@ func entryOf(pushed *desired.PushedGroupView, intents map[string]bool, callable 
 		entry.Applied = ""
 		intents[pushed.AppName] = true
 	}
-	if pushed.Step.Action != "" && entry.Attempts == 0 && entry.HeldBatch == "" {
-		entry.Reason, entry.Message = "", ""
-	}
 	return entry
 }
 
 func describe(entry v1alpha1.PushedGroupStatus) string {
 	if entry.Reason == "" {
-		return entry.App + ": changes are being made"
+		return entry.App + ": changes are pending"
 	}
 	return entry.App + ": " + entry.Reason + ": " + entry.Message
 }

@@ -29,6 +29,8 @@ type createFailure struct {
 	health string
 	pause  time.Duration
 	calls  []string
+	// again: the second request fails in the same way.
+	again bool
 }
 
 func TestWhatAFailureOfACreateLeadsTo(t *testing.T) {

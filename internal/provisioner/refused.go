@@ -91,10 +91,13 @@ func (w *attributeWrite) blamed(failure *connector.Error, names []string) []stri
 			blamed = append(blamed, name)
 		}
 	}
-	if len(blamed) == 0 && len(names) == 1 && (slices.Contains(aboutAttribute, failure.ScimType) || failure.ScimType == "invalidValue") {
+	if len(blamed) > 0 || len(names) != 1 {
+		return blamed
+	}
+	if slices.Contains(aboutAttribute, failure.ScimType) || failure.ScimType == "invalidValue" || len(w.known(names)) > 0 {
 		return names
 	}
-	return blamed
+	return nil
 }
 
 // needed returns those of the names without which an account is not written.
@@ -157,6 +160,9 @@ func (w *attributeWrite) isolate(ctx context.Context, names []string, refusal er
 		default:
 			return err
 		}
+	}
+	if len(bad) == 1 && !slices.Contains(suspects, bad[0]) {
+		suspects = append(suspects, bad[0])
 	}
 	if !w.passed {
 		// It is not the one attribute that the app refuses, but the account.

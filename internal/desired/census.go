@@ -32,6 +32,8 @@ type AppCensus struct {
 	NoSeats int
 	// FailedGroups are the pushed groups that failed to sync, NotShown those whose members the app does not show.
 	FailedGroups, NotShown []string
+	// FailedFor is how many of them failed for each reason.
+	FailedFor map[string]int
 	// Revoking is the number of pending revocations, whatever they wait for; OldestRevocation is since when the oldest is pending, zero for none.
 	Revoking         int
 	OldestRevocation time.Time
@@ -96,10 +98,21 @@ func (c *AppCensus) add(user *v1alpha1.ScimUser, entry *v1alpha1.Account, now ti
 		c.NoSeats++
 		c.Pending++
 	case entry.Attempts > 0, entry.Planned == "" && entry.Reason != "" && entry.PendingRevocationTime == nil:
-		c.Failed++
+		c.fail(entry.Reason)
 	case entry.Planned != "", entry.State == v1alpha1.AccountPending, entry.PendingRevocationTime != nil:
 		c.Pending++
 	}
+}
+
+func (c *AppCensus) fail(reason string) {
+	c.Failed++
+	if reason == "" {
+		return
+	}
+	if c.FailedFor == nil {
+		c.FailedFor = map[string]int{}
+	}
+	c.FailedFor[reason]++
 }
 
 // countGroups adds the pending and held removals of pushed groups, and those that failed to sync.

@@ -22,16 +22,6 @@ const (
 	page       = "<!DOCTYPE html><html><title>Not found</title></html>"
 )
 
-// pushing makes the app take groups, as misbehaving servers do.
-func pushing(groups ...string) func(*v1alpha1.ScimApp) {
-	return func(app *v1alpha1.ScimApp) {
-		app.Spec.Features = append(app.Spec.Features, v1alpha1.FeaturePushGroups, v1alpha1.FeatureGroupLinking)
-		for _, name := range groups {
-			app.Spec.Groups = append(app.Spec.Groups, v1alpha1.PushedGroup{DisplayName: name})
-		}
-	}
-}
-
 // awaitMembers waits until the app's group has so many members.
 func awaitMembers(t *testing.T, a *app, displayName string, want int) {
 	t.Helper()
@@ -104,7 +94,7 @@ func TestIDsThatAreNumbers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ids := &numbered{byNumber: map[string]string{}, byID: map[string]string{}}
-			d, op, a := setUp(t, pushing("Sales"), ids.handle(quoted))
+			d, op, a := setUp(t, pushing, ids.handle(quoted))
 			stays, leaves := op.CreateUser(t, "stays@corp.test"), op.CreateUser(t, "leaves@corp.test")
 			for _, id := range []string{stays, leaves} {
 				user := d.AwaitAccount(t, id, appName, v1alpha1.AccountActive)
@@ -212,7 +202,7 @@ func TestFilterThatMatchesNobody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			lookup := func(x *exchange) bool { return x.looksUp("Users") || x.looksUp("Groups") }
-			d, op, a := setUp(t, pushing("Sales"), when(lookup, answer))
+			d, op, a := setUp(t, pushing, when(lookup, answer))
 			if _, err := a.AddUser(map[string]any{"userName": "ann@corp.test", "active": true}); err != nil {
 				t.Fatal(err)
 			}
@@ -235,7 +225,7 @@ func TestCreateThatIsAnsweredWithoutABody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			creates := func(x *exchange) bool { return x.method == http.MethodPost }
-			d, op, a := setUp(t, pushing("Sales"), when(creates, func(x *exchange, pass func()) {
+			d, op, a := setUp(t, pushing, when(creates, func(x *exchange, pass func()) {
 				pass()
 				if location {
 					x.header.Set("Location", "https://elsewhere.test/scim/v2"+x.path+"/"+x.answered()["id"].(string))
@@ -336,7 +326,7 @@ func TestWriteThatIsAnsweredWithAnErrorAnd200(t *testing.T) {
 // TestGroupWriteThatIsAnsweredWithAnErrorAnd200 is the same for a group.
 func TestGroupWriteThatIsAnsweredWithAnErrorAnd200(t *testing.T) {
 	t.Parallel()
-	d, op, a := setUp(t, pushing("Sales"), refusing("Groups"))
+	d, op, a := setUp(t, pushing, refusing("Groups"))
 	stays, leaves := op.CreateUser(t, "stays@corp.test"), op.CreateUser(t, "leaves@corp.test")
 	d.AwaitAccount(t, stays, appName, v1alpha1.AccountActive)
 	d.AwaitAccount(t, leaves, appName, v1alpha1.AccountActive)

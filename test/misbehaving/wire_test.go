@@ -277,8 +277,8 @@ func TestCredentialTestThatIsAnsweredWithAnErrorAnd200(t *testing.T) {
 	d.AwaitAccount(t, id, appName, v1alpha1.AccountActive)
 }
 
-// refusing answers the writes to a collection with an error and 200, and does nothing.
-func refusing(collection string) handler {
+// refusingWith200 answers the writes to a collection with an error and 200, and does nothing.
+func refusingWith200(collection string) handler {
 	writes := func(x *exchange) bool { return x.writes() && strings.HasPrefix(x.path, "/"+collection) }
 	return when(writes, func(x *exchange, _ func()) { x.reply(http.StatusOK, "application/json", wrongToken) })
 }
@@ -301,7 +301,7 @@ func TestWriteThatIsAnsweredWithAnErrorAnd200(t *testing.T) {
 	leaver, changed := op.CreateUser(t, "leaver@corp.test"), op.CreateUser(t, "changed@corp.test")
 	d.AwaitAccount(t, leaver, appName, v1alpha1.AccountActive)
 	d.AwaitAccount(t, changed, appName, v1alpha1.AccountActive)
-	a.misbehave(refusing("Users"))
+	a.misbehave(refusingWith200("Users"))
 	deactivate(t, op, leaver)
 	op.Want(t, http.StatusOK, http.MethodPatch, "/Users/"+changed, harness.PatchBody(`{"op":"replace","value":{"title":"Boss"}}`))
 	joiner := op.CreateUser(t, "joiner@corp.test")
@@ -326,7 +326,7 @@ func TestWriteThatIsAnsweredWithAnErrorAnd200(t *testing.T) {
 // TestGroupWriteThatIsAnsweredWithAnErrorAnd200 is the same for a group.
 func TestGroupWriteThatIsAnsweredWithAnErrorAnd200(t *testing.T) {
 	t.Parallel()
-	d, op, a := setUp(t, pushing, refusing("Groups"))
+	d, op, a := setUp(t, pushing, refusingWith200("Groups"))
 	stays, leaves := op.CreateUser(t, "stays@corp.test"), op.CreateUser(t, "leaves@corp.test")
 	d.AwaitAccount(t, stays, appName, v1alpha1.AccountActive)
 	d.AwaitAccount(t, leaves, appName, v1alpha1.AccountActive)
@@ -337,7 +337,7 @@ func TestGroupWriteThatIsAnsweredWithAnErrorAnd200(t *testing.T) {
 	awaitGroup(t, d, "Sales", "the group is pushed", func(p v1alpha1.PushedGroupStatus) bool { return p.State == v1alpha1.GroupPushed && p.Members == 2 })
 
 	refused := a.count(func(x *exchange) bool { return x.answer == wrongToken })
-	a.misbehave(refusing("Groups"))
+	a.misbehave(refusingWith200("Groups"))
 	op.Want(t, http.StatusNoContent, http.MethodPatch, "/Groups/"+group, harness.PatchBody(harness.RemoveMember(leaves)))
 	awaitRefused(t, a, refused+1)
 	awaitGroup(t, d, "Sales", "the removal is not recorded as done", func(p v1alpha1.PushedGroupStatus) bool { return p.State != v1alpha1.GroupPushed || p.Applied == "" })

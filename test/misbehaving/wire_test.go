@@ -299,13 +299,18 @@ func TestWriteThatIsAnsweredWithAnErrorAnd200(t *testing.T) {
 	t.Parallel()
 	d, op, a := setUp(t, nil, nil)
 	leaver, changed := op.CreateUser(t, "leaver@corp.test"), op.CreateUser(t, "changed@corp.test")
-	d.AwaitAccount(t, leaver, appName, v1alpha1.AccountActive)
+	remote := d.AwaitAccount(t, leaver, appName, v1alpha1.AccountActive).Status.Account(appName).RemoteID
 	d.AwaitAccount(t, changed, appName, v1alpha1.AccountActive)
 	a.misbehave(refusingWith200("Users"))
 	deactivate(t, op, leaver)
 	op.Want(t, http.StatusOK, http.MethodPatch, "/Users/"+changed, harness.PatchBody(`{"op":"replace","value":{"title":"Boss"}}`))
 	joiner := op.CreateUser(t, "joiner@corp.test")
-	awaitRefused(t, a, 3)
+	harness.Eventually(t, "the deactivation is sent", func() error {
+		if a.count(func(x *exchange) bool { return x.answer == wrongToken && x.id() == remote }) == 0 {
+			return errNotYet
+		}
+		return nil
+	})
 	if account := d.User(t, leaver).Status.Account(appName); account.State != v1alpha1.AccountActive || account.Planned == "" {
 		t.Errorf("the deactivation is recorded as done: %+v", account)
 	}

@@ -66,6 +66,9 @@ func (r *Reconciler) push(ctx context.Context, view *desired.GroupView) (result 
 	}
 	after := view.Cached.DeepCopy()
 	intents := computeStatus(after, view, unresolved, metav1.NewTime(r.Clock.Now()), r.stateOf(view))
+	if err := r.recordMembers(ctx, view, after, intents); err != nil {
+		return ctrl.Result{}, false, err
+	}
 	wrote, err = kube.PatchStatus(ctx, r.Client, view.Cached, after)
 	if err != nil {
 		return ctrl.Result{}, false, err

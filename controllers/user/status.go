@@ -25,6 +25,8 @@ type appState struct {
 	// trouble is why the app is not called, and known whether that is known.
 	trouble provisioner.Health
 	known   bool
+	// noSeats: the app has no seat left.
+	noSeats bool
 	// verdict of the mass-change guard on the account's revocation.
 	verdict ledger.Verdict
 }

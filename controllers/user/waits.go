@@ -13,6 +13,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/directory"
 	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
 
 // Why a step is not taken yet.
@@ -36,6 +37,8 @@ func (n *nextStatus) explain(entry *v1alpha1.Account, account *desired.AccountVi
 	case account.App.Object.Spec.Suspend:
 		say(entry, v1alpha1.ReasonSuspended, messageSuspended)
 	case entry.Attempts > 0:
+	case callable && state.noSeats && provisioner.NeedsSeat(account.Step.Action):
+		say(entry, v1alpha1.ReasonNoSeats, provisioner.MessageNoSeats)
 	case account.Step.Revocation:
 		waits = true
 		explainRevocation(entry, state)
@@ -134,5 +137,5 @@ func problemOf(account *desired.AccountView, entry *v1alpha1.Account) problem {
 // waiting are reasons that need no action on this user: they resolve without one, or by an action elsewhere. The user is not Stalled.
 var waiting = []string{
 	"", v1alpha1.ReasonHeld, v1alpha1.ReasonSuspended, v1alpha1.ReasonAppNotReady, v1alpha1.ReasonRateLimited, v1alpha1.ReasonServerError, v1alpha1.ReasonUnreachable,
-	v1alpha1.ReasonUnexpectedAnswer,
+	v1alpha1.ReasonUnexpectedAnswer, v1alpha1.ReasonNoSeats,
 }

@@ -31,6 +31,8 @@ type AppCensus struct {
 	// Revoking is the number of pending revocations, whatever they wait for; OldestRevocation is since when the oldest is pending, zero for none.
 	Revoking         int
 	OldestRevocation time.Time
+	// NoSeats is how many of the pending changes wait for a seat of the app's plan.
+	NoSeats int
 	// Held are the changes that the guard holds.
 	Held []HeldChange
 	// Closing: the statuses of some of them do not show their batch yet.
@@ -88,6 +90,9 @@ func (c *AppCensus) add(user *v1alpha1.ScimUser, entry *v1alpha1.Account, now ti
 		c.Closing = c.Closing || change.Batch != entry.HeldBatch
 	case entry.HeldBatch != "":
 		c.Held = append(c.Held, HeldChange{Name: user.Name, Effect: string(entry.Planned), Batch: entry.HeldBatch, Users: 1})
+	case entry.Reason == v1alpha1.ReasonNoSeats && entry.Attempts == 0:
+		c.NoSeats++
+		c.Pending++
 	case entry.Attempts > 0, entry.Planned == "" && entry.Reason != "" && entry.PendingRevocationTime == nil:
 		c.Failed++
 	case entry.Planned != "", entry.State == v1alpha1.AccountPending, entry.PendingRevocationTime != nil:

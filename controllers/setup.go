@@ -83,7 +83,8 @@ func Setup(mgr ctrl.Manager, o Options) error {
 			Clock: o.Clock,
 		}).SetupWithManager(mgr, &groups),
 		(&app.Reconciler{
-			Client: mgr.GetClient(), Live: o.Live, View: view, Apps: registry, Metrics: metrics, Clock: o.Clock, Wake: notify, UserAgent: o.UserAgent, Egress: o.Egress,
+			Client: mgr.GetClient(), Live: o.Live, View: view, Apps: registry, Metrics: metrics, Recorder: recorder, Clock: o.Clock, Wake: notify,
+			UserAgent: o.UserAgent, Egress: o.Egress,
 			TestInterval: o.TestInterval, Reporter: reporter,
 		}).SetupWithManager(mgr, &scimApps),
 		(&rolemapping.Reconciler{Client: mgr.GetClient(), Clock: o.Clock, Reporter: reporter}).SetupWithManager(mgr),

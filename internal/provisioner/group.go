@@ -84,7 +84,11 @@ func (w *Worker) syncGroup(ctx context.Context, key Key, line *line) error {
 		w.notify.Group(group)
 		return w.countIdle(line.id, key)
 	}
+	batch := w.MembersPerRequest()
 	err = call.perform(ctx)
+	if w.MembersPerRequest() != batch {
+		w.notify.App(w.config.Key)
+	}
 	failure := connector.AsError(err)
 	switch {
 	case ctx.Err() != nil, failure != nil && failure.UnknownOutcome():

@@ -22,8 +22,8 @@ const (
 	page       = "<!DOCTYPE html><html><title>Not found</title></html>"
 )
 
-// pushing makes the app take groups, as misbehaving servers do.
-func pushing(groups ...string) func(*v1alpha1.ScimApp) {
+// pushingGroups makes the app take groups, as misbehaving servers do.
+func pushingGroups(groups ...string) func(*v1alpha1.ScimApp) {
 	return func(app *v1alpha1.ScimApp) {
 		app.Spec.Features = append(app.Spec.Features, v1alpha1.FeaturePushGroups, v1alpha1.FeatureGroupLinking)
 		for _, name := range groups {
@@ -104,7 +104,7 @@ func TestIDsThatAreNumbers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ids := &numbered{byNumber: map[string]string{}, byID: map[string]string{}}
-			d, op, a := setUp(t, pushing("Sales"), ids.handle(quoted))
+			d, op, a := setUp(t, pushingGroups("Sales"), ids.handle(quoted))
 			stays, leaves := op.CreateUser(t, "stays@corp.test"), op.CreateUser(t, "leaves@corp.test")
 			for _, id := range []string{stays, leaves} {
 				user := d.AwaitAccount(t, id, appName, v1alpha1.AccountActive)
@@ -212,7 +212,7 @@ func TestFilterThatMatchesNobody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			lookup := func(x *exchange) bool { return x.looksUp("Users") || x.looksUp("Groups") }
-			d, op, a := setUp(t, pushing("Sales"), when(lookup, answer))
+			d, op, a := setUp(t, pushingGroups("Sales"), when(lookup, answer))
 			if _, err := a.AddUser(map[string]any{"userName": "ann@corp.test", "active": true}); err != nil {
 				t.Fatal(err)
 			}
@@ -235,7 +235,7 @@ func TestCreateThatIsAnsweredWithoutABody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			creates := func(x *exchange) bool { return x.method == http.MethodPost }
-			d, op, a := setUp(t, pushing("Sales"), when(creates, func(x *exchange, pass func()) {
+			d, op, a := setUp(t, pushingGroups("Sales"), when(creates, func(x *exchange, pass func()) {
 				pass()
 				if location {
 					x.header.Set("Location", "https://elsewhere.test/scim/v2"+x.path+"/"+x.answered()["id"].(string))
@@ -290,7 +290,7 @@ func TestCredentialTestThatIsAnsweredWithAnErrorAnd200(t *testing.T) {
 // TestWriteThatIsAnsweredWithAnErrorAnd200: PATCH, POST -> 200 {"status":"error"}, and nothing is done.
 func TestWriteThatIsAnsweredWithAnErrorAnd200(t *testing.T) {
 	t.Parallel()
-	d, op, a := setUp(t, pushing("Sales"), nil)
+	d, op, a := setUp(t, pushingGroups("Sales"), nil)
 	leaver, member := op.CreateUser(t, "leaver@corp.test"), op.CreateUser(t, "member@corp.test")
 	d.AwaitAccount(t, leaver, appName, v1alpha1.AccountActive)
 	d.AwaitAccount(t, member, appName, v1alpha1.AccountActive)

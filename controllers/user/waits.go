@@ -37,6 +37,8 @@ func (n *nextStatus) explain(entry *v1alpha1.Account, account *desired.AccountVi
 	case account.App.Object.Spec.Suspend:
 		say(entry, v1alpha1.ReasonSuspended, messageSuspended)
 	case entry.Attempts > 0:
+	case callable && state.noSeats && provisioner.NeedsSeat(account.Step.Action):
+		say(entry, v1alpha1.ReasonNoSeats, provisioner.MessageNoSeats)
 	case account.Step.Revocation:
 		waits = true
 		explainRevocation(entry, state)

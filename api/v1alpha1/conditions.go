@@ -85,6 +85,8 @@ const (
 	ReasonRejected                 = "Rejected"
 	ReasonTargetGroupNotPredefined = "TargetGroupNotPredefined"
 	ReasonMembersPending           = "MembersPending"
+	ReasonMembersNotShown          = "MembersNotShown"
+	ReasonMembersRefused           = "MembersRefused"
 	ReasonTooManyAccounts          = "TooManyAccounts"
 	ReasonNotApplied               = "NotApplied"
 	ReasonUnusableAnswer           = "UnusableAnswer"

@@ -172,6 +172,14 @@ func (w *Worker) Enqueue(key Key, class Class, exclusive string, delay time.Dura
 // PausedUntil returns the time before which the app asked for no calls.
 func (w *Worker) PausedUntil() time.Time { return w.ledger.PausedUntil() }
 
+// MembersPerRequest returns how many members of a group the app takes in one request, after it refused more; 0 where it never did.
+func (w *Worker) MembersPerRequest() int {
+	if batched, ok := w.config.Connector.(connector.Batched); ok {
+		return batched.MembersPerRequest()
+	}
+	return 0
+}
+
 // HeldBatches are the digests of the batches that wait for an approval, sorted.
 func (w *Worker) HeldBatches() []string { return w.gate.batches() }
 

@@ -31,6 +31,11 @@ func hired(t *testing.T, d *harness.Directory, op *harness.Operator, names ...st
 	return ids, remote
 }
 
+// decided reports whether a create has an outcome.
+func decided(a v1alpha1.Account) bool {
+	return a.State == v1alpha1.AccountActive || (a.Reason != "" && a.Reason != v1alpha1.ReasonAppNotReady)
+}
+
 // annotate sets an annotation of the ScimUser with an id.
 func annotate(t *testing.T, d *harness.Directory, id, annotation, value string) {
 	t.Helper()
@@ -196,7 +201,7 @@ func TestCreateThatIsAnsweredWithTheAccountOfAnother(t *testing.T) {
 		x.replyJSON(http.StatusOK, map[string]any{"id": remote[0], "userName": "ann@corp.test", "active": true})
 	}))
 	kim := op.CreateUser(t, "kim@corp.test")
-	account := awaitAccount(t, d, kim, "the create fails", func(a v1alpha1.Account) bool { return a.Reason != "" })
+	account := awaitAccount(t, d, kim, "the create fails", decided)
 	if account.RemoteID != "" {
 		t.Errorf("the account status is %+v", account)
 	}
@@ -233,7 +238,7 @@ func TestCreateThatIsAnsweredWithAnAccountThatWasThere(t *testing.T) {
 				}
 			})
 			kim := op.CreateUser(t, "kim@corp.test")
-			account := awaitAccount(t, d, kim, "the outcome", func(a v1alpha1.Account) bool { return a.Reason != "" || a.State == v1alpha1.AccountActive })
+			account := awaitAccount(t, d, kim, "the outcome", decided)
 			if account.Reason != reason || (account.RemoteID == remote) != (reason == "") {
 				t.Errorf("the account status is %+v", account)
 			}

@@ -55,7 +55,9 @@ func TestDuplicateInAnotherLetterCase(t *testing.T) {
 			if posts := a.count(request(http.MethodPost, "Users")); posts > 3 {
 				t.Errorf("%d creates", posts)
 			}
-			lists := a.count(func(x *exchange) bool { return x.method == http.MethodGet && x.path == "/Users" && !x.query.Has("filter") && x.query.Get("count") != "1" })
+			lists := a.count(func(x *exchange) bool {
+				return x.method == http.MethodGet && x.path == "/Users" && !x.query.Has("filter") && x.query.Get("count") != "1"
+			})
 			if lists > 1 {
 				t.Errorf("the accounts were listed %d times", lists)
 			}
@@ -100,7 +102,7 @@ func TestEmailAddressOfAnotherAccount(t *testing.T) {
 				remote = id
 			}
 			kim := op.CreateUser(t, "kim@corp.test")
-			account := awaitAccount(t, d, kim, "the outcome", func(a v1alpha1.Account) bool { return a.Reason != "" || a.State == v1alpha1.AccountActive })
+			account := awaitAccount(t, d, kim, "the outcome", decided)
 			if account.Reason != tc.reason || (tc.reason == "" && account.RemoteID != remote) {
 				t.Fatalf("the account status is %+v", account)
 			}

@@ -82,6 +82,7 @@ const (
 	ReasonFeatureOff               = "FeatureOff"
 	ReasonHeld                     = "Held"
 	ReasonAppNotReady              = "AppNotReady"
+	ReasonQueued                   = "Queued"
 	ReasonRejected                 = "Rejected"
 	ReasonTargetGroupNotPredefined = "TargetGroupNotPredefined"
 	ReasonMembersPending           = "MembersPending"

@@ -58,6 +58,10 @@ func setCounters(s *scope) {
 		status.Held += batch.Remaining
 	}
 	status.Accounts, status.Failed = count(census.Active), count(census.Failed+len(census.FailedGroups))
+	status.OldestPendingRevocation = nil
+	if !census.OldestRevocation.IsZero() {
+		status.OldestPendingRevocation = &metav1.Time{Time: census.OldestRevocation}
+	}
 	// Approved changes are still pending.
 	status.Pending = count(census.Pending + max(0, len(census.Held)-int(status.Held)))
 	setSynced(s)
@@ -81,12 +85,12 @@ func setSynced(s *scope) {
 	case len(failed) > 0:
 		synced(metav1.ConditionFalse, v1alpha1.ReasonRejected, strings.Join(failed, "; "))
 	case status.Held > 0:
-		synced(metav1.ConditionFalse, v1alpha1.ReasonHeld, "revocations are on hold")
+		synced(metav1.ConditionFalse, v1alpha1.ReasonHeld, "revocations are on hold; the condition MassChangeHeld says how to approve them")
 	case census.NoSeats > 0:
 		synced(metav1.ConditionFalse, v1alpha1.ReasonNoSeats,
 			fmt.Sprintf("%d accounts wait for a seat; the condition SeatsAvailable says what to do", census.NoSeats))
 	case status.Pending > 0:
-		synced(metav1.ConditionFalse, v1alpha1.ReasonProgressing, "changes are being made")
+		synced(metav1.ConditionFalse, v1alpha1.ReasonProgressing, "changes are pending; they are made while the app is Ready")
 	case len(census.NotShown) > 0:
 		synced(metav1.ConditionFalse, v1alpha1.ReasonMembersNotShown, named(census.NotShown, "are pushed, but the app does not show their members; check in the app that it takes members"))
 	default:

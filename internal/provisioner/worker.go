@@ -79,8 +79,8 @@ type Worker struct {
 	busy            int
 	stopped, closed bool
 	health          Health
-	// tested is when the credentials were last found good; unprobed is when a read of another account last failed.
-	tested, unprobed time.Time
+	// tested is when the credentials were last found good; lastAnswer is when a call was last answered as it should be; unprobed is when a read of another account last failed.
+	tested, lastAnswer, unprobed time.Time
 }
 
 func newWorker(config Config, r *Registry) *Worker {
@@ -166,7 +166,14 @@ func (w *Worker) leave() {
 // Enqueue enqueues an account or group. If the queue is full, the key is dropped: a scan enqueues it again.
 func (w *Worker) Enqueue(key Key, class Class, exclusive string, delay time.Duration) {
 	w.queue.add(key, class, exclusive, delay)
-	w.metrics.queueDepth(w.config.Key, w.queue.depth())
+	w.showDepth()
+}
+
+// showDepth updates the metric of the queue. The keys of a stopped worker are enqueued again when the app is started.
+func (w *Worker) showDepth() {
+	if w.ctx.Err() == nil {
+		w.metrics.queueDepth(w.config.Key, w.queue.depth())
+	}
 }
 
 // PausedUntil returns the time before which the app asked for no calls.
@@ -232,7 +239,7 @@ func (w *Worker) look(ctx context.Context, key Key) {
 		w.notify.App(w.config.Key)
 	}
 	w.report(key, id)
-	w.metrics.queueDepth(w.config.Key, w.queue.depth())
+	w.showDepth()
 }
 
 // report notifies the reconciler of an outcome, once the key is done: it would wait for further outcomes otherwise.

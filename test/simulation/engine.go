@@ -109,7 +109,7 @@ func (p *process) assemble() {
 		panic(err)
 	}
 	view := desired.NewView(cached, ledger.NewBook(clock.RealClock{}))
-	metrics := provisioner.NewMetrics(prometheus.NewRegistry())
+	metrics := provisioner.NewMetrics(prometheus.NewRegistry(), clock.RealClock{})
 	p.registry = provisioner.NewRegistry(view, clock.RealClock{}, logr.Discard(), metrics)
 	p.registry.Manual = true
 	users, groups, apps, mappings := p.controller("user"), p.controller("group"), p.controller("app"), p.controller("mapping")

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/scim-operator/scim-operator/internal/ledger"
 )
@@ -121,5 +123,38 @@ func TestLatestPauseWins(t *testing.T) {
 	p.Pause(start.Add(time.Minute))
 	if got := p.PausedUntil(); !got.Equal(start.Add(time.Hour)) {
 		t.Errorf("paused until %v", got)
+	}
+}
+
+// A back-off is for one attempt, and ends with its time or with the account in sync.
+func TestBackOffIsForOneAttempt(t *testing.T) {
+	for name, tc := range map[string]struct {
+		attempt ledger.Attempt
+		step    time.Duration
+		settled bool
+		want    time.Duration
+	}{
+		"the same attempt":       {attempt: ledger.AttemptOf("update"), want: time.Minute},
+		"the same attempt later": {attempt: ledger.AttemptOf("update"), step: 20 * time.Second, want: 40 * time.Second},
+		"another attempt":        {attempt: ledger.AttemptOf("deactivate")},
+		"it is over":             {attempt: ledger.AttemptOf("update"), step: time.Minute},
+		"in sync meanwhile":      {attempt: ledger.AttemptOf("update"), settled: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clock := clocktesting.NewFakeClock(start)
+			l := ledger.NewBook(clock).Ledger(types.NamespacedName{Name: "crm"})
+			id := ledger.ID{Kind: ledger.Account, UID: "1"}
+			l.BackOff(id, ledger.AttemptOf("update"), clock.Now().Add(time.Minute))
+			clock.Step(tc.step)
+			if tc.settled {
+				l.Settled(id)
+			}
+			if got := l.BackOffLeft(id, tc.attempt); got != tc.want {
+				t.Errorf("the wait is %s, want %s", got, tc.want)
+			}
+			if l.Len() > 0 && tc.want == 0 && tc.attempt == ledger.AttemptOf("update") {
+				t.Error("an entry is left")
+			}
+		})
 	}
 }

@@ -104,6 +104,27 @@ func TestBackOffIsKeptWhateverEnqueues(t *testing.T) {
 	}
 }
 
+// A create whose answer was lost is looked up with back-off, too.
+func TestLookupsOfAnUnknownCreateAreSpaced(t *testing.T) {
+	w := newWorld(t, nil)
+	w.joiner("kim")
+	w.script.Errs[create] = []error{failure(create, connector.UnexpectedAnswer, 201)}
+	w.script.Hidden = true
+	for range 10 {
+		w.flooded(account("kim"), ClassJoiner)
+		w.clock.Step(500 * time.Millisecond)
+	}
+	lookups := 0
+	for _, call := range w.script.TakeCalls() {
+		if call == find {
+			lookups++
+		}
+	}
+	if lookups > 3 {
+		t.Errorf("%d lookups within 5 s", lookups)
+	}
+}
+
 // What the user is due now does not wait for what failed before.
 func TestRevocationDoesNotWaitForTheBackOffOfAnUpdate(t *testing.T) {
 	w := newWorld(t, nil)

@@ -22,11 +22,15 @@ import (
 // runState is what matters of a running app for the status.
 type runState struct {
 	health provisioner.Health
+	// running: calls are made. noSeats: the app has refused accounts because no seat is left, as cause says.
+	running, noSeats bool
+	cause            string
 }
 
 func (r *Reconciler) stateOf(s *scope) runState {
 	if app := r.Apps.Get(s.key); app != nil {
-		return runState{health: app.Health()}
+		cause, noSeats := app.NoSeats()
+		return runState{health: app.Health(), running: true, noSeats: noSeats, cause: cause}
 	}
 	return runState{}
 }
@@ -40,6 +44,7 @@ func setStatus(s *scope, state runState) {
 	if s.census != nil {
 		setCounters(s)
 	}
+	setSeats(s, state)
 	setConnection(s, state)
 	setSubjects(s)
 	setReady(s)
@@ -77,6 +82,9 @@ func setSynced(s *scope) {
 		synced(metav1.ConditionFalse, v1alpha1.ReasonRejected, strings.Join(failed, "; "))
 	case status.Held > 0:
 		synced(metav1.ConditionFalse, v1alpha1.ReasonHeld, "revocations are on hold")
+	case census.NoSeats > 0:
+		synced(metav1.ConditionFalse, v1alpha1.ReasonNoSeats,
+			fmt.Sprintf("%d accounts wait for a seat; the condition SeatsAvailable says what to do", census.NoSeats))
 	case status.Pending > 0:
 		synced(metav1.ConditionFalse, v1alpha1.ReasonProgressing, "changes are being made")
 	case len(census.NotShown) > 0:

@@ -28,6 +28,8 @@ type AppCensus struct {
 	Done int
 	// Pending changes, and Failed accounts: those that failed to sync.
 	Pending, Failed int
+	// NoSeats is how many of the pending changes wait for a seat of the app's plan.
+	NoSeats int
 	// FailedGroups are the pushed groups that failed to sync, NotShown those whose members the app does not show.
 	FailedGroups, NotShown []string
 	// Held are the changes that the guard holds.
@@ -86,6 +88,9 @@ func (c *AppCensus) add(user *v1alpha1.ScimUser, entry *v1alpha1.Account, now ti
 		c.Closing = c.Closing || change.Batch != entry.HeldBatch
 	case entry.HeldBatch != "":
 		c.Held = append(c.Held, HeldChange{Name: user.Name, Effect: string(entry.Planned), Batch: entry.HeldBatch, Users: 1})
+	case entry.Reason == v1alpha1.ReasonNoSeats && entry.Attempts == 0:
+		c.NoSeats++
+		c.Pending++
 	case entry.Attempts > 0, entry.Planned == "" && entry.Reason != "":
 		c.Failed++
 	case entry.Planned != "", entry.State == v1alpha1.AccountPending:

@@ -47,6 +47,8 @@ type Config struct {
 	Settle time.Duration
 	// Credentials changes with the credentials: a failure that they may fix is retried at once.
 	Credentials string
+	// NoSeats: its status says that the app has no seat left.
+	NoSeats bool
 	// PausedUntil is the time before which the app asked for no calls, as its status says.
 	PausedUntil time.Time
 }
@@ -93,6 +95,7 @@ func newWorker(config Config, r *Registry) *Worker {
 	w.ledger.SetSettle(config.Settle)
 	w.ledger.Pause(bounded(config.PausedUntil, r.clock.Now()))
 	w.queue.pause(w.ledger.PausedUntil())
+	w.queue.seats.missing = config.NoSeats
 	w.gate = newGate(w)
 	w.breaker = newBreaker(breakerPause)
 	return w

@@ -95,14 +95,12 @@ func (c *Connector) postGroup(ctx context.Context, group connector.Group, member
 	created, shown, err := c.group(ctx, connector.HTTPRequest{
 		Op: connector.OpCreateGroup, Method: http.MethodPost, Path: c.profile.SCIM.GroupsPath, Body: body,
 	}, "")
-	if err != nil {
+	switch {
+	case err != nil:
 		return connector.Group{}, err
-	}
-	if created.ID == "" {
-		if created, err = c.findCreatedGroup(ctx, group.DisplayName); err != nil {
-			return connector.Group{}, err
-		}
-	} else if !shown {
+	case created.ID == "":
+		return c.findCreatedGroup(ctx, group.DisplayName)
+	case !shown:
 		created.DisplayName = connector.BoundText(group.DisplayName)
 	}
 	return created, nil

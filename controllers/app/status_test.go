@@ -190,3 +190,58 @@ func TestRequeueIsTheSoonest(t *testing.T) {
 		t.Errorf("it comes back in %s", s.requeue)
 	}
 }
+
+func TestAccountsSyncedSpeaksOfGroups(t *testing.T) {
+	for name, tc := range map[string]struct {
+		census desired.AppCensus
+		failed int32
+		want   string
+	}{
+		"a group fails": {
+			census: desired.AppCensus{FailedGroups: []string{"sales"}}, failed: 1, want: "False Rejected: 1 groups (ScimGroup sales) failed to sync; their status says why",
+		},
+		"accounts and many groups fail": {
+			census: desired.AppCensus{Failed: 2, FailedGroups: []string{"g", "f", "e", "d", "c", "b", "a"}}, failed: 9,
+			want: "False Rejected: 2 accounts failed to sync; kubectl get scimusers shows which, and their status why; " +
+				"7 groups (ScimGroup a, b, c, d, e and 2 more) failed to sync; their status says why",
+		},
+		"the app does not show members": {
+			census: desired.AppCensus{NotShown: []string{"sales"}},
+			want:   "False MembersNotShown: 1 groups (ScimGroup sales) are pushed, but the app does not show their members; check in the app that it takes members",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &scope{app: pt.App("crm"), connection: &connection{tested: true}, census: &tc.census}
+			setStatus(s, runState{})
+			condition := meta.FindStatusCondition(s.app.Status.Conditions, v1alpha1.ConditionAccountsSynced)
+			if got := string(condition.Status) + " " + condition.Reason + ": " + condition.Message; got != tc.want || s.app.Status.Failed != tc.failed {
+				t.Errorf("%d failed, %s", s.app.Status.Failed, got)
+			}
+		})
+	}
+}
+
+func TestLearnedSizeOfRequests(t *testing.T) {
+	for name, tc := range map[string]struct {
+		status, spec int32
+		want         int
+	}{
+		"nothing is known":               {},
+		"the app refused more":           {status: 60, want: 60},
+		"the spec asks for more":         {status: 60, spec: 100, want: 60},
+		"the spec asks for fewer":        {status: 60, spec: 20},
+		"the spec asks for as many":      {status: 60, spec: 60},
+		"the spec, and nothing is known": {spec: 60},
+	} {
+		t.Run(name, func(t *testing.T) {
+			app := pt.App("crm")
+			app.Status.MembersPerRequest = tc.status
+			if tc.spec > 0 {
+				app.Spec.Limits = &v1alpha1.AppLimits{MembersPerRequest: tc.spec}
+			}
+			if got := learned(app); got != tc.want {
+				t.Errorf("got %d, want %d", got, tc.want)
+			}
+		})
+	}
+}

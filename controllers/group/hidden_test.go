@@ -8,8 +8,11 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector"
+	"github.com/scim-operator/scim-operator/internal/desired"
 )
 
 // hide makes the app show the members of Sales no more.
@@ -89,5 +92,44 @@ func TestCreateOfAGroupWithHiddenMembersLosesItsAnswer(t *testing.T) {
 	e.wantHeld("after the lost answer", 12, "0", 0)
 	if entry := e.entry(); entry.Applied == "" || !entry.Created {
 		t.Errorf("the entry is %+v", entry)
+	}
+}
+
+// An app that shows a group without members, or cannot show it at all: who leaves is removed by the record, also after a failover.
+func TestLeaverIsRemovedByTheRecord(t *testing.T) {
+	for name, tc := range map[string]struct {
+		misbehave func(*engine)
+		reason    string
+	}{
+		"members are not shown": {misbehave: func(e *engine) { e.app.HideMembers = true }, reason: v1alpha1.ReasonMembersNotShown},
+		"the group is not shown": {misbehave: func(e *engine) {
+			e.app.Always[connector.OpGetGroup] = &connector.Error{Op: connector.OpGetGroup, Kind: connector.ServerError, Status: 500, Sent: true}
+		}, reason: v1alpha1.ReasonServerError},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := pushed(t, 6)
+			tc.misbehave(e)
+			e.members("Sales", e.users[1:6]...)
+			e.Run(10 * time.Minute)
+			e.wantHeld("after a leaver", 5, "1", 0)
+			if entry := e.entry(); !entry.MembersHidden || entry.Reason != tc.reason {
+				t.Errorf("the entry is %+v", entry)
+			}
+			group := e.stored("Sales")
+			e.members("Sales", e.users[2:6]...)
+			e.lead()
+			e.Run(10 * time.Minute)
+			e.wantHeld("after a failover", 4, "2", 0)
+
+			e.app.HideMembers = false
+			delete(e.app.Always, connector.OpGetGroup)
+			e.members("Sales", e.users[3:6]...)
+			e.Run(10 * time.Minute)
+			e.wantHeld("after the app shows the group", 3, "3", 0)
+			record := &v1alpha1.ScimGroupRecord{}
+			if err := e.Client.Get(t.Context(), desired.RecordKey(group, "crm"), record); !apierrors.IsNotFound(err) || e.entry().MembersHidden {
+				t.Errorf("the record is left: %v, %+v", err, e.entry())
+			}
+		})
 	}
 }

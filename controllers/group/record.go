@@ -56,11 +56,11 @@ func (r *Reconciler) recordMembers(ctx context.Context, view *desired.GroupView,
 }
 
 func (r *Reconciler) writeRecord(ctx context.Context, group *v1alpha1.ScimGroup, app string, members ledger.Members) error {
-	if len(members.IDs) > v1alpha1.MaxRecordedMembers {
+	data := ledger.EncodeMembers(members.IDs, members.Nameless)
+	if len(data) > v1alpha1.MaxRecordedMembers*len(ledger.MemberHash{}) {
 		log.FromContext(ctx).Info("The group has more members than can be recorded; a restart forgets who was removed meanwhile", "app", app)
 		return r.dropRecord(ctx, group, app)
 	}
-	data := ledger.EncodeMembers(members.IDs, members.Nameless)
 	key := desired.RecordKey(group, app)
 	record := &v1alpha1.ScimGroupRecord{}
 	err := r.Client.Get(ctx, key, record)

@@ -18,6 +18,8 @@ func (c *groupCall) unread(ctx context.Context, id string, failure error) error 
 	if err != nil || !known || !failsToShow(failure) || c.worker.ledger.SettleWait(c.id, c.Entry.State == v1alpha1.GroupPushed) > 0 {
 		return failure
 	}
+	// The outcome of the failure has the members recorded.
+	c.Entry.MembersHidden = true
 	add, remove := plan.Difference(recorded.IDs, c.Desired.Members)
 	change := memberChange{GroupChange: connector.GroupChange{Add: members(add), Want: members(c.Desired.Members), Hidden: true}}
 	if change.users, err = c.losers(ctx, remove); err != nil {
@@ -50,7 +52,6 @@ func (c *groupCall) unread(ctx context.Context, id string, failure error) error 
 	if err := c.suspect(ctx); err != nil {
 		return err
 	}
-	c.Entry.MembersHidden = true
 	return failure
 }
 

@@ -28,18 +28,12 @@ type staff struct {
 	ids, remote []string
 }
 
-// pushing lets an app push Sales.
-func pushing(app *v1alpha1.ScimApp) {
-	app.Spec.Features = append(app.Spec.Features, v1alpha1.FeaturePushGroups, v1alpha1.FeatureGroupLinking)
-	app.Spec.Groups = []v1alpha1.PushedGroup{{DisplayName: "Sales"}}
-}
-
 // hire makes n users and waits for their accounts.
 func hire(t *testing.T, n int, change func(*v1alpha1.ScimApp), handle handler) *staff {
 	t.Helper()
 	s := &staff{}
 	s.d, s.op, s.app = setUp(t, func(app *v1alpha1.ScimApp) {
-		pushing(app)
+		pushing("Sales")(app)
 		if change != nil {
 			change(app)
 		}
@@ -367,7 +361,7 @@ func TestLinkedGroupBeforeItsMembersAreLinked(t *testing.T) {
 			t.Parallel()
 			s := &staff{}
 			s.d, s.op, s.app = setUp(t, func(app *v1alpha1.ScimApp) {
-				pushing(app)
+				pushing("Sales")(app)
 				app.Spec.Groups[0].ForeignMembers = tc.policy
 				app.Spec.Suspend = true
 				// The accounts are linked one by one.

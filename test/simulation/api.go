@@ -32,6 +32,9 @@ type kind string
 // kinds have a watch each, in the order in which a new process lists them.
 var kinds = []kind{"Secret", "ScimApp", "ScimRoleMapping", "ScimGroup", "ScimGroupSlice", "ScimUser", "ScimClient", "Lease"}
 
+// record is a kind that has no watch: it is read live.
+const record = kind("ScimGroupRecord")
+
 func kindOf(obj client.Object) kind { return kind(reflect.TypeOf(obj).Elem().Name()) }
 
 // change is one entry of the log that watches follow. before is nil at creation, after at deletion.
@@ -63,7 +66,7 @@ type api struct {
 
 func newAPI() *api {
 	a := &api{stores: map[kind]*store{}, written: func(kind, change) {}}
-	for _, k := range kinds {
+	for _, k := range append([]kind{record}, kinds...) {
 		a.stores[k] = &store{objects: map[types.NamespacedName]client.Object{}}
 	}
 	return a
@@ -306,6 +309,8 @@ func specOf(obj client.Object) any {
 	case *v1alpha1.ScimRoleMapping:
 		return o.Spec
 	case *v1alpha1.ScimGroupSlice:
+		return o.Spec
+	case *v1alpha1.ScimGroupRecord:
 		return o.Spec
 	case *v1alpha1.ScimClient:
 		return o.Spec

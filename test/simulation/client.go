@@ -35,13 +35,13 @@ func (c *apiClient) Scheme() *runtime.Scheme { return c.w.scheme }
 // Get implements client.Reader.
 func (c *apiClient) Get(ctx context.Context, key client.ObjectKey, into client.Object, opts ...client.GetOption) error {
 	c.w.enter(ctx)
+	meta, ok := into.(*metav1.PartialObjectMetadata)
 	switch {
 	case c.p.dead:
 		return errDead
-	case !c.live:
+	case !c.live && (ok || kindOf(into) != record):
 		return c.p.cache.Get(ctx, key, into, opts...)
-	}
-	if meta, ok := into.(*metav1.PartialObjectMetadata); ok {
+	case ok:
 		return c.metadata(key, meta)
 	}
 	k := kindOf(into)

@@ -38,7 +38,16 @@ func (s *Script) GetGroup(_ context.Context, id string) (connector.Group, error)
 	if group == nil {
 		return connector.Group{}, NotFound(connector.OpGetGroup)
 	}
-	return shownGroup(*group), nil
+	return s.shown(*group), nil
+}
+
+// shown is a group as the app shows it.
+func (s *Script) shown(group connector.Group) connector.Group {
+	group = shownGroup(group)
+	if s.HideMembers {
+		group.Members = nil
+	}
+	return group
 }
 
 func shownGroup(group connector.Group) connector.Group {
@@ -79,12 +88,16 @@ func (s *Script) UpdateGroup(_ context.Context, id string, change connector.Grou
 	if len(change.Add)+len(change.Remove) == 0 && change.Want != nil {
 		group.Members = slices.Clone(change.Want)
 	}
-	group.Members = append(group.Members, change.Add...)
+	for _, member := range change.Add {
+		if !s.HideMembers || !slices.Contains(group.Members, member) {
+			group.Members = append(group.Members, member)
+		}
+	}
 	group.Members = slices.DeleteFunc(group.Members, func(m connector.Member) bool { return slices.Contains(change.Remove, m) })
 	if err != nil {
 		return connector.Group{}, err
 	}
-	return shownGroup(*group), nil
+	return s.shown(*group), nil
 }
 
 // DeleteGroup implements connector.Connector.

@@ -29,6 +29,8 @@ type Script struct {
 	Groups   []connector.Group
 	// Hidden: lookups find nothing.
 	Hidden bool
+	// HideMembers: groups are shown without members, and one who is added again is a member once.
+	HideMembers bool
 	// Answer changes the account with which a write is answered.
 	Answer func(op string, user *connector.User)
 	// Refuse says why the app does not take the attributes of a create, update or reactivation, nil if it does.

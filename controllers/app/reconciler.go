@@ -111,7 +111,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{RequeueAfter: kube.Jitter(staleWait)}, nil
 	}
 	s := &scope{key: req.NamespacedName, app: before.DeepCopy()}
-	for _, phase := range []func(context.Context, *scope) error{r.finalizer, r.configuration, r.address, r.groups, r.tenant, r.connect, r.guard, r.count, r.remove} {
+	for _, phase := range []func(context.Context, *scope) error{r.finalizer, r.configuration, r.attributes, r.address, r.groups, r.tenant, r.connect, r.guard, r.count, r.remove} {
 		if err := phase(ctx, s); err != nil {
 			if errors.Is(err, errWritten) {
 				return ctrl.Result{}, nil
@@ -134,8 +134,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	if err == nil && wrote {
 		r.wrote(s.app)
-		r.Reporter.Tell(ctx, s.app, reports(&before.Status, &s.app.Status)...)
 		r.record(s)
+		r.Reporter.Tell(ctx, s.app, reports(&before.Status, &s.app.Status)...)
 	}
 	if err == nil {
 		r.Apps.Recorded(s.key, s.recorded)

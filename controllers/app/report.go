@@ -13,8 +13,8 @@ import (
 	"github.com/scim-operator/scim-operator/internal/kube"
 )
 
-// reports are the changes of a status that people should hear of: an app that is not Ready for another reason than before, or Ready again, failed accounts, missing groups, and
-// revocations that the mass-change guard has begun to hold.
+// reports are the changes of a status that people should hear of: an app that is not Ready for another reason than before, or Ready again, failed accounts, missing groups,
+// revocations that the mass-change guard has begun to hold, and what the app's answers say about attributes.
 func reports(before, after *v1alpha1.ScimAppStatus) []kube.Report {
 	all := kube.ConditionReports(before.Conditions, after.Conditions, metav1.ConditionFalse,
 		v1alpha1.ConditionReady, v1alpha1.ConditionAccountsSynced, v1alpha1.ConditionAttributesSynced, v1alpha1.ConditionSeatsAvailable,
@@ -31,5 +31,5 @@ func reports(before, after *v1alpha1.ScimAppStatus) []kube.Report {
 			Details: []any{"batch", batch.Digest, "changes", batch.Changes},
 		})
 	}
-	return all
+	return append(all, findingReports(before.Attributes, after.Attributes)...)
 }

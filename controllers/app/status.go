@@ -46,6 +46,7 @@ func setStatus(s *scope, state runState) {
 	}
 	setSeats(s, state)
 	setConnection(s, state)
+	setAttributes(s.app)
 	setSubjects(s)
 	setReady(s)
 }
@@ -75,15 +76,18 @@ func setSynced(s *scope) {
 		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, is, reason, message)
 	}
 	var failed []string
+	reason := v1alpha1.ReasonRejected
 	if census.Failed > 0 {
-		failed = append(failed, fmt.Sprintf("%d accounts failed to sync; kubectl get scimusers shows which, and their status why", census.Failed))
+		counts := ""
+		reason, counts = failedReason(census.FailedFor)
+		failed = append(failed, fmt.Sprintf("%d accounts failed to sync%s; kubectl get scimusers shows which, and their status why", census.Failed, counts))
 	}
 	if len(census.FailedGroups) > 0 {
 		failed = append(failed, named(census.FailedGroups, "failed to sync; their status says why"))
 	}
 	switch {
 	case len(failed) > 0:
-		synced(metav1.ConditionFalse, v1alpha1.ReasonRejected, strings.Join(failed, "; "))
+		synced(metav1.ConditionFalse, reason, strings.Join(failed, "; "))
 	case status.Held > 0:
 		synced(metav1.ConditionFalse, v1alpha1.ReasonHeld, "revocations are on hold; the condition MassChangeHeld says how to approve them")
 	case census.NoSeats > 0:

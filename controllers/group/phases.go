@@ -76,8 +76,8 @@ func (r *Reconciler) push(ctx context.Context, view *desired.GroupView) (result 
 	if wrote {
 		r.View.Book.Groups.Put(after, after.Status.DeepCopy())
 		r.record(view)
-		r.Reporter.Tell(ctx, view.Group, reports(&view.Cached.Status, &after.Status)...)
 		r.count(view.Cached, after)
+		r.Reporter.Tell(ctx, view.Group, reports(&view.Cached.Status, &after.Status)...)
 	}
 	for app, outcome := range view.Outcomes {
 		r.ledger(view, app).GroupWritten(view.Group.UID, outcome)

@@ -22,11 +22,11 @@ import (
 // appState is the state of a running app, as far as a user's status depends on it.
 type appState struct {
 	running, healthy bool
+	// noSeats: the app has no seat left.
+	noSeats bool
 	// trouble is why the app is not called, and known whether that is known.
 	trouble provisioner.Health
 	known   bool
-	// noSeats: the app has no seat left.
-	noSeats bool
 	// verdict of the mass-change guard on the account's revocation.
 	verdict ledger.Verdict
 }
@@ -82,6 +82,7 @@ func computeStatus(view *desired.UserView, now metav1.Time, state func(*desired.
 	} else {
 		setConditions(after, problems)
 	}
+	handled(view, after)
 	next.status = after.Status
 	return next
 }
@@ -124,6 +125,7 @@ func (n *nextStatus) entry(account *desired.AccountView, state appState) v1alpha
 	if account.Recorded != nil {
 		entry = *account.Recorded.DeepCopy()
 	}
+	entry.RejectedAttributes, _ = plan.Shown(step.Rejected, plan.MaxRejected)
 	batch := batchOf(&entry, step, state)
 	if entry.Planned != step.Action {
 		// What failed was something else.
@@ -136,6 +138,9 @@ func (n *nextStatus) entry(account *desired.AccountView, state appState) v1alpha
 	switch {
 	case step.Action == "":
 		entry.Reason, entry.Message = step.Reason, kube.EntryMessage(step.Message)
+		return entry
+	case step.Action == v1alpha1.ActionCheck:
+		n.explainCheck(&entry, step, state)
 		return entry
 	case step.Action == v1alpha1.ActionUpdate, step.Action == v1alpha1.ActionReactivate:
 		names := append(slices.Clone(step.Set), step.Clear...)
@@ -224,7 +229,7 @@ func setConditions(user *v1alpha1.ScimUser, problems []problem) {
 	text := describe(problems)
 	switch {
 	case len(problems) == 0:
-		kube.SetCondition(user, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "all accounts are in sync")
+		kube.SetCondition(user, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "all accounts are in sync"+notes(user))
 	default:
 		kube.SetCondition(user, v1alpha1.ConditionReady, metav1.ConditionFalse, worst, text)
 	}

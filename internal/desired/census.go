@@ -28,13 +28,15 @@ type AppCensus struct {
 	Done int
 	// Pending changes, and Failed accounts: those that failed to sync.
 	Pending, Failed int
-	// Revoking is the number of pending revocations, whatever they wait for; OldestRevocation is since when the oldest is pending, zero for none.
-	Revoking         int
-	OldestRevocation time.Time
 	// NoSeats is how many of the pending changes wait for a seat of the app's plan.
 	NoSeats int
 	// FailedGroups are the pushed groups that failed to sync, NotShown those whose members the app does not show.
 	FailedGroups, NotShown []string
+	// FailedFor is how many of them failed for each reason.
+	FailedFor map[string]int
+	// Revoking is the number of pending revocations, whatever they wait for; OldestRevocation is since when the oldest is pending, zero for none.
+	Revoking         int
+	OldestRevocation time.Time
 	// Held are the changes that the guard holds.
 	Held []HeldChange
 	// Closing: the statuses of some of them do not show their batch yet.
@@ -96,13 +98,24 @@ func (c *AppCensus) add(user *v1alpha1.ScimUser, entry *v1alpha1.Account, now ti
 		c.NoSeats++
 		c.Pending++
 	case entry.Attempts > 0, entry.Planned == "" && entry.Reason != "" && entry.PendingRevocationTime == nil:
-		c.Failed++
+		c.fail(entry.Reason)
 	case entry.Planned != "", entry.State == v1alpha1.AccountPending, entry.PendingRevocationTime != nil:
 		c.Pending++
 	}
 }
 
-// countGroups adds the pending and held removals of pushed groups, and the groups that failed to sync.
+func (c *AppCensus) fail(reason string) {
+	c.Failed++
+	if reason == "" {
+		return
+	}
+	if c.FailedFor == nil {
+		c.FailedFor = map[string]int{}
+	}
+	c.FailedFor[reason]++
+}
+
+// countGroups adds the pending and held removals of pushed groups, and those that failed to sync.
 func (v *View) countGroups(ctx context.Context, census *AppCensus, app types.NamespacedName, held map[ledger.ID]HeldChange) error {
 	return v.eachGroup(ctx, app, func(group *v1alpha1.ScimGroup, entry *v1alpha1.PushedGroupStatus) {
 		census.revoking(entry.PendingRevocationTime)

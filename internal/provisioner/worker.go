@@ -81,6 +81,8 @@ type Worker struct {
 	health          Health
 	// tested is when the credentials were last found good; lastAnswer is when a call was last answered as it should be; unprobed is when a read of another account last failed.
 	tested, lastAnswer, unprobed time.Time
+	// reading is held while an account is read to see an attribute for all accounts.
+	reading sync.Mutex
 }
 
 func newWorker(config Config, r *Registry) *Worker {
@@ -93,7 +95,7 @@ func newWorker(config Config, r *Registry) *Worker {
 		metrics: r.metrics, notify: r.notify, queue: newQueue(queueLimit, r.clock.Now),
 	}
 	w.ledger.SetSettle(config.Settle)
-	w.ledger.Pause(bounded(config.PausedUntil, r.clock.Now()))
+	w.ledger.Pause(boundedPause(config.PausedUntil, r.clock.Now()))
 	w.queue.pause(w.ledger.PausedUntil())
 	w.queue.seats.missing = config.NoSeats
 	w.gate = newGate(w)
@@ -101,8 +103,8 @@ func newWorker(config Config, r *Registry) *Worker {
 	return w
 }
 
-// bounded is a pause from a status.
-func bounded(until, now time.Time) time.Time {
+// boundedPause is a pause from a status.
+func boundedPause(until, now time.Time) time.Time {
 	if limit := now.Add(MaxPause); until.After(limit) {
 		return limit
 	}

@@ -42,8 +42,6 @@ func (n *nextStatus) explain(entry *v1alpha1.Account, account *desired.AccountVi
 	case account.Step.Revocation:
 		waits = true
 		explainRevocation(entry, state)
-	case callable && state.noSeats && provisioner.NeedsSeat(account.Step.Action):
-		say(entry, v1alpha1.ReasonNoSeats, provisioner.MessageNoSeats)
 	case create && !callable:
 		say(entry, v1alpha1.ReasonAppNotReady, messageCreateWaits)
 	case !callable && account.Recorded.Planned != account.Step.Action:

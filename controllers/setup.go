@@ -83,10 +83,11 @@ func Setup(mgr ctrl.Manager, o Options) error {
 			Clock: o.Clock,
 		}).SetupWithManager(mgr, &groups),
 		(&app.Reconciler{
-			Client: mgr.GetClient(), Live: o.Live, View: view, Apps: registry, Metrics: metrics, Clock: o.Clock, Wake: notify, UserAgent: o.UserAgent, Egress: o.Egress,
+			Client: mgr.GetClient(), Live: o.Live, View: view, Apps: registry, Metrics: metrics, Recorder: recorder, Clock: o.Clock, Wake: notify,
+			UserAgent: o.UserAgent, Egress: o.Egress,
 			TestInterval: o.TestInterval, Reporter: reporter,
 		}).SetupWithManager(mgr, &scimApps),
-		(&rolemapping.Reconciler{Client: mgr.GetClient(), Clock: o.Clock}).SetupWithManager(mgr),
+		(&rolemapping.Reconciler{Client: mgr.GetClient(), Clock: o.Clock, Reporter: reporter}).SetupWithManager(mgr),
 		(&groupslice.Reconciler{Directory: o.Directory, Clock: o.Clock}).SetupWithManager(mgr),
 		(&scimclient.Reconciler{Client: mgr.GetClient(), Live: o.Live, Issuers: o.Issuers, Clock: o.Clock, Reporter: reporter}).SetupWithManager(mgr),
 	)

@@ -17,7 +17,8 @@ import (
 // revocations that the mass-change guard has begun to hold, and what the app's answers say about attributes.
 func reports(before, after *v1alpha1.ScimAppStatus) []kube.Report {
 	all := kube.ConditionReports(before.Conditions, after.Conditions, metav1.ConditionFalse,
-		v1alpha1.ConditionReady, v1alpha1.ConditionAccountsSynced, v1alpha1.ConditionSubjectsResolved)
+		v1alpha1.ConditionReady, v1alpha1.ConditionAccountsSynced, v1alpha1.ConditionAttributesSynced, v1alpha1.ConditionSeatsAvailable,
+		v1alpha1.ConditionSubjectsResolved)
 	for i := range after.Batches {
 		batch := &after.Batches[i]
 		known := slices.ContainsFunc(before.Batches, func(b v1alpha1.HeldBatch) bool { return b.Digest == batch.Digest })

@@ -18,6 +18,9 @@ import (
 // maxUnresolved is how many ids of unresolved members a status shows.
 const maxUnresolved = 10
 
+const messageMembersNotShown = "the app confirms changes of the members and shows a group without any; the operator goes by the members that it has written. " +
+	"Check in the app that the group has its members: some apps take none"
+
 // computeStatus fills in the status that follows from what is known of a group, and tells in which apps the group is to be created and
 // whose entry says so only now. It is pure.
 func computeStatus(
@@ -88,6 +91,9 @@ func entryOf(pushed *desired.PushedGroupView, intents map[string]bool, callable 
 		entry.Applied = ""
 		intents[pushed.AppName] = true
 	}
+	if pushed.Step.Action == "" && entry.MembersHidden && entry.Reason == "" {
+		entry.Reason, entry.Message = v1alpha1.ReasonMembersNotShown, messageMembersNotShown
+	}
 	return entry
 }
 
@@ -95,7 +101,11 @@ func describe(entry v1alpha1.PushedGroupStatus) string {
 	if entry.Reason == "" {
 		return entry.App + ": changes are pending"
 	}
-	return entry.App + ": " + entry.Reason + ": " + entry.Message
+	text := entry.App + ": " + entry.Reason + ": " + entry.Message
+	if entry.Attempts > 0 {
+		text += kube.NextAttempt(entry.NextRetryTime)
+	}
+	return text
 }
 
 func setConditions(group *v1alpha1.ScimGroup, problems []string, reason string, waits bool) {

@@ -56,7 +56,7 @@ func explain(entry *v1alpha1.PushedGroupStatus, pushed *desired.PushedGroupView,
 	case entry.PendingRevocationTime == nil:
 		entry.PendingRevocationTime = &cause
 	}
-	if pushed.Step.Action == "" || entry.Attempts > 0 || entry.HeldBatch != "" {
+	if pushed.Step.Action == "" || entry.Attempts > 0 || entry.HeldBatch != "" || entry.NextRetryTime != nil {
 		return
 	}
 	reason, message := "", ""

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -27,6 +28,8 @@ type Reconciler struct {
 	// Client writes, and reads from a cache that has the indexes of directory.RegisterIndexes.
 	Client client.Client
 	Clock  clock.PassiveClock
+	// Reporter tells of failures; nil for none.
+	Reporter *kube.Reporter
 
 	// countDelay is how long the count of users may trail; defaultCountDelay when 0.
 	countDelay time.Duration
@@ -58,7 +61,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	after := before.DeepCopy()
 	report(after, found)
-	_, err = kube.PatchStatus(ctx, r.Client, before, after)
+	wrote, err := kube.PatchStatus(ctx, r.Client, before, after)
+	if wrote && err == nil {
+		r.Reporter.Tell(ctx, after, kube.ConditionReports(before.Status.Conditions, after.Status.Conditions, metav1.ConditionFalse,
+			v1alpha1.ConditionReady, v1alpha1.ConditionSubjectsResolved)...)
+	}
 	if apierrors.IsConflict(err) {
 		return ctrl.Result{RequeueAfter: staleWait}, nil
 	}

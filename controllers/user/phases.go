@@ -183,6 +183,7 @@ func (r *Reconciler) compute(view *desired.UserView) *nextStatus {
 		state.trouble, state.known = r.Apps.Trouble(key)
 		if app := r.Apps.Get(key); app != nil {
 			state.running, state.healthy = true, app.Health().Reason == ""
+			_, state.noSeats = app.NoSeats()
 			state.verdict = r.ledger(view, account.AppName).Verdict(ledger.ID{Kind: ledger.Account, UID: view.User.UID}, string(account.Step.Effect))
 		}
 		return state
@@ -271,7 +272,7 @@ func classOf(account *desired.AccountView) provisioner.Class {
 	switch {
 	case account.Step.Revocation:
 		return provisioner.ClassRevocation
-	case account.Step.Action == v1alpha1.ActionCreate, account.Step.Action == v1alpha1.ActionCheck:
+	case provisioner.NeedsSeat(account.Step.Action):
 		return provisioner.ClassJoiner
 	default:
 		return provisioner.ClassChange
@@ -293,8 +294,11 @@ func (r *Reconciler) record(view *desired.UserView) {
 
 // accountEvent is what happened, as a person says it.
 func accountEvent(event string) string {
-	if event == ledger.EventNotFound {
+	switch event {
+	case ledger.EventNotFound:
 		return "The account was not found and is looked up again"
+	case ledger.EventAbsenceConfirmed:
+		return "A person confirmed that there is no account"
 	}
 	return event + " the account"
 }

@@ -49,7 +49,7 @@ func told(entry *v1alpha1.Account) bool {
 	switch entry.Reason {
 	case "", v1alpha1.ReasonQueued:
 		return false
-	case v1alpha1.ReasonAppNotReady, v1alpha1.ReasonSuspended:
+	case v1alpha1.ReasonAppNotReady, v1alpha1.ReasonSuspended, v1alpha1.ReasonNoSeats:
 		return entry.PendingRevocationTime != nil
 	default:
 		return true

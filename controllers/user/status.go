@@ -25,6 +25,8 @@ type appState struct {
 	// trouble is why the app is not called, and known whether that is known.
 	trouble provisioner.Health
 	known   bool
+	// noSeats: the app has no seat left.
+	noSeats bool
 	// verdict of the mass-change guard on the account's revocation.
 	verdict ledger.Verdict
 }
@@ -241,7 +243,7 @@ func describe(problems []problem) string {
 	for i, p := range problems {
 		parts[i] = p.app + ": changes are pending"
 		if p.reason != "" {
-			parts[i] = p.app + ": " + p.reason + ": " + p.message
+			parts[i] = p.app + ": " + p.reason + ": " + p.message + kube.NextAttempt(p.retry)
 		}
 	}
 	return strings.Join(parts, "; ")

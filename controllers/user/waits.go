@@ -13,6 +13,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/directory"
 	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
 
 // Why a step is not taken yet.
@@ -36,6 +37,8 @@ func (n *nextStatus) explain(entry *v1alpha1.Account, account *desired.AccountVi
 	case account.App.Object.Spec.Suspend:
 		say(entry, v1alpha1.ReasonSuspended, messageSuspended)
 	case entry.Attempts > 0:
+	case callable && state.noSeats && provisioner.NeedsSeat(account.Step.Action):
+		say(entry, v1alpha1.ReasonNoSeats, provisioner.MessageNoSeats)
 	case account.Step.Revocation:
 		waits = true
 		explainRevocation(entry, state)
@@ -113,6 +116,8 @@ func causeOf(view *desired.UserView, now metav1.Time) metav1.Time {
 type problem struct {
 	app, reason, message string
 	waits                bool
+	// retry is when the next attempt is made, nil if nothing has failed.
+	retry *metav1.Time
 }
 
 // problemOf returns why an account is out of sync. The account status of an app whose configuration is invalid may say nothing.
@@ -120,6 +125,9 @@ func problemOf(account *desired.AccountView, entry *v1alpha1.Account) problem {
 	p := problem{app: entry.App, reason: entry.Reason, message: entry.Message}
 	if account.App == nil && entry.Reason == "" {
 		p.reason, p.message = account.Step.Reason, account.Step.Message
+	}
+	if entry.Attempts > 0 {
+		p.retry = entry.NextRetryTime
 	}
 	// What has not failed waits for the app.
 	p.waits = slices.Contains(waiting, p.reason) || (account.Step.Action != "" && entry.Attempts == 0)
@@ -129,4 +137,5 @@ func problemOf(account *desired.AccountView, entry *v1alpha1.Account) problem {
 // waiting are reasons that need no action on this user: they resolve without one, or by an action elsewhere. The user is not Stalled.
 var waiting = []string{
 	"", v1alpha1.ReasonHeld, v1alpha1.ReasonSuspended, v1alpha1.ReasonAppNotReady, v1alpha1.ReasonRateLimited, v1alpha1.ReasonServerError, v1alpha1.ReasonUnreachable,
+	v1alpha1.ReasonUnexpectedAnswer, v1alpha1.ReasonNoSeats,
 }

@@ -88,11 +88,15 @@ func (r *Reporter) allows(namespace string) bool {
 // untold are reasons of conditions that are no failure.
 var untold = []string{v1alpha1.ReasonProgressing, v1alpha1.ReasonNotTested, v1alpha1.ReasonSuspended, v1alpha1.ReasonHeld}
 
-// ConditionReports returns the changes of conditions of some types: those that have become bad, or are bad for another reason, and those that are good again. bad is the
-// status that is a failure.
+// ConditionReports returns the changes of conditions of some types: those that have become bad, or are bad for another reason, and those that are good after a failure or a
+// test. bad is the status that is a failure.
 func ConditionReports(before, after []metav1.Condition, bad metav1.ConditionStatus, types ...string) []Report {
 	failure := func(c *metav1.Condition) bool {
 		return c != nil && c.Status == bad && !slices.Contains(untold, c.Reason)
+	}
+	// A failure may be followed by a test, and only that by success.
+	recovered := func(was, is *metav1.Condition) bool {
+		return was != nil && is != nil && is.Reason == v1alpha1.ReasonSucceeded && (failure(was) || was.Reason == v1alpha1.ReasonNotTested)
 	}
 	var reports []Report
 	for _, conditionType := range types {
@@ -104,10 +108,10 @@ func ConditionReports(before, after []metav1.Condition, bad metav1.ConditionStat
 				Details: []any{"condition", conditionType},
 			})
 		case failure(was) && is == nil:
-			reports = append(reports, Report{What: "A failure is over", Reason: v1alpha1.ReasonSucceeded, Details: []any{"condition", conditionType, "was", was.Reason}})
-		case failure(was) && is.Reason == v1alpha1.ReasonSucceeded:
+			reports = append(reports, Report{What: "A condition is good", Reason: v1alpha1.ReasonSucceeded, Details: []any{"condition", conditionType, "was", was.Reason}})
+		case recovered(was, is):
 			reports = append(reports, Report{
-				What: "A failure is over", Type: corev1.EventTypeNormal, Reason: is.Reason, Action: conditionType, Message: is.Message,
+				What: "A condition is good", Type: corev1.EventTypeNormal, Reason: is.Reason, Action: conditionType, Message: is.Message,
 				Details: []any{"condition", conditionType, "was", was.Reason},
 			})
 		}

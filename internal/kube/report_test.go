@@ -38,6 +38,7 @@ func TestConditionReports(t *testing.T) {
 		"stays bad":                          {ready(bad, v1alpha1.ReasonUnreachable), ready(bad, v1alpha1.ReasonUnreachable), ""},
 		"is good again":                      {ready(bad, v1alpha1.ReasonUnreachable), ready(good, v1alpha1.ReasonSucceeded), "Normal Succeeded"},
 		"is good from the start":             {nil, ready(good, v1alpha1.ReasonSucceeded), ""},
+		"is good after a test":               {ready(metav1.ConditionUnknown, v1alpha1.ReasonNotTested), ready(good, v1alpha1.ReasonSucceeded), "Normal Succeeded"},
 		"is gone":                            {ready(bad, v1alpha1.ReasonUnreachable), nil, " Succeeded"},
 		"somebody has suspended it":          {ready(good, v1alpha1.ReasonSucceeded), ready(bad, v1alpha1.ReasonSuspended), ""},
 		"changes are being made":             {ready(good, v1alpha1.ReasonSucceeded), ready(bad, v1alpha1.ReasonProgressing), ""},

@@ -45,6 +45,8 @@ func (h Health) Waiting() string {
 		return "the token lacks a permission in the app"
 	case v1alpha1.ReasonUnreachable:
 		return "the app cannot be reached"
+	case v1alpha1.ReasonUnexpectedAnswer:
+		return "the app does not answer in its protocol"
 	case v1alpha1.ReasonServerError:
 		return "the app answers with errors"
 	case v1alpha1.ReasonRateLimited:

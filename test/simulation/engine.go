@@ -125,7 +125,7 @@ func (p *process) assemble() {
 	p.prober = scimapp.NewProber(apps.add)
 	appReconciler := &scimapp.Reconciler{
 		Client: cached, Live: live, View: view, Apps: p.registry, Metrics: metrics, Clock: clock.RealClock{}, Wake: notify, UserAgent: "simulation",
-		Prober: p.prober,
+		Prober: p.prober, TestInterval: time.Minute,
 		NewConnector: func(options scimconn.Options) (connector.Connector, error) {
 			options.Transport = &transport{w: p.w, p: p}
 			return scimconn.New(options)

@@ -76,10 +76,8 @@ func setSynced(s *scope) {
 		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, is, reason, message)
 	}
 	var failed []string
-	reason := v1alpha1.ReasonRejected
+	reason, counts := failedReason(census.FailedFor)
 	if census.Failed > 0 {
-		counts := ""
-		reason, counts = failedReason(census.FailedFor)
 		failed = append(failed, fmt.Sprintf("%d accounts failed to sync%s; kubectl get scimusers shows which, and their status why", census.Failed, counts))
 	}
 	if len(census.FailedGroups) > 0 {

@@ -272,7 +272,7 @@ func classOf(account *desired.AccountView) provisioner.Class {
 	switch {
 	case account.Step.Revocation:
 		return provisioner.ClassRevocation
-	case provisioner.NeedsSeat(account.Step.Action), account.Step.Action == v1alpha1.ActionCheck:
+	case provisioner.NeedsSeat(account.Step.Action):
 		return provisioner.ClassJoiner
 	default:
 		return provisioner.ClassChange

@@ -115,7 +115,7 @@ func (c *AppCensus) fail(reason string) {
 	c.FailedFor[reason]++
 }
 
-// countGroups adds the pending and held removals of pushed groups, and those that failed to sync.
+// countGroups adds the pending and held removals of pushed groups, and the groups that failed to sync.
 func (v *View) countGroups(ctx context.Context, census *AppCensus, app types.NamespacedName, held map[ledger.ID]HeldChange) error {
 	return v.eachGroup(ctx, app, func(group *v1alpha1.ScimGroup, entry *v1alpha1.PushedGroupStatus) {
 		census.revoking(entry.PendingRevocationTime)

@@ -36,7 +36,7 @@ func (d decision) differing() (set, clear []string) {
 // uncertain adds the attributes that the unsettled operation may have written: nothing may seem to differ, because the change was reverted since.
 func (d decision) uncertain(set, clear *[]string) {
 	for _, name := range d.op.names(d) {
-		refused := slices.Contains(d.Refused, name) && d.leftOut(name)
+		refused := d.leftOut(name)
 		if d.problem(name) || refused || (name == d.MatchAttribute && d.BlockIdentifierChange) {
 			continue
 		}

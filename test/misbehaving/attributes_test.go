@@ -143,7 +143,7 @@ func TestRolesThatTheAppContradicts(t *testing.T) {
 	})
 	id := op.CreateUser(t, "a@corp.test")
 	account := awaitReason(t, d, id, v1alpha1.ReasonNotApplied)
-	mentions(t, account.Message, "roles", "retry")
+	mentions(t, account.Message, "role", "retry")
 	if slices.Contains(account.Roles, "editor") {
 		t.Errorf("the status claims the roles %v", account.Roles)
 	}
@@ -282,7 +282,7 @@ func TestRefusedAttributeIsWrittenAgain(t *testing.T) {
 	triedAgain("the first value is written")
 	replace(t, op, id, `{"title":"CTO"}`)
 	triedAgain("another value is written")
-	harness.Change(t, d, id, &v1alpha1.ScimUser{}, func(user *v1alpha1.ScimUser) { annotate(user, "please") })
+	harness.Change(t, d, d.User(t, id).Name, &v1alpha1.ScimUser{}, func(user *v1alpha1.ScimUser) { annotate(user, "please") })
 	triedAgain("a person asks")
 	harness.Change(t, d, appName, &v1alpha1.ScimApp{}, func(app *v1alpha1.ScimApp) {
 		app.Spec.Attributes = append(app.Spec.Attributes, v1alpha1.AttributeMapping{Name: "title", Expression: "user.title.lowerAscii()"})
@@ -393,7 +393,7 @@ func TestReconcileAnnotationComparesTheAccount(t *testing.T) {
 	}
 	writes := a.count((*exchange).writes)
 	for i, request := range []string{"2026-12-01T10:00:00Z", "2026-12-01T11:00:00Z"} {
-		harness.Change(t, d, id, &v1alpha1.ScimUser{}, func(user *v1alpha1.ScimUser) { annotate(user, request) })
+		harness.Change(t, d, d.User(t, id).Name, &v1alpha1.ScimUser{}, func(user *v1alpha1.ScimUser) { annotate(user, request) })
 		harness.Eventually(t, "the request is handled", func() error {
 			user, err := d.GetUser(t.Context(), id)
 			if err != nil {

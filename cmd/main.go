@@ -66,6 +66,7 @@ func command() *cobra.Command {
 	flags.StringVar(&o.HealthAddress, "health-probe-bind-address", ":8081", "address of the probes /healthz and /readyz, 0 for none")
 	flags.BoolVar(&o.LeaderElection, "leader-elect", false, "let one of several replicas run the controllers; every replica serves SCIM")
 	flags.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", "", "namespace of the leader's Lease; the pod's own when empty")
+	flags.BoolVar(&o.SuspendApps, "suspend-apps", false, "suspend all apps: call none, whatever their ScimApps say; the endpoint keeps serving")
 	flags.BoolVar(&debug, "debug", false, "log in a form for people, with more detail")
 	return cmd
 }

@@ -36,6 +36,7 @@ const (
 	ReasonSucceeded   = "Succeeded"
 	ReasonProgressing = "Progressing"
 	ReasonSuspended   = "Suspended"
+	ReasonLocked      = "Locked"
 
 	// Configuration.
 	ReasonInvalidConfiguration = "InvalidConfiguration"

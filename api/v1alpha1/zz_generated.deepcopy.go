@@ -1448,6 +1448,10 @@ func (in *ScimUserStatus) DeepCopyInto(out *ScimUserStatus) {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
+	if in.LockedTime != nil {
+		in, out := &in.LockedTime, &out.LockedTime
+		*out = (*in).DeepCopy()
+	}
 	if in.Accounts != nil {
 		in, out := &in.Accounts, &out.Accounts
 		*out = make([]Account, len(*in))

@@ -80,8 +80,10 @@ func (r *Reconciler) push(ctx context.Context, view *desired.GroupView) (result 
 // callable reports whether an app may be called now: no intent is written while it may not.
 func (r *Reconciler) callable(view *desired.GroupView) func(*desired.PushedGroupView) bool {
 	return func(pushed *desired.PushedGroupView) bool {
-		if pushed.App != nil && pushed.App.Object.Spec.Suspend {
-			return false
+		if pushed.App != nil {
+			if _, suspended := pushed.App.Object.Suspended(); suspended {
+				return false
+			}
 		}
 		worker := r.Apps.Get(types.NamespacedName{Namespace: view.Group.Namespace, Name: pushed.AppName})
 		return worker != nil && worker.Health().Reason == ""

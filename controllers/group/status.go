@@ -44,6 +44,8 @@ func computeStatus(after *v1alpha1.ScimGroup, view *desired.GroupView, unresolve
 		}
 		problems = append(problems, describe(entry))
 		switch {
+		case entry.Reason == v1alpha1.ReasonSuspended && waits:
+			reason = entry.Reason
 		case entry.Attempts > 0 && waits:
 			reason, waits = entry.Reason, false
 		case entry.HeldBatch != "" && waits:
@@ -83,10 +85,24 @@ func entryOf(pushed *desired.PushedGroupView, intents map[string]bool, callable 
 		entry.Applied = ""
 		intents[pushed.AppName] = true
 	}
-	if pushed.Step.Action != "" && entry.Attempts == 0 && entry.HeldBatch == "" {
-		entry.Reason, entry.Message = "", ""
+	if pushed.Step.Action != "" && entry.HeldBatch == "" {
+		explain(&entry, pushed)
 	}
 	return entry
+}
+
+// explain says why a change of a group that is not held is not made yet.
+func explain(entry *v1alpha1.PushedGroupStatus, pushed *desired.PushedGroupView) {
+	why, suspended := "", false
+	if pushed.App != nil {
+		why, suspended = pushed.App.Object.Suspended()
+	}
+	switch {
+	case suspended:
+		entry.Reason, entry.Message = v1alpha1.ReasonSuspended, kube.EntryMessage("the ScimApp is suspended ("+why+"); the change is made when that ends")
+	case entry.Attempts == 0:
+		entry.Reason, entry.Message = "", ""
+	}
 }
 
 func describe(entry v1alpha1.PushedGroupStatus) string {

@@ -102,6 +102,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, view *desired.UserView) (n
 	if wrote {
 		book.Users.Put(after, after.Status.DeepCopy())
 		r.record(view)
+		r.recordLock(ctx, view.User, view.Stored, &next.status)
 	}
 	for i := range next.status.Accounts {
 		if entry := &next.status.Accounts[i]; entry.Operation == nil {
@@ -266,6 +267,8 @@ func (r *Reconciler) enqueue(view *desired.UserView, next *nextStatus, written b
 
 func classOf(account *desired.AccountView) provisioner.Class {
 	switch {
+	case account.ByLock:
+		return provisioner.ClassLock
 	case account.Step.Revocation:
 		return provisioner.ClassRevocation
 	case account.Step.Action == v1alpha1.ActionCreate:

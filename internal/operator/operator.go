@@ -69,6 +69,8 @@ type Options struct {
 	// LeaderElection makes one of several replicas run the controllers. Its Lease stands in LeaderElectionNamespace.
 	LeaderElection          bool
 	LeaderElectionNamespace string
+	// SuspendApps stops every call to every app.
+	SuspendApps bool
 	// Log of everything.
 	Log logr.Logger
 	// Metrics is where metrics are registered; controller-runtime's registry, which MetricsAddress serves, when nil.
@@ -218,6 +220,10 @@ func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 			&corev1.Secret{}:     {Label: labels.NewSelector().Add(*credentials)},
 			&v1alpha1.ScimUser{}: {Transform: kube.SlimUsers()},
 		},
+	}
+	if o.SuspendApps {
+		o.Log.Info("All apps are suspended (--suspend-apps): no app is called; the endpoint keeps serving")
+		cached.ByObject[&v1alpha1.ScimApp{}] = cache.ByObject{Transform: suspendApps(cache.TransformStripManagedFields())}
 	}
 	for _, namespace := range o.Namespaces {
 		if cached.DefaultNamespaces == nil {

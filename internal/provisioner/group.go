@@ -55,7 +55,7 @@ func (w *Worker) syncGroup(ctx context.Context, key Key, line *line) error {
 		return w.idle(ctx, line)
 	}
 	call := &groupCall{line: line, worker: w, key: key, group: group, view: view, PushedGroupView: *pushed}
-	if pushed.App.Object.Spec.Suspend || !call.due() {
+	if _, suspended := pushed.App.Object.Suspended(); suspended || !call.due() {
 		return w.idle(ctx, line)
 	}
 	if !call.announced() {

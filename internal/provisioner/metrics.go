@@ -15,11 +15,12 @@ import (
 
 // Metrics of the calls to apps. No label names a user.
 type Metrics struct {
-	calls    *prometheus.CounterVec
-	duration *prometheus.HistogramVec
-	depth    *prometheus.GaugeVec
-	held     *prometheus.CounterVec
-	loops    *prometheus.CounterVec
+	calls     *prometheus.CounterVec
+	duration  *prometheus.HistogramVec
+	depth     *prometheus.GaugeVec
+	held      *prometheus.CounterVec
+	loops     *prometheus.CounterVec
+	suspended *prometheus.GaugeVec
 }
 
 // NewMetrics registers the metrics.
@@ -40,8 +41,11 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 		loops: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scim_app_idle_loops_total", Help: "Keys that were reconciled repeatedly without a call, a write or a wait. Any is a bug.",
 		}, []string{"namespace", "app"}),
+		suspended: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "scim_app_suspended", Help: "Whether an app is suspended: 1 while it is not called at all, else 0.",
+		}, []string{"namespace", "app"}),
 	}
-	registerer.MustRegister(m.calls, m.duration, m.depth, m.held, m.loops)
+	registerer.MustRegister(m.calls, m.duration, m.depth, m.held, m.loops, m.suspended)
 	return m
 }
 
@@ -57,7 +61,7 @@ func (m *Metrics) Observer(app types.NamespacedName) func(op string, status int,
 	}
 }
 
-var classNames = [classes]string{"revocation", "change", "joiner"}
+var classNames = [classes]string{"lock", "revocation", "change", "joiner"}
 
 func (m *Metrics) queueDepth(app types.NamespacedName, depth [classes]int) {
 	for class, n := range depth {
@@ -73,6 +77,15 @@ func (m *Metrics) idleLoop(app types.NamespacedName) {
 	m.loops.WithLabelValues(app.Namespace, app.Name).Inc()
 }
 
+// Suspended says whether an app is suspended.
+func (m *Metrics) Suspended(app types.NamespacedName, suspended bool) {
+	value := 0.0
+	if suspended {
+		value = 1
+	}
+	m.suspended.WithLabelValues(app.Namespace, app.Name).Set(value)
+}
+
 // forget drops the metrics of a deleted app.
 func (m *Metrics) forget(app types.NamespacedName) {
 	labels := prometheus.Labels{"namespace": app.Namespace, "app": app.Name}
@@ -81,4 +94,5 @@ func (m *Metrics) forget(app types.NamespacedName) {
 	m.depth.DeletePartialMatch(labels)
 	m.held.DeletePartialMatch(labels)
 	m.loops.DeletePartialMatch(labels)
+	m.suspended.DeletePartialMatch(labels)
 }

@@ -254,10 +254,15 @@ func addEndpoint(
 		}
 	}
 	tolerances := clients.NewTolerances(live, o.Log.WithName("tolerances"))
+	activity := clients.NewActivity(live, mgr.GetClient(), clock.RealClock{}, o.Log.WithName("activity"))
+	if err := o.Metrics.Register(activity); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
 	handler, err := server.New(server.Options{
 		Directory:   func(scope directory.Scope) server.Directory { return store.For(scope) },
 		Clients:     &clients.Source{Reader: mgr.GetClient(), Namespaces: o.Namespaces, Issuers: issuers},
 		Tolerances:  tolerances,
+		Activity:    activity,
 		ExternalURL: o.ExternalURL, Log: o.Log.WithName("endpoint"), Metrics: o.Metrics,
 	})
 	if err != nil {
@@ -272,6 +277,6 @@ func addEndpoint(
 		GetCertificate: certificates.GetCertificate,
 	}
 	// The manager starts the endpoint when the caches are warm.
-	return errors.Join(mgr.Add(certificates), mgr.Add(endpoint), mgr.Add(tolerances),
+	return errors.Join(mgr.Add(certificates), mgr.Add(endpoint), mgr.Add(tolerances), mgr.Add(activity),
 		mgr.AddReadyzCheck("endpoint", func(*http.Request) error { return endpoint.Serving() }))
 }

@@ -68,6 +68,7 @@ func command() *cobra.Command {
 	flags.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", "", "namespace of the leader's Lease; the pod's own when empty")
 	flags.DurationVar(&o.CredentialTestInterval, "credential-test-interval", operator.DefaultCredentialTestInterval,
 		"after how long without an answer the credentials of an app are tested again, by one call that only reads; 0 for never")
+	flags.BoolVar(&o.SuspendApps, "suspend-apps", false, "suspend all apps: call none, whatever their ScimApps say; the endpoint keeps serving")
 	flags.BoolVar(&debug, "debug", false, "log in a form for people, with more detail")
 	return cmd
 }

@@ -28,6 +28,8 @@ const (
 	ConditionSeatsAvailable = "SeatsAvailable"
 	// ConditionSubjectsResolved says whether the groups and users that a mapping or an app names exist. Outside Ready: they may come later.
 	ConditionSubjectsResolved = "SubjectsResolved"
+	// ConditionPushesAccepted says whether the endpoint accepts the changes that a ScimClient pushes. Outside Ready: the client can log in.
+	ConditionPushesAccepted = "PushesAccepted"
 	// ConditionTokenExpiring is true on a ScimClient whose generated token is to expire soon, or has. Outside Ready until it has.
 	ConditionTokenExpiring = "TokenExpiring"
 	// ConditionIssuerReachable says whether the issuer of a ScimClient's JSON Web Tokens gives its keys. Outside Ready while keys that it gave
@@ -40,6 +42,7 @@ const (
 	ReasonSucceeded   = "Succeeded"
 	ReasonProgressing = "Progressing"
 	ReasonSuspended   = "Suspended"
+	ReasonLocked      = "Locked"
 
 	// Configuration.
 	ReasonInvalidConfiguration = "InvalidConfiguration"
@@ -56,6 +59,7 @@ const (
 	ReasonSecretNotWritable = "SecretNotWritable"
 	ReasonTokenExpiresSoon  = "TokenExpiresSoon"
 	ReasonTokenExpired      = "TokenExpired"
+	ReasonPushesRefused     = "PushesRefused"
 	ReasonIssuerUnreachable = "IssuerUnreachable"
 	ReasonIssuerInvalid     = "IssuerInvalid"
 

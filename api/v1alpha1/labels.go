@@ -37,6 +37,19 @@ const (
 	// AnnotationReconcile on any object asks for a fresh reconcile, whatever its new value; on a ScimApp it drops cached tokens and tests the credentials again (S23).
 	AnnotationReconcile = "scim-operator.io/reconcile"
 
+	// AnnotationLock on a ScimUser makes the user inactive for every app, whatever its spec says, for as long as the annotation is there. Its value, also an
+	// empty one, is the reason. A person sets it, or the SCIM endpoint in order to keep a lock that a person set by spec.active.
+	AnnotationLock = "scim-operator.io/lock"
+
+	// AnnotationDeactivatedBy is on a ScimUser that SCIM made inactive; its value is the ScimClient. spec.active: false without it was set by a person.
+	AnnotationDeactivatedBy = "scim-operator.io/deactivated-by"
+
+	// AnnotationSuspend on a ScimApp suspends it as spec.suspend does, for as long as the annotation is there. Its value, also an empty one, is the reason.
+	AnnotationSuspend = "scim-operator.io/suspend"
+
+	// AnnotationSuspendedByFlag is on every ScimApp in the cache of an operator that runs with --suspend-apps. It is never stored.
+	AnnotationSuspendedByFlag = "scim-operator.io/suspended-by-flag"
+
 	// AnnotationRotateToken on a ScimClient with spec.generateToken asks for a new token, whatever its new value.
 	AnnotationRotateToken = "scim-operator.io/rotate-token"
 

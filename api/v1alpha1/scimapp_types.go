@@ -3,7 +3,12 @@
 
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // ScimApp is a downstream application whose accounts and groups the operator manages.
 //
@@ -61,7 +66,7 @@ type ScimAppSpec struct {
 	// +kubebuilder:validation:Enum=generic;common-room;r-service
 	Profile string `json:"profile"`
 
-	// suspend stops every call to the app. What is due waits and is shown as planned.
+	// suspend stops every call to the app. What is due waits and is shown as planned. The annotation scim-operator.io/suspend does the same.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 
@@ -531,6 +536,23 @@ func (a *ScimApp) HasFeature(f Feature) bool {
 	}
 	return false
 }
+
+// Suspended reports whether the app is not to be called at all, and why: spec.suspend, the annotation AnnotationSuspend, or the flag --suspend-apps of the operator.
+func (a *ScimApp) Suspended() (why string, suspended bool) {
+	if _, byFlag := a.Annotations[AnnotationSuspendedByFlag]; byFlag {
+		return "the operator runs with --suspend-apps", true
+	}
+	if reason, annotated := a.Annotations[AnnotationSuspend]; annotated {
+		if len(reason) > maxSuspendReason {
+			reason = strings.ToValidUTF8(reason[:maxSuspendReason], "") + "..."
+		}
+		return fmt.Sprintf("annotation %s: %q", AnnotationSuspend, reason), true
+	}
+	return "spec.suspend is true", a.Spec.Suspend
+}
+
+// maxSuspendReason is how many bytes of a person's reason messages repeat.
+const maxSuspendReason = 128
 
 // ConditionList implements Conditioned.
 func (a *ScimApp) ConditionList() *[]metav1.Condition { return &a.Status.Conditions }

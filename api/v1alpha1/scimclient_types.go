@@ -19,6 +19,7 @@ import (
 // +kubebuilder:printcolumn:name="Dialect",type=string,JSONPath=`.spec.dialect`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Last Request",type=date,JSONPath=`.status.lastRequestTime`
 // +kubebuilder:printcolumn:name="Path",type=string,JSONPath=`.status.path`,priority=1
 // +kubebuilder:printcolumn:name="Access",type=string,JSONPath=`.spec.access`,priority=1
 // +kubebuilder:printcolumn:name="Token Expires",type=string,JSONPath=`.status.generatedToken.expirationTime`,priority=1
@@ -259,7 +260,7 @@ const (
 
 // ScimClientStatus is the observed state of a ScimClient.
 type ScimClientStatus struct {
-	// conditions: Ready, TokenExpiring, IssuerReachable.
+	// conditions: Ready, PushesAccepted, TokenExpiring, IssuerReachable.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -274,6 +275,10 @@ type ScimClientStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Path string `json:"path,omitempty"`
+
+	// lastRequestTime is when the client last sent a request with valid credentials, to within 5 minutes.
+	// +optional
+	LastRequestTime *metav1.Time `json:"lastRequestTime,omitempty"`
 
 	// generatedToken is the token of spec.generateToken.
 	// +optional

@@ -13,6 +13,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:selectablefield:JSONPath=`.spec.userName`
 // +kubebuilder:printcolumn:name="UserName",type=string,JSONPath=`.spec.userName`
 // +kubebuilder:printcolumn:name="Active",type=string,JSONPath=`.status.active`
+// +kubebuilder:printcolumn:name="Locked",type=date,JSONPath=`.status.lockedTime`,priority=1
 // +kubebuilder:printcolumn:name="Accounts",type=string,JSONPath=`.status.summary`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1
@@ -330,10 +331,14 @@ type ScimUserStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// active is spec.active as it was understood: "true" or "false".
+	// active is whether the user may use anything: "true", or "false" while spec.active is false or the user is locked.
 	// +optional
 	// +kubebuilder:validation:MaxLength=8
 	Active string `json:"active,omitempty"`
+
+	// lockedTime is when the lock was noticed by which a person has made the user inactive in every app. Absent when the user is not locked.
+	// +optional
+	LockedTime *metav1.Time `json:"lockedTime,omitempty"`
 
 	// lastHandledReconcileAt is the value of the annotation scim-operator.io/reconcile for which every account was last read and compared.
 	// +optional
@@ -546,8 +551,40 @@ type Account struct {
 	Applied string `json:"applied,omitempty"`
 }
 
-// IsActive is whether the user may use anything: an absent active is true.
-func (u *ScimUser) IsActive() bool { return u.Spec.Active == nil || *u.Spec.Active }
+// IsActive is whether the user may use anything: it is active in SCIM and not locked.
+func (u *ScimUser) IsActive() bool { return u.ActiveInSCIM() && u.Lock() == LockNone }
+
+// ActiveInSCIM is spec.active as SCIM clients read it: an absent one is true.
+func (u *ScimUser) ActiveInSCIM() bool { return u.Spec.Active == nil || *u.Spec.Active }
+
+// Lock is the way by which a person has locked a user: made it inactive in every app until a person lifts it.
+type Lock string
+
+const (
+	// LockNone: the user is not locked.
+	LockNone Lock = ""
+	// LockAnnotation: by the annotation AnnotationLock.
+	LockAnnotation Lock = "Annotation"
+	// LockActive: by spec.active: false on a user that a ScimClient owns.
+	LockActive Lock = "Active"
+)
+
+// Lock returns the lock of the user. spec.active: false is one on a user that a ScimClient owns, unless SCIM wrote it; users whose spec a person keeps have none by it.
+func (u *ScimUser) Lock() Lock {
+	if _, locked := u.Annotations[AnnotationLock]; locked {
+		return LockAnnotation
+	}
+	if u.Spec.Client != "" && u.Spec.ManagedBy != ManagedByGit && u.DeactivatedByPerson() {
+		return LockActive
+	}
+	return LockNone
+}
+
+// DeactivatedByPerson reports whether spec.active is false and SCIM did not write it.
+func (u *ScimUser) DeactivatedByPerson() bool {
+	_, bySCIM := u.Annotations[AnnotationDeactivatedBy]
+	return !u.ActiveInSCIM() && !bySCIM
+}
 
 // SCIMID is the user's SCIM id, empty while the user is not admitted.
 func (u *ScimUser) SCIMID() string { return scimID(u.Name, u.Spec.ID) }

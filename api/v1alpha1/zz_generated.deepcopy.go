@@ -973,6 +973,10 @@ func (in *ScimClientStatus) DeepCopyInto(out *ScimClientStatus) {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
+	if in.LastRequestTime != nil {
+		in, out := &in.LastRequestTime, &out.LastRequestTime
+		*out = (*in).DeepCopy()
+	}
 	if in.GeneratedToken != nil {
 		in, out := &in.GeneratedToken, &out.GeneratedToken
 		*out = new(GeneratedTokenStatus)
@@ -1579,6 +1583,10 @@ func (in *ScimUserStatus) DeepCopyInto(out *ScimUserStatus) {
 		for i := range *in {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
+	}
+	if in.LockedTime != nil {
+		in, out := &in.LockedTime, &out.LockedTime
+		*out = (*in).DeepCopy()
 	}
 	if in.Accounts != nil {
 		in, out := &in.Accounts, &out.Accounts

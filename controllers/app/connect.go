@@ -61,7 +61,7 @@ type connection struct {
 // before that, nor after a failure (S94). It does not wait for the app: the prober wakes the reconciler with the result, and the registry when
 // the former app has ended.
 func (r *Reconciler) connect(ctx context.Context, s *scope) error {
-	if s.invalid != "" || s.app.Spec.Suspend {
+	if _, suspended := s.app.Suspended(); suspended || s.invalid != "" {
 		r.disconnect(s)
 		return nil
 	}

@@ -65,7 +65,7 @@ func setPause(s *scope, now time.Time) {
 		// Status has whole seconds; a pause that is read back must not be shorter.
 		status.PausedUntil = &metav1.Time{Time: until.Add(time.Second - 1).Truncate(time.Second)}
 	}
-	if s.app.Spec.Suspend || s.invalid != "" {
+	if _, suspended := s.app.Suspended(); suspended || s.invalid != "" {
 		return
 	}
 	if reachable := find(s.app, v1alpha1.ConditionReachable); reachable.Status == metav1.ConditionFalse {

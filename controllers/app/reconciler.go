@@ -122,6 +122,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 			return ctrl.Result{}, err
 		}
 	}
+	_, suspended := s.app.Suspended()
+	r.Metrics.Suspended(s.key, suspended)
 	setStatus(s, r.stateOf(s))
 	setPause(s, r.Clock.Now())
 	r.noteMembersPerRequest(s)

@@ -210,10 +210,11 @@ func setConnection(s *scope, state runState) {
 	if !known.tested {
 		health = provisioner.Health{Reason: known.reason, Message: known.message}
 	}
+	why, suspended := s.app.Suspended()
 	switch {
-	case s.app.Spec.Suspend:
-		credentials(metav1.ConditionUnknown, v1alpha1.ReasonSuspended, "not tested: the app is suspended")
-		reachable(metav1.ConditionUnknown, v1alpha1.ReasonSuspended, "not called: the app is suspended")
+	case suspended:
+		credentials(metav1.ConditionUnknown, v1alpha1.ReasonSuspended, "not tested: the app is suspended ("+why+")")
+		reachable(metav1.ConditionUnknown, v1alpha1.ReasonSuspended, "not called: the app is suspended ("+why+")")
 	case s.invalid != "":
 		credentials(metav1.ConditionUnknown, v1alpha1.ReasonNotTested, "not tested: "+s.invalid)
 		reachable(metav1.ConditionUnknown, v1alpha1.ReasonNotTested, "not called: "+s.invalid)
@@ -275,9 +276,10 @@ func setReady(s *scope) {
 		kube.SetCondition(s.app, v1alpha1.ConditionReady, status, reason, message)
 	}
 	stalled := false
+	why, suspended := s.app.Suspended()
 	switch {
-	case s.app.Spec.Suspend:
-		ready(metav1.ConditionFalse, v1alpha1.ReasonSuspended, "spec.suspend is true: the app is not called; pending changes are queued")
+	case suspended:
+		ready(metav1.ConditionFalse, v1alpha1.ReasonSuspended, "suspended ("+why+"): the app is not called; pending changes are queued")
 	case s.invalid != "":
 		ready(metav1.ConditionFalse, s.invalidReason, s.invalid)
 		stalled = true
@@ -286,7 +288,7 @@ func setReady(s *scope) {
 	}
 	condition := find(s.app, v1alpha1.ConditionReady)
 	kube.SetWhile(s.app, stalled, v1alpha1.ConditionStalled, condition.Reason, condition.Message)
-	kube.SetWhile(s.app, condition.Status != metav1.ConditionTrue && !stalled && !s.app.Spec.Suspend, v1alpha1.ConditionReconciling, condition.Reason, condition.Message)
+	kube.SetWhile(s.app, condition.Status != metav1.ConditionTrue && !stalled && !suspended, v1alpha1.ConditionReconciling, condition.Reason, condition.Message)
 }
 
 // readyFromConditions is Ready where the configuration is right. It tells whether only a person can help.

@@ -52,6 +52,8 @@ func computeStatus(
 		}
 		problems = append(problems, describe(entry))
 		switch {
+		case entry.Reason == v1alpha1.ReasonSuspended && waits:
+			reason = entry.Reason
 		case entry.Attempts > 0 && waits:
 			reason, waits = entry.Reason, false
 		case entry.HeldBatch != "" && waits, reason == v1alpha1.ReasonProgressing && entry.Reason != "" && entry.Reason != v1alpha1.ReasonQueued:

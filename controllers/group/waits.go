@@ -4,6 +4,7 @@
 package group
 
 import (
+	"fmt"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,7 +19,7 @@ import (
 
 // Why a change of a pushed group is not made yet.
 const (
-	messageSuspended    = "the ScimApp is suspended; members are removed when spec.suspend is false"
+	messageSuspended    = "the ScimApp is suspended (%s); the change is made when that ends"
 	messageCreateWaits  = "the ScimApp is not ready, and its condition Ready says why; the group is pushed when it is"
 	messageUntested     = "the removal waits until the credentials of the ScimApp are tested"
 	messageQueued       = "the removal is queued for the app; removals are made before other changes"
@@ -29,6 +30,8 @@ const (
 type appState struct {
 	// callable: no intent is written while the app may not be called.
 	callable, suspended bool
+	// why the app is suspended.
+	why string
 	// trouble is why the app is not called, and known whether that is known.
 	trouble provisioner.Health
 	known   bool
@@ -37,7 +40,10 @@ type appState struct {
 // stateOf returns the state of the app of a pushed group.
 func (r *Reconciler) stateOf(view *desired.GroupView) func(*desired.PushedGroupView) appState {
 	return func(pushed *desired.PushedGroupView) appState {
-		state := appState{suspended: pushed.App != nil && pushed.App.Object.Spec.Suspend}
+		state := appState{}
+		if pushed.App != nil {
+			state.why, state.suspended = pushed.App.Object.Suspended()
+		}
 		key := types.NamespacedName{Namespace: view.Group.Namespace, Name: pushed.AppName}
 		state.trouble, state.known = r.Apps.Trouble(key)
 		worker := r.Apps.Get(key)
@@ -64,6 +70,8 @@ func explain(entry *v1alpha1.PushedGroupStatus, pushed *desired.PushedGroupView,
 	case removes && entry.Reason != "" && !state.known && !state.suspended:
 		// It stays until it is known after a restart whether the app is ready.
 		return
+	case state.suspended:
+		reason, message = v1alpha1.ReasonSuspended, fmt.Sprintf(messageSuspended, state.why)
 	case removes:
 		reason, message = whyRemovalWaits(state)
 	case pushed.Step.Action == v1alpha1.ActionCreate && !state.callable:
@@ -74,8 +82,6 @@ func explain(entry *v1alpha1.PushedGroupStatus, pushed *desired.PushedGroupView,
 
 func whyRemovalWaits(state appState) (reason, message string) {
 	switch {
-	case state.suspended:
-		return v1alpha1.ReasonSuspended, messageSuspended
 	case state.trouble.Reason != "":
 		return state.trouble.Reason, state.trouble.Waiting() + messageRemovalWaits
 	case !state.known:

@@ -60,7 +60,9 @@ func TestApprovedChangeThatFailsIsTriedAgain(t *testing.T) {
 	app := e.Apps["crm"]
 	app.NoEffect = true
 	app.Always[setActive] = &connector.Error{Op: setActive, Kind: connector.Invalid, Status: 400, Sent: true}
-	e.Change("crm", func(app *v1alpha1.ScimApp) { app.Annotations = map[string]string{v1alpha1.AnnotationApproveBatch: held.HeldBatch} })
+	e.Change("crm", func(app *v1alpha1.ScimApp) {
+		app.Annotations = map[string]string{v1alpha1.AnnotationApproveBatch: held.HeldBatch}
+	})
 	e.Registry.Get(pt.Key("crm")).Recheck()
 	e.event()
 	e.Counted(time.Minute, "crm", 400, 40)

@@ -103,6 +103,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, view *desired.UserView) (n
 		book.Users.Put(after, after.Status.DeepCopy())
 		r.record(view)
 		r.Reporter.Tell(ctx, view.User, reports(view.Stored, &next.status)...)
+		r.recordLock(ctx, view.User, view.Stored, &next.status)
 	}
 	for i := range next.status.Accounts {
 		if entry := &next.status.Accounts[i]; entry.Operation == nil {
@@ -270,6 +271,8 @@ func (r *Reconciler) enqueue(view *desired.UserView, next *nextStatus, written b
 
 func classOf(account *desired.AccountView) provisioner.Class {
 	switch {
+	case account.ByLock:
+		return provisioner.ClassLock
 	case account.Step.Revocation:
 		return provisioner.ClassRevocation
 	case provisioner.NeedsSeat(account.Step.Action):

@@ -83,6 +83,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	case view.User.Spec.UserName == "" && view.User.Spec.Reservation != nil:
 		return r.sweep(ctx, view.User)
 	}
+	if cleared, err := r.clearMark(ctx, view.Cached); cleared || err != nil {
+		var later ctrl.Result
+		return later, ignoreConflict(&later, err)
+	}
 	done, later, err := r.admit(ctx, view)
 	if done || err != nil {
 		return later, ignoreConflict(&later, err)

@@ -76,11 +76,15 @@ func computeStatus(view *desired.UserView, now metav1.Time, state func(*desired.
 	}
 	after.Status.ObservedGeneration = after.Generation
 	after.Status.Active = strconv.FormatBool(after.IsActive())
+	after.Status.LockedTime = lockedTime(after, now)
 	after.Status.Summary = fmt.Sprintf("%d/%d", inSync, len(after.Status.Accounts))
 	if view.Refused {
 		refused(after, view.Holder)
 	} else {
 		setConditions(after, problems)
+		if len(problems) == 0 && after.Status.LockedTime != nil {
+			kube.SetCondition(after, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonLocked, lockMessage(after))
+		}
 	}
 	handled(view, after)
 	next.status = after.Status
@@ -126,7 +130,7 @@ func (n *nextStatus) entry(account *desired.AccountView, state appState) v1alpha
 		entry = *account.Recorded.DeepCopy()
 	}
 	entry.RejectedAttributes, _ = plan.Shown(step.Rejected, plan.MaxRejected)
-	batch := batchOf(&entry, step, state)
+	batch := batchOf(&entry, account, state)
 	if entry.Planned != step.Action {
 		// What failed was something else.
 		entry.Attempts, entry.NextRetryTime, entry.Reason, entry.Message = 0, nil, "", ""
@@ -159,8 +163,12 @@ func (n *nextStatus) entry(account *desired.AccountView, state appState) v1alpha
 
 // callable reports whether a worker takes the step when it gets the key.
 func (s appState) callable(account *desired.AccountView) bool {
-	held := account.Step.Revocation && account.Step.Action != v1alpha1.ActionObserve && !s.verdict.Allowed
-	return s.running && s.healthy && !held && !account.App.Object.Spec.Suspend
+	held := account.Step.Revocation && !account.ByLock && account.Step.Action != v1alpha1.ActionObserve && !s.verdict.Allowed
+	if !s.running || !s.healthy || held {
+		return false
+	}
+	_, suspended := account.App.Object.Suspended()
+	return !suspended
 }
 
 // operation returns the operation of the account status: the unsettled one, merged with the one that is about to be called. Only its settlement erases it; one that was
@@ -202,9 +210,10 @@ func writes(account *desired.AccountView) bool {
 
 // batchOf is the batch in which the guard holds the step. An entry keeps its batch until the guard says otherwise: after a restart it has
 // not counted yet, and what was approved is not to be counted anew.
-func batchOf(entry *v1alpha1.Account, step plan.Step, state appState) string {
+func batchOf(entry *v1alpha1.Account, account *desired.AccountView, state appState) string {
+	step := account.Step
 	switch {
-	case !step.Revocation:
+	case !step.Revocation, account.ByLock:
 		return ""
 	case state.verdict.Effect == "" && (entry.Planned == step.Action || entry.Planned == step.Effect):
 		return entry.HeldBatch

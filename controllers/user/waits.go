@@ -4,6 +4,7 @@
 package user
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 
 // Why a step is not taken yet.
 const (
-	messageSuspended      = "the ScimApp is suspended; the change is made when spec.suspend is false"
+	messageSuspended      = "the ScimApp is suspended (%s); the change is made when that ends"
 	messageCreateWaits    = "the ScimApp is not ready, and its condition Ready says why; the account is created when it is"
 	messageChangeWaits    = "the ScimApp was not ready when the change was planned, and its condition Ready says why; the change is made when the app is ready"
 	messageUntested       = "the revocation waits until the credentials of the ScimApp are tested"
@@ -30,12 +31,13 @@ const (
 func (n *nextStatus) explain(entry *v1alpha1.Account, account *desired.AccountView, state appState, callable bool) {
 	create := account.Step.Action == v1alpha1.ActionCreate
 	waits := false
+	why, suspended := account.App.Object.Suspended()
 	switch {
 	case entry.HeldBatch != "" && !state.verdict.Allowed:
 		entry.Reason = v1alpha1.ReasonHeld
 		entry.Message = "the mass-change guard holds the change in batch " + entry.HeldBatch + "; the condition MassChangeHeld of the ScimApp says how to approve it"
-	case account.App.Object.Spec.Suspend:
-		say(entry, v1alpha1.ReasonSuspended, messageSuspended)
+	case suspended:
+		say(entry, v1alpha1.ReasonSuspended, fmt.Sprintf(messageSuspended, why))
 	case entry.Attempts > 0:
 	case callable && state.noSeats && provisioner.NeedsSeat(account.Step.Action):
 		say(entry, v1alpha1.ReasonNoSeats, provisioner.MessageNoSeats)

@@ -267,6 +267,7 @@ func (a *App) desiredAccount(user *v1alpha1.ScimUser, given *assignment.Assignme
 	w := plan.Desired{
 		Assigned: given != nil && !appGoes,
 		Active:   user.IsActive() && user.DeletionTimestamp.IsZero(),
+		Locked:   user.Lock() != v1alpha1.LockNone,
 		// An account that may not be revoked is released: otherwise neither the user nor the app could be deleted.
 		Deleted: appGoes || !user.DeletionTimestamp.IsZero(),
 		Asked:   asked(a.Object, user),

@@ -275,7 +275,7 @@ func (c *GuardCensus) add(account AccountView, user *v1alpha1.ScimUser) {
 	}
 	revocation := Revocation{
 		Revocation: guard.Revocation{Subject: "user/" + user.Name, Users: []string{ledger.GuardID(account.Recorded.RemoteID, user.UID)}, ByProvider: account.ByProvider,
-			Unconfirmed: account.Recorded.State == v1alpha1.AccountCreating},
+			Locked: account.ByLock, Unconfirmed: account.Recorded.State == v1alpha1.AccountCreating},
 		ID:        ledger.ID{Kind: ledger.Account, UID: user.UID},
 		Name:      user.Name,
 		Change:    guard.Change{Subject: user.SCIMID(), Effect: string(account.Step.Effect)},

@@ -29,10 +29,14 @@ func CheckRequest(user *v1alpha1.ScimUser) string {
 // NeedsCheck reports whether a person has asked for the account to be read and compared, and it was not yet.
 func (a *AccountView) NeedsCheck(user *v1alpha1.ScimUser) bool {
 	request := ReconcileRequest(user)
+	if a.App == nil {
+		return false
+	}
+	_, suspended := a.App.Object.Suspended()
 	switch {
 	case request == "", request == user.Status.LastHandledReconcileAt:
 		return false
-	case a.App == nil, a.App.Object.Spec.Suspend, a.Recorded == nil, a.Recorded.RemoteID == "":
+	case suspended, a.Recorded == nil, a.Recorded.RemoteID == "":
 		return false
 	case a.Recorded.State != v1alpha1.AccountActive && a.Recorded.State != v1alpha1.AccountInactive:
 		return false

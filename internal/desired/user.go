@@ -51,6 +51,8 @@ type AccountView struct {
 	Step      plan.Step
 	// Announced: the step may be taken; after a crash, the next process knows that it may have been.
 	Announced bool
+	// ByLock: a person has locked the user, and the step deactivates the account because of it. The mass-change guard neither holds nor counts it.
+	ByLock bool
 	// ByProvider: the provider made the user inactive or deleted it.
 	ByProvider bool
 }
@@ -251,6 +253,7 @@ func (v *View) decide(view *UserView, name string, app *compiledApp, given *assi
 	if view.Refused {
 		account.refuse()
 	}
+	account.ByLock = account.Desired.Locked && account.Step.Effect == v1alpha1.ActionDeactivate
 	account.check(user)
 	account.Announced = account.announced(view)
 	return account
@@ -287,7 +290,7 @@ func (v *View) adopt(book *ledger.Ledger, view *UserView, stored *v1alpha1.Accou
 		roleAttribute = app.roles.Attribute
 	}
 	adopted := book.Adopt(ledger.ID{Kind: ledger.Account, UID: user.UID}, stored.Operation, v.Book.Behind(user.UID))
-	if adopted && stored.HeldBatch == "" && plan.ParseOperation(stored.Operation).Revokes(stored, roleAttribute) {
+	if adopted && stored.HeldBatch == "" && user.Lock() == v1alpha1.LockNone && plan.ParseOperation(stored.Operation).Revokes(stored, roleAttribute) {
 		book.AddRevoked(ledger.GuardID(stored.RemoteID, user.UID), ledger.Revoked{At: v.Book.Now(), Leaver: byProvider(user)})
 	}
 }

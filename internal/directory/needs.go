@@ -61,7 +61,7 @@ func (t userResources) part(ctx context.Context, obj client.Object, n *needs) (*
 	}
 	if n.active {
 		// An absent active is true.
-		r.Set("active", u.IsActive())
+		r.Set("active", u.ActiveInSCIM())
 	}
 	if n.has("meta") {
 		r.Set("meta", n.meta(u, scim.UserType))

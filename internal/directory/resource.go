@@ -126,6 +126,7 @@ func (t userResources) create(ctx context.Context, r *scim.Resource) (client.Obj
 	if err := resource.ApplyUser(&u.Spec, r.Map(), t.d.scope.Client); err != nil {
 		return nil, err
 	}
+	keepLock(&v1alpha1.ScimUser{}, u, t.d.scope.Client)
 	if err := t.d.sign(t, u); err != nil {
 		return nil, err
 	}
@@ -158,12 +159,13 @@ func (t userResources) applied(obj client.Object, r *scim.Resource) (draft, erro
 	if err := resource.ApplyUser(&next.Spec, r.Map(), t.d.scope.Client); err != nil {
 		return draft{}, err
 	}
-	if u.Spec.Active == nil && next.IsActive() {
+	if u.Spec.Active == nil && next.ActiveInSCIM() {
 		next.Spec.Active = nil
 	}
 	if specs.DeepEqual(u.Spec, next.Spec) {
 		return draft{}, nil
 	}
+	keepLock(u, next, t.d.scope.Client)
 	return draft{obj: next}, nil
 }
 
@@ -173,7 +175,7 @@ func (t userResources) content(obj client.Object) *scim.Resource {
 	r := scim.ResourceFromMap(scim.UserType, resource.UserJSON(u, t.d.scope.Client))
 	r.Set("id", u.SCIMID())
 	// An absent active is true: a client reads it so, and setting it to true changes nothing.
-	r.Set("active", u.IsActive())
+	r.Set("active", u.ActiveInSCIM())
 	return r
 }
 

@@ -42,6 +42,8 @@ type Revocation struct {
 	Users []string
 	// ByProvider: the identity provider made the user inactive or deleted it.
 	ByProvider bool
+	// Locked: a person has locked the user and meant exactly this revocation. It passes, also from a held batch, and does not count.
+	Locked bool
 	// AlwaysHold: it is held whatever the threshold, because a pushed group of MinEmptied members or more would become empty, or because a held batch of removals has
 	// grown.
 	AlwaysHold bool
@@ -85,7 +87,7 @@ func Decide(limits Limits, count Count, revocations []Revocation) Verdict {
 	var free, allowed []Revocation
 	for _, r := range revocations {
 		switch {
-		case r.Batch != "" && r.Approved:
+		case r.Locked, r.Batch != "" && r.Approved:
 			v.Pass = append(v.Pass, r)
 		case r.Batch == "" && r.Allowed:
 			allowed = append(allowed, r)

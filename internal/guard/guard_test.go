@@ -75,6 +75,7 @@ func removal(group string, first, n int, change ...func(*guard.Revocation)) []gu
 func byProvider(r *guard.Revocation) { r.ByProvider = true }
 func emptied(r *guard.Revocation)    { r.AlwaysHold = true }
 func approved(r *guard.Revocation)   { r.Approved = true }
+func locked(r *guard.Revocation)     { r.Locked = true }
 func allowed(r *guard.Revocation)    { r.Allowed = true }
 
 func in(batch string) func(*guard.Revocation) {
@@ -120,6 +121,13 @@ func TestDecide(t *testing.T) {
 		},
 		"an approval of no batch":                      {defaults, guard.Count{Active: 100}, revocations(0, 21, approved), 0, 21, 0},
 		"what passes by approval leaves the threshold": {defaults, guard.Count{Active: 100}, list(revocations(0, 50, in(batch), approved), revocations(50, 20)), 70, 0, 0},
+
+		// Locked users: they pass, whatever holds, and use up nobody's room.
+		"a locked user leaves a batch":          {defaults, guard.Count{Active: 100}, list(revocations(0, 30, in(batch)), revocations(30, 1, in(batch), locked)), 1, 0, 30},
+		"a mass of locked users":                {defaults, guard.Count{Active: 100}, revocations(0, 90, locked), 90, 0, 0},
+		"locked users leave the threshold":      {defaults, guard.Count{Active: 100}, list(revocations(0, 50, locked), revocations(50, 20)), 70, 0, 0},
+		"locked users leave the leavers' room":  {defaults, guard.Count{Active: 100}, list(revocations(0, 30, in(batch)), revocations(30, 9, byProvider, locked), revocations(39, 10, byProvider)), 19, 0, 30},
+		"all users of a small app, each locked": {defaults, guard.Count{Active: 3}, revocations(0, 3, locked), 3, 0, 0},
 
 		// Leavers beside held batches.
 		"leavers beside a batch of another cause":          {defaults, guard.Count{Active: 100}, list(revocations(0, 30, in(batch)), revocations(30, 10, byProvider)), 10, 0, 30},

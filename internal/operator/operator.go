@@ -71,6 +71,8 @@ type Options struct {
 	LeaderElectionNamespace string
 	// CredentialTestInterval is after how long without an answer the credentials of an app are tested again; never if 0.
 	CredentialTestInterval time.Duration
+	// SuspendApps stops every call to every app.
+	SuspendApps bool
 	// Log of everything.
 	Log logr.Logger
 	// Metrics is where metrics are registered; controller-runtime's registry, which MetricsAddress serves, when nil.
@@ -224,6 +226,10 @@ func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 			&v1alpha1.ScimUser{}: {Transform: kube.SlimUsers()},
 		},
 	}
+	if o.SuspendApps {
+		o.Log.Info("All apps are suspended (--suspend-apps): no app is called; the endpoint keeps serving")
+		cached.ByObject[&v1alpha1.ScimApp{}] = cache.ByObject{Transform: suspendApps(cache.TransformStripManagedFields())}
+	}
 	for _, namespace := range o.Namespaces {
 		if cached.DefaultNamespaces == nil {
 			cached.DefaultNamespaces = map[string]cache.Config{}
@@ -255,10 +261,15 @@ func addEndpoint(
 		}
 	}
 	tolerances := clients.NewTolerances(live, o.Log.WithName("tolerances"))
+	activity := clients.NewActivity(live, mgr.GetClient(), clock.RealClock{}, o.Log.WithName("activity"))
+	if err := o.Metrics.Register(activity); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
 	handler, err := server.New(server.Options{
 		Directory:   func(scope directory.Scope) server.Directory { return store.For(scope) },
 		Clients:     &clients.Source{Reader: mgr.GetClient(), Namespaces: o.Namespaces, Issuers: issuers},
 		Tolerances:  tolerances,
+		Activity:    activity,
 		ExternalURL: o.ExternalURL, Log: o.Log.WithName("endpoint"), Metrics: o.Metrics,
 	})
 	if err != nil {
@@ -273,6 +284,6 @@ func addEndpoint(
 		GetCertificate: certificates.GetCertificate,
 	}
 	// The manager starts the endpoint when the caches are warm.
-	return errors.Join(mgr.Add(certificates), mgr.Add(endpoint), mgr.Add(tolerances),
+	return errors.Join(mgr.Add(certificates), mgr.Add(endpoint), mgr.Add(tolerances), mgr.Add(activity),
 		mgr.AddReadyzCheck("endpoint", func(*http.Request) error { return endpoint.Serving() }))
 }

@@ -19,6 +19,8 @@ const (
 	messageProtectedActive = "The account should no longer be usable, but it is one of the app's protected accounts and is not changed. " +
 		"Deactivate it in the app, or remove it from spec.protectedAccounts of the ScimApp."
 
+	messageLockNoOverride = "The user is locked, which does not override this: "
+
 	messageDeactivationOff = "The user should no longer have the app, but the account is still active there. " +
 		"Add PushUserDeactivation to spec.features of the ScimApp, or deactivate the account in the app."
 

@@ -19,6 +19,8 @@ type Desired struct {
 	Active bool
 	// Deleted: the user is being deleted. What may not be revoked is then released instead of waited for, so that the deletion ends.
 	Deleted bool
+	// Locked: a person has locked the user. Its accounts are deactivated then, whatever the deprovisioning policy: a lock is lifted again.
+	Locked bool
 	// Values are the mapped attributes and the role attribute: SCIM path to JSON value. An attribute without value is not there.
 	Values map[string]any
 	// Roles that the account should have, by the app's names.
@@ -190,7 +192,11 @@ func (d decision) unassigned() Step {
 }
 
 func (d decision) deprovision() Step {
-	if d.Deprovisioning == v1alpha1.DeprovisionOrphan {
+	policy := d.Deprovisioning
+	if d.Locked && !d.Deleted {
+		policy = v1alpha1.DeprovisionDeactivate
+	}
+	if policy == v1alpha1.DeprovisionOrphan {
 		return Step{Action: v1alpha1.ActionRelease}
 	}
 	why := d.keepsAccess()
@@ -205,7 +211,7 @@ func (d decision) deprovision() Step {
 		return why
 	}
 	action := v1alpha1.ActionDeactivate
-	if d.Deprovisioning == v1alpha1.DeprovisionDelete {
+	if policy == v1alpha1.DeprovisionDelete {
 		action = v1alpha1.ActionDelete
 	}
 	return Step{Action: action, Revocation: true, Effect: action}
@@ -213,13 +219,17 @@ func (d decision) deprovision() Step {
 
 // keepsAccess says why an account that should not be usable stays as it is.
 func (d decision) keepsAccess() Step {
-	if d.Protected {
-		return blocked(v1alpha1.ReasonAccountProtected, messageProtectedActive)
+	var why Step
+	switch {
+	case d.Protected:
+		why = blocked(v1alpha1.ReasonAccountProtected, messageProtectedActive)
+	case !d.Features[v1alpha1.FeaturePushUserDeactivation]:
+		why = blocked(v1alpha1.ReasonFeatureOff, messageDeactivationOff)
 	}
-	if !d.Features[v1alpha1.FeaturePushUserDeactivation] {
-		return blocked(v1alpha1.ReasonFeatureOff, messageDeactivationOff)
+	if d.Locked && why.Reason != "" {
+		why.Message = messageLockNoOverride + why.Message
 	}
-	return Step{}
+	return why
 }
 
 // create is the step for an account that should be there and is not known to be.

@@ -82,7 +82,7 @@ func (w *Worker) syncAccount(ctx context.Context, key Key, line *line) error {
 // due reports whether the step may be taken now. If not, the key is enqueued again: by the user's reconciler when a status is written or the next attempt is
 // due, by the guard when it has counted.
 func (c *accountCall) due(ctx context.Context) (bool, error) {
-	if c.App.Object.Spec.Suspend {
+	if _, suspended := c.App.Object.Suspended(); suspended {
 		return false, c.worker.idle(ctx, c.line)
 	}
 	if _, unwritten := c.view.Outcomes[c.AppName]; unwritten {
@@ -110,15 +110,20 @@ func (c *accountCall) due(ctx context.Context) (bool, error) {
 		}
 		return true, nil
 	}
-	if c.Step.Revocation && !c.worker.gate.pass(c.id, string(c.Step.Effect)) {
+	if !c.passes() {
 		return false, c.worker.idle(ctx, c.line)
 	}
 	return true, nil
 }
 
+// passes reports whether the mass-change guard lets the step pass. It is not asked where a person has locked the user.
+func (c *accountCall) passes() bool {
+	return !c.Step.Revocation || c.ByLock || c.worker.gate.pass(c.id, string(c.Step.Effect))
+}
+
 // announce makes the user's reconciler write the operation; the key is then enqueued again. While the app does not answer, nothing is announced.
 func (c *accountCall) announce(ctx context.Context) error {
-	if c.Step.Revocation && !c.worker.gate.pass(c.id, string(c.Step.Effect)) {
+	if !c.passes() {
 		return c.worker.idle(ctx, c.line)
 	}
 	if err := c.worker.idle(ctx, c.line); err != nil {
@@ -131,7 +136,7 @@ func (c *accountCall) announce(ctx context.Context) error {
 // attempt names everything that the result of this step depends on.
 func (c *accountCall) attempt() ledger.Attempt {
 	return ledger.AttemptOf(c.App.Object.UID, c.App.Object.Generation, c.worker.config.Credentials, c.worker.ledger.Woken(c.id),
-		c.App.Object.Annotations[v1alpha1.AnnotationReconcile], c.view.User.Annotations[v1alpha1.AnnotationReconcile],
+		c.App.Object.Annotations[v1alpha1.AnnotationReconcile], c.view.User.Annotations[v1alpha1.AnnotationReconcile], c.ByLock,
 		c.view.User.Annotations[v1alpha1.AnnotationConfirmAbsence], c.view.User.Annotations[v1alpha1.AnnotationConfirmAccount],
 		c.Step.Action, plan.HashValues(c.Desired.Values).String())
 }
@@ -298,12 +303,12 @@ func (c *accountCall) drop(event string) {
 // revokes reports whether an account was dropped because it was revoked, and not because it was not there.
 func revokes(event string) bool { return event != "" && event != ledger.EventAbsenceConfirmed }
 
-// revoked counts a revocation that was made. One that a person has approved does not count.
+// revoked counts a revocation that was made. One that a person has approved, or meant by a lock, does not count.
 func (c *accountCall) revoked() (counts bool) {
 	if !c.Step.Revocation {
 		return false
 	}
-	approved := c.worker.gate.approved(c.id)
+	approved := c.ByLock || c.worker.gate.approved(c.id)
 	c.worker.ledger.AddRevoked(c.guardID(), ledger.Revoked{
 		At: c.worker.clock.Now(), Leaver: c.ByProvider, Approved: approved, Ended: c.Step.Effect != v1alpha1.ActionUpdate,
 	})
@@ -351,7 +356,7 @@ func (c *accountCall) unknown() {
 	c.revoked()
 }
 
-// lost records the time of a revocation whose answer was lost and which an observation shows. One that a person has approved does not count.
+// lost records the time of a revocation whose answer was lost and which an observation shows. One that a person has approved, or meant by a lock, does not count.
 func (c *accountCall) lost(after *v1alpha1.Account) {
 	if !c.worker.ledger.RevocationApproved(c.guardID()) {
 		now := metav1.NewTime(c.worker.clock.Now())
@@ -414,7 +419,7 @@ func (c *accountCall) settled(entry v1alpha1.Account, drop bool, event string) {
 func (c *accountCall) put(entry v1alpha1.Account, drop bool, event string) {
 	c.worker.ledger.PutAccount(c.view.User.UID, ledger.Outcome[v1alpha1.Account]{
 		Entry: entry, Drop: drop, At: c.worker.clock.Now(), Event: event,
-		Revoked: drop && revokes(event) && c.Step.Revocation,
+		Revoked: drop && revokes(event) && c.Step.Revocation && !c.ByLock,
 	})
 }
 

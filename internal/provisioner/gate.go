@@ -159,6 +159,10 @@ func (g *gate) withBatches(app *desired.App, revocations []desired.Revocation, k
 		if r.Batch == overflowBatch {
 			r.Batch = ""
 		}
+		if r.Locked {
+			// It leaves its batch.
+			r.Batch = ""
+		}
 		r.Approved = r.Batch != "" && r.Batch == app.ApprovedBatch()
 		r.Allowed = before.Allowed && same && before.Removals == ledger.RemovalsDigest(r.Change.Members)
 	}
@@ -232,7 +236,7 @@ func (g *gate) apply(verdict guard.Verdict, revocations []desired.Revocation, kn
 	}
 	for _, r := range verdict.Pass {
 		next := ledger.Verdict{Allowed: true}
-		if r.Approved {
+		if r.Approved || r.Locked {
 			next.Batch, next.Approved = r.Batch, true
 		}
 		put(r.Subject, next)

@@ -71,7 +71,7 @@ func (w *Worker) syncGroup(ctx context.Context, key Key, line *line) error {
 		// The outcome of a failure keeps what this call finds out.
 		call.Entry = call.Entry.DeepCopy()
 	}
-	if pushed.App.Object.Spec.Suspend || !call.due() {
+	if _, suspended := pushed.App.Object.Suspended(); suspended || !call.due() {
 		return w.idle(ctx, line)
 	}
 	if wait, err := w.backOff(ctx, line); wait {

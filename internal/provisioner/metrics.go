@@ -16,12 +16,13 @@ import (
 
 // Metrics of the calls to apps. No label names a user.
 type Metrics struct {
-	calls    *prometheus.CounterVec
-	duration *prometheus.HistogramVec
-	depth    *prometheus.GaugeVec
-	held     *prometheus.CounterVec
-	loops    *prometheus.CounterVec
-	pending  *pendingRevocations
+	calls     *prometheus.CounterVec
+	duration  *prometheus.HistogramVec
+	depth     *prometheus.GaugeVec
+	held      *prometheus.CounterVec
+	loops     *prometheus.CounterVec
+	pending   *pendingRevocations
+	suspended *prometheus.GaugeVec
 }
 
 // NewMetrics registers the metrics. The clock tells how long revocations have been pending.
@@ -43,8 +44,11 @@ func NewMetrics(registerer prometheus.Registerer, clk clock.PassiveClock) *Metri
 		loops: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scim_app_idle_loops_total", Help: "Keys that were reconciled repeatedly without a call, a write or a wait. Any is a bug.",
 		}, []string{"namespace", "app"}),
+		suspended: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "scim_app_suspended", Help: "Whether an app is suspended: 1 while it is not called at all, else 0.",
+		}, []string{"namespace", "app"}),
 	}
-	registerer.MustRegister(m.calls, m.duration, m.depth, m.held, m.loops, m.pending)
+	registerer.MustRegister(m.calls, m.duration, m.depth, m.held, m.loops, m.pending, m.suspended)
 	return m
 }
 
@@ -60,7 +64,7 @@ func (m *Metrics) Observer(app types.NamespacedName) func(op string, status int,
 	}
 }
 
-var classNames = [classes]string{"revocation", "change", "joiner"}
+var classNames = [classes]string{"lock", "revocation", "change", "joiner"}
 
 func (m *Metrics) queueDepth(app types.NamespacedName, depth [classes]int) {
 	for class, n := range depth {
@@ -81,6 +85,15 @@ func (m *Metrics) PendingRevocations(app types.NamespacedName, count int, oldest
 	m.pending.set(app, count, oldest)
 }
 
+// Suspended says whether an app is suspended.
+func (m *Metrics) Suspended(app types.NamespacedName, suspended bool) {
+	value := 0.0
+	if suspended {
+		value = 1
+	}
+	m.suspended.WithLabelValues(app.Namespace, app.Name).Set(value)
+}
+
 // forget drops the metrics of a deleted app.
 func (m *Metrics) forget(app types.NamespacedName) {
 	labels := prometheus.Labels{"namespace": app.Namespace, "app": app.Name}
@@ -90,4 +103,5 @@ func (m *Metrics) forget(app types.NamespacedName) {
 	m.held.DeletePartialMatch(labels)
 	m.loops.DeletePartialMatch(labels)
 	m.pending.forget(app)
+	m.suspended.DeletePartialMatch(labels)
 }

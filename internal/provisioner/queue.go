@@ -33,7 +33,9 @@ type Class int
 
 // The classes, most urgent first.
 const (
-	ClassRevocation Class = iota
+	// ClassLock is for users whom a person has locked.
+	ClassLock Class = iota
+	ClassRevocation
 	ClassChange
 	ClassJoiner
 	classes
@@ -149,7 +151,7 @@ func (q *queue) pick() (Key, time.Duration, bool) {
 	}
 	wait := idle
 	for _, class := range q.turn() {
-		if until := q.throttled.Sub(now); until > 0 && class != ClassRevocation {
+		if until := q.throttled.Sub(now); until > 0 && class > ClassRevocation {
 			wait = min(wait, until)
 			continue
 		}
@@ -188,11 +190,11 @@ func (q *queue) pick() (Key, time.Duration, bool) {
 func (q *queue) turn() []Class {
 	switch q.picks % share {
 	case share / 2:
-		return []Class{ClassChange, ClassJoiner, ClassRevocation}
+		return []Class{ClassLock, ClassChange, ClassJoiner, ClassRevocation}
 	case share - 1:
-		return []Class{ClassJoiner, ClassChange, ClassRevocation}
+		return []Class{ClassLock, ClassJoiner, ClassChange, ClassRevocation}
 	default:
-		return []Class{ClassRevocation, ClassChange, ClassJoiner}
+		return []Class{ClassLock, ClassRevocation, ClassChange, ClassJoiner}
 	}
 }
 
@@ -237,7 +239,7 @@ func (q *queue) urgent(key Key) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	it := q.running[key]
-	return it != nil && it.class == ClassRevocation
+	return it != nil && it.class <= ClassRevocation
 }
 
 // block lets nothing out before a time, or until unblock.

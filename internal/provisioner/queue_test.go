@@ -81,6 +81,21 @@ func TestQueueGivesEveryClassAShare(t *testing.T) {
 	}
 }
 
+func TestQueueServesLockedUsersBeforeEveryOtherClassInEveryTurn(t *testing.T) {
+	q := newQueue(100, newManualTime().Now)
+	for turn := range 2 * share {
+		for class := range classes {
+			q.add(account(fmt.Sprint(class, " ", turn)), class, "", 0)
+		}
+	}
+	for turn := range 2 * share {
+		key, _, ok := q.pick()
+		if !ok || key.Name[:1] != fmt.Sprint(int(ClassLock)) {
+			t.Fatalf("pick %d is %v", turn, key)
+		}
+	}
+}
+
 func TestQueueKeepsAKeyOnceWithTheMoreUrgentClassAndEarlierTime(t *testing.T) {
 	now := newManualTime()
 	q := newQueue(100, now.Now)
@@ -88,7 +103,7 @@ func TestQueueKeepsAKeyOnceWithTheMoreUrgentClassAndEarlierTime(t *testing.T) {
 	q.add(account("other"), ClassChange, "", 0)
 	q.add(account("kim"), ClassRevocation, "", time.Minute)
 	q.add(account("kim"), ClassJoiner, "", 2*time.Minute)
-	if diff := cmp.Diff([classes]int{1, 1, 0}, q.depth()); diff != "" {
+	if diff := cmp.Diff([classes]int{ClassRevocation: 1, ClassChange: 1}, q.depth()); diff != "" {
 		t.Error(diff)
 	}
 	if word := q.waiting[account("kim")].exclusive; word != "kim" {

@@ -67,6 +67,9 @@ func (b *bulkOperations) Do(step scim.BulkStep) scim.BulkReply {
 		reply.Err, _ = answer.body.(*scim.Error)
 	}
 	b.h.metrics.operation(e, answer.status)
+	if !step.Undo {
+		b.h.pushed(e, answer)
+	}
 	reply.Status, reply.Version = answer.status, answer.header.Get("ETag")
 	if made := answer.header.Get("Location"); err == nil && step.Method == http.MethodPost {
 		reply.Location, reply.ID = made, made[strings.LastIndexByte(made, '/')+1:]

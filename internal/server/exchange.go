@@ -68,6 +68,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer = errorResponse(err, e.id)
 		h.logFailure(e, answer.status, err)
 	}
+	h.active(e, answer)
 	status := write(w, e, answer)
 	took := h.now().Sub(start)
 	h.metrics.observe(e, status, took)

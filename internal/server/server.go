@@ -96,6 +96,8 @@ type Options struct {
 	Clients ClientSource
 	// Tolerances hears which tolerances clients need, if it is set. *clients.Tolerances is one.
 	Tolerances ToleranceNoter
+	// Activity hears what clients do, if it is set. *clients.Activity is one.
+	Activity ActivityNoter
 	// ExternalURL is the URL under which clients reach the endpoint, such as "https://scim.example.com", for the locations in answers. Where it is
 	// empty, the request's Host is used; forwarding headers never are, for anybody can send them.
 	ExternalURL string
@@ -135,7 +137,7 @@ func New(o Options) (http.Handler, error) {
 		return nil, err
 	}
 	return &handler{
-		directory: o.Directory, clients: o.Clients, external: external, limits: o.Limits, log: o.Log, metrics: m, now: o.Clock,
+		directory: o.Directory, clients: o.Clients, activity: o.Activity, external: external, limits: o.Limits, log: o.Log, metrics: m, now: o.Clock,
 		throttle: newThrottle(), limiters: newLimiters(), largeBodies: semaphore.NewWeighted(o.Limits.LargeBodies), externalPath: externalURL.EscapedPath(),
 	}, nil
 }
@@ -143,6 +145,7 @@ func New(o Options) (http.Handler, error) {
 type handler struct {
 	directory func(directory.Scope) Directory
 	clients   ClientSource
+	activity  ActivityNoter
 	// external is the URL of the endpoint without trailing slash, or empty.
 	external string
 	limits   Limits

@@ -45,6 +45,8 @@ type HeldChange struct {
 	Held time.Time
 	// Users is how many users lose access.
 	Users int
+	// Cause says more about why the change is held; empty for nothing to say.
+	Cause string
 }
 
 // Census counts the accounts of an app from their statuses; it decides nothing. held are the changes that the guard of this process holds, which take precedence
@@ -157,6 +159,8 @@ type Revocation struct {
 	// Name of the ScimUser or ScimGroup.
 	Name   string
 	Change guard.Change
+	// Cause says why the revocation is held whatever the threshold, or what it does beside its effect; empty for nothing to say.
+	Cause string
 	// Exclusive is the account's match value or the group's name, folded.
 	Exclusive string
 }
@@ -186,10 +190,15 @@ func (v *View) Revocations(ctx context.Context, key types.NamespacedName, now ti
 		if err != nil {
 			return err
 		}
-		if app.mayRevoke(view.User, entry, given[key.Name], book) {
-			census.add(v.decide(view, key.Name, &compiledApp{app: app}, given[key.Name]), view.User)
+		if !app.mayRevoke(view.User, entry, given[key.Name], book) {
+			return nil
 		}
-		return nil
+		account := v.decide(view, key.Name, &compiledApp{app: app}, given[key.Name])
+		cause, err := v.heldEdit(ctx, mappings, view, &account)
+		if err == nil {
+			census.add(account, view.User, cause)
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -238,13 +247,35 @@ func (c *GuardCensus) merge(book *ledger.Ledger, app *App, now time.Time) {
 	}
 }
 
-func (c *GuardCensus) add(account AccountView, user *v1alpha1.ScimUser) {
+// heldEdit returns why a revocation is held whatever the threshold: it would not be made but for an edit of a mapping that names a subject which does not exist. It is empty
+// for any other revocation.
+func (v *View) heldEdit(ctx context.Context, mappings snapshot, view *UserView, account *AccountView) (string, error) {
+	if mappings.before == nil || !account.Step.Revocation || account.ByProvider {
+		return "", nil
+	}
+	given, err := v.given(ctx, *mappings.before, view.User)
+	if err != nil || given[account.AppName] == nil {
+		return "", err
+	}
+	if v.decide(view, account.AppName, &compiledApp{app: account.App}, given[account.AppName]).Step.Revocation {
+		return "", nil
+	}
+	for _, name := range given[account.AppName].Mappings {
+		if mappings.edited[name] {
+			return "ScimRoleMapping " + name + " names a subject that does not exist", nil
+		}
+	}
+	return "", nil
+}
+
+func (c *GuardCensus) add(account AccountView, user *v1alpha1.ScimUser, cause string) {
 	if !account.Step.Revocation {
 		return
 	}
 	revocation := Revocation{
 		Revocation: guard.Revocation{Subject: "user/" + user.Name, Users: []string{ledger.GuardID(account.Recorded.RemoteID, user.UID)}, ByProvider: account.ByProvider,
-			Unconfirmed: account.Recorded.State == v1alpha1.AccountCreating},
+			Unconfirmed: account.Recorded.State == v1alpha1.AccountCreating, AlwaysHold: cause != ""},
+		Cause:     cause,
 		ID:        ledger.ID{Kind: ledger.Account, UID: user.UID},
 		Name:      user.Name,
 		Change:    guard.Change{Subject: user.SCIMID(), Effect: string(account.Step.Effect)},

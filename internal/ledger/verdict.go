@@ -24,8 +24,9 @@ type Verdict struct {
 	// Batch in which it is or was held, empty for none. Approved: a person has released the batch.
 	Batch    string
 	Approved bool
-	// Held is when the batch was closed.
-	Held time.Time
+	// Held is when the batch was closed, and Cause what a person is told of it beside the effect.
+	Held  time.Time
+	Cause string
 }
 
 // Verdict returns what the guard decided, the zero Verdict where it has not counted the revocation with this effect.

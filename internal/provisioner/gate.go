@@ -217,6 +217,9 @@ func (g *gate) apply(verdict guard.Verdict, revocations []desired.Revocation, kn
 	put := func(subject string, next ledger.Verdict) {
 		r := bySubject[subject]
 		next.Name, next.Effect, next.Removals = r.Name, r.Change.Effect, ledger.RemovalsDigest(r.Change.Members)
+		if next.Batch != "" {
+			next.Cause = r.Cause
+		}
 		verdicts[r.ID] = next
 	}
 	for _, r := range verdict.Held {
@@ -319,7 +322,7 @@ func (g *gate) changes() map[ledger.ID]desired.HeldChange {
 		if verdict.Batch == "" || verdict.Approved {
 			continue
 		}
-		change := desired.HeldChange{Name: verdict.Name, Effect: verdict.Effect, Batch: verdict.Batch, Held: verdict.Held, Users: 1}
+		change := desired.HeldChange{Name: verdict.Name, Effect: verdict.Effect, Batch: verdict.Batch, Held: verdict.Held, Users: 1, Cause: verdict.Cause}
 		if lost, ok := removals[id]; ok {
 			change.Users = len(lost.Users)
 		}

@@ -101,7 +101,7 @@ func (c *accountCall) due(ctx context.Context) (bool, error) {
 		}
 		return true, nil
 	}
-	if c.Step.Revocation && !c.worker.gate.pass(c.id, string(c.Step.Effect)) {
+	if c.Step.Revocation && !c.worker.gate.pass(c.id, string(c.Step.Effect), c.ByProvider) {
 		return false, c.worker.idle(ctx, c.line)
 	}
 	return true, nil
@@ -109,7 +109,7 @@ func (c *accountCall) due(ctx context.Context) (bool, error) {
 
 // announce makes the user's reconciler write the operation; the key is then enqueued again. While the app does not answer, nothing is announced.
 func (c *accountCall) announce(ctx context.Context) error {
-	if c.Step.Revocation && !c.worker.gate.pass(c.id, string(c.Step.Effect)) {
+	if c.Step.Revocation && !c.worker.gate.pass(c.id, string(c.Step.Effect), c.ByProvider) {
 		return c.worker.idle(ctx, c.line)
 	}
 	if err := c.worker.idle(ctx, c.line); err != nil {

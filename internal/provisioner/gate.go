@@ -59,10 +59,12 @@ func (g *gate) submit() {
 	}
 }
 
-// pass reports whether a revocation may be made. One that was not counted yet is counted.
-func (g *gate) pass(id ledger.ID, effect string) bool {
+// pass reports whether a revocation may be made. One that was not counted yet is counted, and so is a held one whose user the provider has made inactive or deleted since:
+// it leaves a batch of another cause.
+func (g *gate) pass(id ledger.ID, effect string, byProvider bool) bool {
 	verdict := g.worker.ledger.Verdict(id, effect)
-	if verdict == (ledger.Verdict{}) {
+	otherCause := byProvider && !verdict.Allowed && verdict.Batch != overflowBatch && !guard.OfLeavers(verdict.Batch)
+	if verdict == (ledger.Verdict{}) || otherCause {
 		g.submit()
 	}
 	return verdict.Allowed

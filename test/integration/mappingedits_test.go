@@ -220,7 +220,7 @@ func TestLeaversPassBesideTheHeldBatchOfADeletedMapping(t *testing.T) {
 		}
 	}
 	slices.Sort(left)
-	want := []string{"user-0@corp.test", "user-1@corp.test", "user-15@corp.test", "user-16@corp.test", "user-17@corp.test"}
+	want := []string{"user-0@corp.test", "user-15@corp.test", "user-16@corp.test", "user-17@corp.test", "user-1@corp.test"}
 	if diff := cmp.Diff(want, left); diff != "" {
 		t.Errorf("inactive accounts (-want +got):\n%s", diff)
 	}

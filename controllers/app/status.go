@@ -249,6 +249,9 @@ func setReady(s *scope) {
 	case s.invalid != "":
 		ready(metav1.ConditionFalse, s.invalidReason, s.invalid)
 		stalled = true
+	case s.compiled != nil && s.compiled.Invalid != nil:
+		ready(metav1.ConditionFalse, v1alpha1.ReasonInvalidConfiguration, s.compiled.Invalid.Error()+"; the attribute is left as it is in every account until it is corrected, and everything else goes on")
+		stalled = true
 	default:
 		stalled = readyFromConditions(s.app, ready)
 	}

@@ -44,6 +44,8 @@ type Policy struct {
 	// Mapped are the paths of all mapped attributes. KeepUnmapped: an attribute that was written and is not mapped any more stays as it is in the app.
 	Mapped       []string
 	KeepUnmapped bool
+	// Broken are mapped attributes that cannot be computed for anybody: they are left as they are, and the status of the app says so.
+	Broken []string
 	// UpdateWritesActive: an update of the profile writes active as well (PUT), so a late one may reactivate the account.
 	UpdateWritesActive bool
 }

@@ -56,3 +56,19 @@ func TestUnmappedAttributeIsForgottenAndAnEmptyOneIsCleared(t *testing.T) {
 		})
 	}
 }
+
+// Its expression does not compile: it is left as it is, and nothing of the account waits for it.
+func TestBrokenAttributeIsLeftAsItIs(t *testing.T) {
+	broken := func(p *plan.Policy) { p.Broken, p.Mapped = []string{"title"}, []string{"userName", "title", "roles"} }
+	for name, tc := range map[string]stepCase{
+		"nothing else differs":        {w: wanted(withoutValue("title")), have: account(v1alpha1.AccountActive), p: policy(broken), want: inSync},
+		"the user leaves":             {w: wanted(withoutValue("title"), unassigned), have: account(v1alpha1.AccountActive), p: policy(broken), want: deactivate},
+		"the user joins":              {w: wanted(withoutValue("title")), p: policy(broken), want: create},
+		"an earlier call wrote it":    {w: wanted(withoutValue("title")), have: account(v1alpha1.AccountActive), op: operation(v1alpha1.ActionUpdate, "title"), p: policy(broken), want: observe},
+		"a mapping has a value of it": {w: wanted(func(w *plan.Desired) { w.Values["title"] = "Boss" }), have: account(v1alpha1.AccountActive), p: policy(broken), want: inSync},
+	} {
+		t.Run(name, func(t *testing.T) {
+			same(t, name, tc.want, plan.Decide(tc.w, tc.have, tc.op, tc.p))
+		})
+	}
+}

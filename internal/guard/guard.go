@@ -50,6 +50,8 @@ type Revocation struct {
 	Approved bool
 	// Allowed: it has passed an earlier count, and its call may have been sent.
 	Allowed bool
+	// Attributes: the accounts lose values of attributes, and no access.
+	Attributes bool
 	// Unconfirmed: the account may never have been created, so it is none of the active ones.
 	Unconfirmed bool
 }
@@ -100,6 +102,42 @@ func Decide(limits Limits, count Count, revocations []Revocation) Verdict {
 	threshold := Threshold(count.Active-count.Both, len(count.Done)+count.Unnamed, limits)
 	pass, hold := divide(limits, count.with(allowed), threshold, v.Held, free, allowed)
 	v.Pass, v.Hold = append(append(v.Pass, allowed...), pass...), hold
+	return v
+}
+
+// Kind returns the kind of batch in which the revocation is held.
+func (r *Revocation) Kind() Kind {
+	switch {
+	case r.Attributes:
+		return Attributes
+	case r.ByProvider:
+		return Leavers
+	}
+	return Revocations
+}
+
+// DecideClears returns which attributes may be cleared and which are held from now on. The same users and limits as for revocations count, in an hour of their own: nobody's
+// deactivation waits because many titles became empty. active is the number of active accounts, cleared are the users who lost the value of an attribute in the window without
+// an approval.
+func DecideClears(limits Limits, active int, cleared map[string]bool, clears []Revocation) Verdict {
+	var v Verdict
+	var free []Revocation
+	for _, r := range clears {
+		switch {
+		case r.Batch != "" && r.Approved, r.Batch == "" && r.Allowed:
+			v.Pass = append(v.Pass, r)
+		case r.Batch == "":
+			free = append(free, r)
+		default:
+			v.Held = append(v.Held, r)
+		}
+	}
+	passed := slices.DeleteFunc(slices.Clone(v.Pass), func(r Revocation) bool { return r.Approved })
+	if len(users(cleared, v.Held, passed, free)) > Threshold(active, 0, limits) {
+		v.Hold = free
+	} else {
+		v.Pass = append(v.Pass, free...)
+	}
 	return v
 }
 

@@ -102,6 +102,11 @@ func compile(env *cel.Env, expression string) (cel.Program, error) {
 	})
 }
 
+// Only returns the program of some of the attributes.
+func (p *Program) Only(names map[string]bool) *Program {
+	return &Program{attributes: slices.DeleteFunc(slices.Clone(p.attributes), func(a compiled) bool { return !names[a.name] })}
+}
+
 // Eval computes the values, by attribute name, for a user given as JSON: strings, bools, numbers (any Go integer or float), []any and map[string]any. Values are
 // string, bool, int64, float64, []any and map[string]any. problems says, by attribute name, why a value could not be computed; it holds nothing of the user.
 func (p *Program) Eval(user map[string]any) (values map[string]any, problems map[string]string) {

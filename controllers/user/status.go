@@ -141,7 +141,7 @@ func (n *nextStatus) entry(account *desired.AccountView, state appState) v1alpha
 // explain says why a step is not taken yet, and how urgent a write is.
 func (n *nextStatus) explain(entry *v1alpha1.Account, account *desired.AccountView, state appState, callable bool) {
 	switch {
-	case entry.HeldBatch != "" && !state.verdict.Allowed:
+	case entry.HeldBatch != "" && !state.verdict.Allowed && account.Step.Guarded():
 		entry.Reason = v1alpha1.ReasonHeld
 		entry.Message = "the mass-change guard holds the change in batch " + entry.HeldBatch + "; the condition MassChangeHeld of the ScimApp says how to approve it"
 	case account.App.Object.Spec.Suspend:
@@ -159,7 +159,7 @@ func (n *nextStatus) explain(entry *v1alpha1.Account, account *desired.AccountVi
 
 // callable reports whether a worker takes the step when it gets the key.
 func (s appState) callable(account *desired.AccountView) bool {
-	held := account.Step.Revocation && account.Step.Action != v1alpha1.ActionObserve && !s.verdict.Allowed
+	held := account.Step.Guarded() && account.Step.Action != v1alpha1.ActionObserve && !s.verdict.Allowed
 	return s.running && s.healthy && !held && !account.App.Object.Spec.Suspend
 }
 
@@ -204,8 +204,10 @@ func writes(account *desired.AccountView) bool {
 // not counted yet, and what was approved is not to be counted anew.
 func batchOf(entry *v1alpha1.Account, step plan.Step, state appState) string {
 	switch {
-	case !step.Revocation:
+	case !step.Guarded() && len(step.Withheld) == 0:
 		return ""
+	case len(step.Withheld) > 0 && state.verdict.Effect == "":
+		return entry.HeldBatch
 	case state.verdict.Effect == "" && (entry.Planned == step.Action || entry.Planned == step.Effect):
 		return entry.HeldBatch
 	default:

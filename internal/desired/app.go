@@ -112,7 +112,7 @@ func compileApp(app *v1alpha1.ScimApp) (*App, error) {
 }
 
 // maxNames is how much of an account status the names of the mapped attributes may take, with their hashes. The rest of plan.MaxApplied is for names that are not mapped any
-// more: they are in it until they are cleared.
+// more: they are in it until they are cleared or forgotten.
 const maxNames = 2048
 
 func checkNames(paths []string) error {

@@ -23,6 +23,7 @@
 //	attempt     What failed last, so that only the same attempt waits for nextRetryTime. Restart: every entry with a nextRetryTime waits for it, unless its reason is
 //	            about credentials, which may be new.
 //	verdict     What the mass-change guard decided of a revocation. Restart: the batch is in status, the rest is counted again.
+//	emptied     The attributes of which an account is about to lose the value: the guard looks for all accounts that do. Restart: asked again.
 //	removals    The users who would lose membership of a pushed group, and those with which its held batch was closed. Restart: the group is read again; the status has a
 //	            hash of the members that are held.
 //	hidden      The members that a group may have whose members the app does not show: those that were written last, and those of a call whose outcome is unknown.
@@ -82,6 +83,7 @@ type Ledger struct {
 	owners   owners
 	revoked  map[string]Revoked
 	paused   time.Time
+	emptied  map[string]bool
 	// waiting is how many revocations wait for an approval, by batch.
 	waiting map[string]int
 }
@@ -122,7 +124,7 @@ func newLedger(clk clock.PassiveClock, started time.Time) *Ledger {
 		clock: clk, started: started, entries: map[ID]*entry{},
 		accounts: map[types.UID]Outcome[v1alpha1.Account]{}, groups: map[types.UID]Outcome[v1alpha1.PushedGroupStatus]{},
 		owners: newOwners(), revoked: map[string]Revoked{},
-		waiting: map[string]int{},
+		waiting: map[string]int{}, emptied: map[string]bool{},
 	}
 }
 

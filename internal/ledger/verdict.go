@@ -104,6 +104,31 @@ func (l *Ledger) Verdicts() map[ID]Verdict {
 	return all
 }
 
+// AskEmptied says that an account is about to lose the values of attributes.
+func (l *Ledger) AskEmptied(names []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, name := range names {
+		l.emptied[name] = true
+	}
+}
+
+// EmptiedNames returns the attributes of which an account is about to lose the value.
+func (l *Ledger) EmptiedNames() map[string]bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.emptied)
+}
+
+// DropEmptied says that no account is about to lose the values of these attributes any more.
+func (l *Ledger) DropEmptied(names map[string]bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for name := range names {
+		delete(l.emptied, name)
+	}
+}
+
 // DropVerdict says that a revocation was made or is no longer desired. It returns whether it was held.
 func (l *Ledger) DropVerdict(id ID) (held bool) {
 	l.mu.Lock()

@@ -136,6 +136,7 @@ func (g *gate) count(ctx context.Context) error {
 		return err
 	}
 	now := w.clock.Now()
+	emptied := w.ledger.EmptiedNames()
 	census, err := w.view.Revocations(ctx, w.config.Key, now)
 	if err != nil {
 		return err
@@ -144,7 +145,11 @@ func (g *gate) count(ctx context.Context) error {
 	revocations := g.withBatches(app, census.Revocations, known)
 	limits, _ := guard.InForce(app.Object.Spec.Guard, app.Object.Status.Guard, now)
 	census.Count.LeaversPassed = leaversPassed(app, census, revocations, known)
-	verdict := guard.Decide(limits, census.Count, plain(revocations))
+	access, clears := plain(revocations)
+	verdict := guard.Decide(limits, census.Count, access)
+	attributes := guard.DecideClears(limits, census.Count.Active, census.Cleared, clears)
+	verdict.Pass, verdict.Hold, verdict.Held = append(verdict.Pass, attributes.Pass...), append(verdict.Hold, attributes.Hold...), append(verdict.Held, attributes.Held...)
+	w.ledger.DropEmptied(settledNames(emptied, revocations))
 	g.apply(verdict, revocations, known, now)
 	return nil
 }
@@ -199,12 +204,28 @@ func leaversPassed(app *desired.App, census *desired.GuardCensus, revocations []
 	return passed
 }
 
-func plain(revocations []desired.Revocation) []guard.Revocation {
-	list := make([]guard.Revocation, len(revocations))
+// plain returns the revocations of access, and the attributes that become empty.
+func plain(revocations []desired.Revocation) (access, clears []guard.Revocation) {
 	for i := range revocations {
-		list[i] = revocations[i].Revocation
+		if revocations[i].Attributes {
+			clears = append(clears, revocations[i].Revocation)
+		} else {
+			access = append(access, revocations[i].Revocation)
+		}
 	}
-	return list
+	return access, clears
+}
+
+// settledNames returns those of the attributes that no account is about to lose any more.
+func settledNames(emptied map[string]bool, revocations []desired.Revocation) map[string]bool {
+	for i := range revocations {
+		if revocations[i].Attributes {
+			for _, name := range revocations[i].Change.Members {
+				delete(emptied, name)
+			}
+		}
+	}
+	return emptied
 }
 
 // apply puts the verdicts into the ledger, and wakes what passes and what is newly held.
@@ -233,7 +254,7 @@ func (g *gate) apply(verdict guard.Verdict, revocations []desired.Revocation, kn
 		}
 	}
 	for _, r := range verdict.Hold {
-		put(r.Subject, ledger.Verdict{Batch: digests[r.ByProvider], Held: now})
+		put(r.Subject, ledger.Verdict{Batch: digests[r.Kind()], Held: now})
 	}
 	for _, r := range verdict.Pass {
 		next := ledger.Verdict{Allowed: true}
@@ -248,7 +269,7 @@ func (g *gate) apply(verdict guard.Verdict, revocations []desired.Revocation, kn
 	}
 	for _, r := range verdict.Hold {
 		held := bySubject[r.Subject]
-		w.ledger.CloseRemovals(held.ID, digests[r.ByProvider], held.Change.Members)
+		w.ledger.CloseRemovals(held.ID, digests[r.Kind()], held.Change.Members)
 		w.notifyOf(held.ID.Kind, held.Name)
 	}
 	if len(verdict.Hold) > 0 {
@@ -264,7 +285,11 @@ func (g *gate) release(r *desired.Revocation) {
 	if r.ID.Kind == ledger.Group && !w.askRecord(r.Users, r.Approved, ledger.Waiting{Kind: r.ID.Kind, Name: r.Name}) {
 		return
 	}
-	w.queue.add(Key{Kind: r.ID.Kind, Name: r.Name}, ClassRevocation, r.Exclusive, 0)
+	class := ClassRevocation
+	if r.Attributes {
+		class = ClassChange
+	}
+	w.queue.add(Key{Kind: r.ID.Kind, Name: r.Name}, class, r.Exclusive, 0)
 }
 
 // askRecord asks for users who lose access to be recorded in the status of the app, and returns whether they are.
@@ -290,24 +315,25 @@ func (w *Worker) notifyOf(kind Kind, name string) {
 	w.notify.User(object)
 }
 
-// digests of the new batches: one of leavers, and one of everything else.
-func (g *gate) digests(verdict guard.Verdict, bySubject map[string]*desired.Revocation, now time.Time) map[bool]string {
-	changes := map[bool][]guard.Change{}
-	for _, r := range verdict.Hold {
-		changes[r.ByProvider] = append(changes[r.ByProvider], bySubject[r.Subject].Change)
+// digests of the new batches, one of each kind.
+func (g *gate) digests(verdict guard.Verdict, bySubject map[string]*desired.Revocation, now time.Time) map[guard.Kind]string {
+	changes := map[guard.Kind][]guard.Change{}
+	for i := range verdict.Hold {
+		r := &verdict.Hold[i]
+		changes[r.Kind()] = append(changes[r.Kind()], bySubject[r.Subject].Change)
 	}
 	open := map[string]bool{}
 	for _, r := range verdict.Held {
 		open[r.Batch] = true
 	}
-	digests := map[bool]string{}
-	for _, leavers := range []bool{false, true} {
-		if len(changes[leavers]) == 0 {
+	digests := map[guard.Kind]string{}
+	for _, kind := range []guard.Kind{guard.Revocations, guard.Leavers, guard.Attributes} {
+		if len(changes[kind]) == 0 {
 			continue
 		}
-		digests[leavers] = overflowBatch
+		digests[kind] = overflowBatch
 		if len(open)+len(digests) <= maxBatches {
-			digests[leavers] = guard.Digest(g.worker.config.Key.Name, now, leavers, changes[leavers])
+			digests[kind] = guard.Digest(g.worker.config.Key.Name, now, kind, changes[kind])
 		}
 	}
 	return digests

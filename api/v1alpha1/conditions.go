@@ -20,8 +20,12 @@ const (
 	// ConditionAccountsSynced says whether all accounts of the app are in sync. Outside Ready, so that one user without a
 	// family name does not make the app unhealthy.
 	ConditionAccountsSynced = "AccountsSynced"
+	// ConditionAttributesSynced says whether the app takes and shows the attributes that are written. Outside Ready.
+	ConditionAttributesSynced = "AttributesSynced"
 	// ConditionMassChangeHeld is true while the mass-change guard holds changes of an app for a person to approve.
 	ConditionMassChangeHeld = "MassChangeHeld"
+	// ConditionSeatsAvailable is False while the plan of an app has no seat left for users who wait for an account. It is absent otherwise.
+	ConditionSeatsAvailable = "SeatsAvailable"
 	// ConditionSubjectsResolved says whether the groups and users that a mapping or an app names exist. Outside Ready: they may come later.
 	ConditionSubjectsResolved = "SubjectsResolved"
 	// ConditionTokenExpiring is true on a ScimClient whose generated token is to expire soon, or has. Outside Ready until it has.
@@ -61,6 +65,7 @@ const (
 	ReasonUnreachable             = "Unreachable"
 	ReasonRateLimited             = "RateLimited"
 	ReasonServerError             = "ServerError"
+	ReasonUnexpectedAnswer        = "UnexpectedAnswer"
 	ReasonNotTested               = "NotTested"
 
 	// Users and groups.
@@ -80,11 +85,15 @@ const (
 	ReasonRejected                 = "Rejected"
 	ReasonTargetGroupNotPredefined = "TargetGroupNotPredefined"
 	ReasonMembersPending           = "MembersPending"
+	ReasonMembersNotShown          = "MembersNotShown"
+	ReasonMembersRefused           = "MembersRefused"
 	ReasonTooManyAccounts          = "TooManyAccounts"
 	ReasonNotApplied               = "NotApplied"
 	ReasonUnusableAnswer           = "UnusableAnswer"
 	ReasonAbsenceUnproven          = "AbsenceUnproven"
 	ReasonOwnershipUnknown         = "OwnershipUnknown"
+	ReasonNoSeats                  = "NoSeats"
+	ReasonAdoptionUnconfirmed      = "AdoptionUnconfirmed"
 
 	// Mappings.
 	ReasonSubjectNotFound = "SubjectNotFound"

@@ -236,15 +236,34 @@ type PushedGroup struct {
 	// creation says what happens when the app has no group of this name; the profile's default when absent.
 	// +optional
 	Creation GroupCreation `json:"creation,omitempty"`
+
+	// foreignMembers says what happens to members of the group in the app who are no account of a ScimUser. Defaults to Remove.
+	// +optional
+	// +kubebuilder:default=Remove
+	ForeignMembers ForeignMembers `json:"foreignMembers,omitempty"`
 }
 
+// ForeignMembers says what happens to members of a pushed group that are no account of a ScimUser.
+// +kubebuilder:validation:Enum=Remove;Keep
+type ForeignMembers string
+
+const (
+	// ForeignMembersRemove removes them: the group has the members of the ScimGroup and no others. The mass-change guard counts them.
+	ForeignMembersRemove ForeignMembers = "Remove"
+	// ForeignMembersKeep leaves them in the group.
+	ForeignMembersKeep ForeignMembers = "Keep"
+)
+
 // Adoption says what happens when an account exists already.
-// +kubebuilder:validation:Enum=Link;Never
+// +kubebuilder:validation:Enum=Link;Confirm;Never
 type Adoption string
 
 const (
-	// AdoptionLink links the user to it.
+	// AdoptionLink links the user to it. An inactive account whose externalId or employee number is not the user's waits as with Confirm: its address may have been another
+	// person's.
 	AdoptionLink Adoption = "Link"
+	// AdoptionConfirm waits until a person confirms the account by the annotation scim-operator.io/confirm-account of the ScimUser.
+	AdoptionConfirm Adoption = "Confirm"
 	// AdoptionNever leaves it alone and reports AccountConflict.
 	AdoptionNever Adoption = "Never"
 )
@@ -322,11 +341,18 @@ type AppLimits struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=60
 	TimeoutSeconds int32 `json:"timeoutSeconds,omitempty"`
+
+	// membersPerRequest is the largest number of members of a group in one request; the profile's when absent. An app that refuses so many is asked with fewer, see
+	// status.membersPerRequest.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100000
+	MembersPerRequest int32 `json:"membersPerRequest,omitempty"`
 }
 
 // ScimAppStatus is the observed state of a ScimApp.
 type ScimAppStatus struct {
-	// conditions: Ready, CredentialsValid, Reachable, AccountsSynced, MassChangeHeld, SubjectsResolved, Reconciling, Stalled.
+	// conditions: Ready, CredentialsValid, Reachable, AccountsSynced, AttributesSynced, MassChangeHeld, SubjectsResolved, Reconciling, Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -356,7 +382,13 @@ type ScimAppStatus struct {
 	// +kubebuilder:default=0
 	Pending int32 `json:"pending"`
 
-	// failed is how many accounts cannot be brought to what they should be.
+	// membersPerRequest is how many members of a group the app takes in one request, after it refused more. It is forgotten when spec.limits.membersPerRequest is not
+	// above it.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	MembersPerRequest int32 `json:"membersPerRequest,omitempty"`
+
+	// failed is how many accounts and pushed groups failed to sync.
 	// +optional
 	// +kubebuilder:default=0
 	Failed int32 `json:"failed"`
@@ -376,6 +408,13 @@ type ScimAppStatus struct {
 	// guard has the limits of the mass-change guard and the revocations that it counts.
 	// +optional
 	Guard *GuardStatus `json:"guard,omitempty"`
+
+	// attributes are those that the app refuses, or does not show as they were written. The condition AttributesSynced sums up.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Attributes []AttributeFinding `json:"attributes,omitempty"`
 
 	// groups are the pushed groups as they were resolved.
 	// +optional

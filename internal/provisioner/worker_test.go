@@ -71,7 +71,8 @@ func TestWhatAFailureOfACreateLeadsTo(t *testing.T) {
 			err: failure(create, connector.Unsupported, 501), reason: v1alpha1.ReasonUnsupportedFeature, wait: personRetry, calls: []string{find, create},
 		},
 		"a conflict is looked up again soon": {
-			err: failure(create, connector.Conflict, 409), reason: v1alpha1.ReasonAccountConflict, wait: accountRetryBase, calls: []string{find, create},
+			err: failure(create, connector.Conflict, 409), reason: v1alpha1.ReasonAccountConflict, wait: accountRetryBase,
+			calls: []string{find, create, connector.OpListUsers},
 		},
 		"one server error is the app's": {err: failure(create, connector.ServerError, 503), calls: []string{find, create}},
 	} {
@@ -130,13 +131,13 @@ func (w *world) failingUsers(err error) {
 func TestBreakerOpensForAnEndpointThatIsNotThere(t *testing.T) {
 	w := newWorld(t, nil)
 	w.failingUsers(failure(connector.OpFindUsers, connector.NotFound, 404))
-	if w.worker.breaker.State() != gobreaker.StateOpen || w.worker.Health().Reason != v1alpha1.ReasonServerError {
+	if w.worker.breaker.State() != gobreaker.StateOpen || w.worker.Health().Reason != v1alpha1.ReasonUnexpectedAnswer {
 		t.Errorf("the breaker is %s, the health %+v", w.worker.breaker.State(), w.worker.Health())
 	}
 	if w.told["app crm"] != 1 {
 		t.Errorf("the ScimApp was told %d times", w.told["app crm"])
 	}
-	w.worker.setHealth(Health{Reason: v1alpha1.ReasonServerError, Message: "another text"})
+	w.worker.setHealth(Health{Reason: v1alpha1.ReasonUnexpectedAnswer, Message: "another text"})
 	if w.worker.Health().Message == "another text" {
 		t.Error("the message changes with every call")
 	}
@@ -209,6 +210,7 @@ func TestAccountThatFailsRepeatedlyFailsAlone(t *testing.T) {
 		if got := w.work("kim"); got != nil {
 			t.Fatalf("after a few failures: %+v", got.Entry)
 		}
+		w.clock.Step(time.Minute)
 	}
 	got := w.work("kim")
 	if got == nil || got.Entry.Reason != v1alpha1.ReasonServerError {

@@ -93,7 +93,7 @@ func TestEmptiedAttributesCountForTheGuardAndHoldNothingElse(t *testing.T) {
 		},
 		"a role that is revoked goes first": {
 			w: wanted(withoutValue("title")), have: account(v1alpha1.AccountActive, hadRole("admin")), p: policy(),
-			want: revokes(plan.Step{Action: v1alpha1.ActionUpdate, Set: []string{"roles"}}),
+			want: revokes(plan.Step{Action: v1alpha1.ActionUpdate, Set: []string{"roles"}, Later: []string{"title"}}),
 		},
 		"the user leaves": {w: wanted(withoutValue("title"), unassigned), have: account(v1alpha1.AccountActive), p: policy(holds), want: deactivate},
 		"the user comes back": {

@@ -466,6 +466,11 @@ type Account struct {
 	// +optional
 	RevokedTime *metav1.Time `json:"revokedTime,omitempty"`
 
+	// clearedTime is when the operator last cleared an attribute of the active account. The mass-change guard counts it for an hour; changes that a person
+	// approved do not count.
+	// +optional
+	ClearedTime *metav1.Time `json:"clearedTime,omitempty"`
+
 	// matchValue is what identifies the account in the app, as long as its create is not known to have happened: it is looked up by it, even
 	// if the user has another name by now.
 	// +optional

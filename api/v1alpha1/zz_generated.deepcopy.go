@@ -48,6 +48,10 @@ func (in *Account) DeepCopyInto(out *Account) {
 		in, out := &in.RevokedTime, &out.RevokedTime
 		*out = (*in).DeepCopy()
 	}
+	if in.ClearedTime != nil {
+		in, out := &in.ClearedTime, &out.ClearedTime
+		*out = (*in).DeepCopy()
+	}
 	if in.PlannedAttributes != nil {
 		in, out := &in.PlannedAttributes, &out.PlannedAttributes
 		*out = make([]string, len(*in))

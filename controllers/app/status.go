@@ -6,6 +6,7 @@ package app
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -145,11 +146,14 @@ func batches(s *scope) []v1alpha1.HeldBatch {
 
 // batchOf describes a batch. It only shrinks, and its message says how it was closed.
 func batchOf(s *scope, digest string, held []desired.HeldChange) v1alpha1.HeldBatch {
-	names, effects := make([]string, len(held)), map[string]int{}
+	names, effects, causes := make([]string, len(held)), map[string]int{}, map[string]bool{}
 	batch := v1alpha1.HeldBatch{Digest: digest, Changes: count(len(held)), Remaining: count(len(held))}
 	for i, change := range held {
 		names[i] = change.Name
 		effects[change.Effect] += change.Users
+		if change.Cause != "" {
+			causes[change.Cause] = true
+		}
 		if !change.Held.IsZero() {
 			at := metav1.NewTime(change.Held.Truncate(time.Second))
 			batch.HeldTime = &at
@@ -157,7 +161,7 @@ func batchOf(s *scope, digest string, held []desired.HeldChange) v1alpha1.HeldBa
 	}
 	slices.Sort(names)
 	batch.Users = names[:min(len(names), maxBatchUsers)]
-	batch.Message = describeBatch(s, effects)
+	batch.Message = describeBatch(s, effects, causes)
 	for _, before := range s.app.Status.Batches {
 		if before.Digest != digest {
 			continue
@@ -176,9 +180,11 @@ const (
 	// maxBatchUsers is how many users a batch shows; maxBatches is how many batches a status shows.
 	maxBatchUsers = 10
 	maxBatches    = 16
+	// maxCauses is how many causes the message of a batch names.
+	maxCauses = 3
 )
 
-func describeBatch(s *scope, effects map[string]int) string {
+func describeBatch(s *scope, effects map[string]int, causes map[string]bool) string {
 	var parts []string
 	for effect, n := range effects {
 		parts = append(parts, fmt.Sprintf("%s %d", effect, n))
@@ -188,8 +194,12 @@ func describeBatch(s *scope, effects map[string]int) string {
 	if g := s.app.Status.Guard; g != nil {
 		limits.Minimum, limits.Percent = int(g.Minimum), int(g.Percent)
 	}
-	return fmt.Sprintf("%s; the app has %d active accounts, %d users lost access in the last hour and the threshold is %d", strings.Join(parts, ", "),
+	message := fmt.Sprintf("%s; the app has %d active accounts, %d users lost access in the last hour and the threshold is %d", strings.Join(parts, ", "),
 		s.census.Active, s.census.Done, guard.Threshold(s.census.Active, s.census.Done, limits))
+	for _, cause := range slices.Sorted(maps.Keys(causes))[:min(len(causes), maxCauses)] {
+		message += "; " + cause
+	}
+	return message
 }
 
 // count of something as a status has it.
@@ -282,6 +292,9 @@ func setReady(s *scope) {
 		ready(metav1.ConditionFalse, v1alpha1.ReasonSuspended, "suspended ("+why+"): the app is not called; pending changes are queued")
 	case s.invalid != "":
 		ready(metav1.ConditionFalse, s.invalidReason, s.invalid)
+		stalled = true
+	case s.compiled != nil && s.compiled.Invalid != nil:
+		ready(metav1.ConditionFalse, v1alpha1.ReasonInvalidConfiguration, s.compiled.Invalid.Error()+"; the attribute is left as it is in every account until it is corrected, and everything else goes on")
 		stalled = true
 	default:
 		stalled = readyFromConditions(s.app, ready)

@@ -185,7 +185,7 @@ func (r *Reconciler) compute(view *desired.UserView) *nextStatus {
 		if app := r.Apps.Get(key); app != nil {
 			state.running, state.healthy = true, app.Health().Reason == ""
 			_, state.noSeats = app.NoSeats()
-			state.verdict = r.ledger(view, account.AppName).Verdict(ledger.ID{Kind: ledger.Account, UID: view.User.UID}, string(account.Step.Effect))
+			state.verdict = r.ledger(view, account.AppName).Verdict(ledger.ID{Kind: ledger.Account, UID: view.User.UID}, string(account.Step.GuardEffect()))
 		}
 		return state
 	})
@@ -243,7 +243,7 @@ func (r *Reconciler) enqueue(view *desired.UserView, next *nextStatus, written b
 			// A 404 to a change that is no longer desired proves nothing for a later one.
 			r.ledger(view, account.AppName).Present(id)
 		}
-		if !account.Step.Revocation {
+		if !account.Step.Guarded() && len(account.Step.Withheld) == 0 {
 			// What the guard decided, and a person approved, was for a revocation that is no longer desired: the same one later is counted again.
 			r.ledger(view, account.AppName).DropVerdict(id)
 		}

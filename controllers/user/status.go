@@ -163,7 +163,7 @@ func (n *nextStatus) entry(account *desired.AccountView, state appState) v1alpha
 
 // callable reports whether a worker takes the step when it gets the key.
 func (s appState) callable(account *desired.AccountView) bool {
-	held := account.Step.Revocation && !account.ByLock && account.Step.Action != v1alpha1.ActionObserve && !s.verdict.Allowed
+	held := account.Step.Guarded() && !account.ByLock && account.Step.Action != v1alpha1.ActionObserve && !s.verdict.Allowed
 	if !s.running || !s.healthy || held {
 		return false
 	}
@@ -213,8 +213,10 @@ func writes(account *desired.AccountView) bool {
 func batchOf(entry *v1alpha1.Account, account *desired.AccountView, state appState) string {
 	step := account.Step
 	switch {
-	case !step.Revocation, account.ByLock:
+	case account.ByLock, !step.Guarded() && len(step.Withheld) == 0:
 		return ""
+	case len(step.Withheld) > 0 && state.verdict.Effect == "":
+		return entry.HeldBatch
 	case state.verdict.Effect == "" && (entry.Planned == step.Action || entry.Planned == step.Effect):
 		return entry.HeldBatch
 	default:

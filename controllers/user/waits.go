@@ -33,7 +33,7 @@ func (n *nextStatus) explain(entry *v1alpha1.Account, account *desired.AccountVi
 	waits := false
 	why, suspended := account.App.Object.Suspended()
 	switch {
-	case entry.HeldBatch != "" && !state.verdict.Allowed:
+	case entry.HeldBatch != "" && !state.verdict.Allowed && account.Step.Guarded():
 		entry.Reason = v1alpha1.ReasonHeld
 		entry.Message = "the mass-change guard holds the change in batch " + entry.HeldBatch + "; the condition MassChangeHeld of the ScimApp says how to approve it"
 	case suspended:

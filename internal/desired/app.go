@@ -26,11 +26,15 @@ import (
 type App struct {
 	Object  *v1alpha1.ScimApp
 	Profile profiles.Profile
+	// Invalid is what is wrong with single attributes, nil for nothing. They are left as they are in every account, and everything else goes on.
+	Invalid error
 
 	program *mapping.Program
 	// mapped are the attributes that the program computes; paths are the same and the role attribute, sorted.
-	mapped   map[string]bool
-	paths    []string
+	mapped map[string]bool
+	paths  []string
+	// broken are the attributes whose expression does not compile.
+	broken   []string
 	features map[v1alpha1.Feature]bool
 	roles    catalogue.Roles
 	// sources has a hash of how each attribute is computed, and findings what the answers of the app say about them.
@@ -90,11 +94,14 @@ func compileApp(app *v1alpha1.ScimApp) (*App, error) {
 		return nil, err
 	}
 	attributes := mapping.Merge(profileAttributes(profile), app.Spec.Attributes)
-	program, err := mapping.Compile(attributes)
-	if err != nil {
-		return nil, fmt.Errorf("spec.attributes: %w", err)
+	program, broken, err := mapping.Compile(attributes)
+	if program == nil {
+		return nil, err
 	}
-	a.program = program
+	if err != nil {
+		a.Invalid = fmt.Errorf("spec.attributes: %w", err)
+	}
+	a.program, a.broken = program, broken
 	for _, attribute := range attributes {
 		a.mapped[attribute.Name] = true
 	}
@@ -109,7 +116,7 @@ func compileApp(app *v1alpha1.ScimApp) (*App, error) {
 }
 
 // maxNames is how much of an account status the names of the mapped attributes may take, with their hashes. The rest of plan.MaxApplied is for names that are not mapped any
-// more: they are in it until they are cleared.
+// more: they are in it until they are cleared or forgotten.
 const maxNames = 2048
 
 func checkNames(paths []string) error {
@@ -235,6 +242,7 @@ func ApprovedBatch(app *v1alpha1.ScimApp) string {
 func (a *App) Policy(w plan.Desired, recorded *v1alpha1.Account) plan.Policy {
 	return plan.Policy{
 		Mapped:                a.paths,
+		Broken:                a.broken,
 		KeepUnmapped:          a.Object.Spec.WhenUnmapped != v1alpha1.UnmappedClear,
 		UpdateWritesActive:    a.Profile.SCIM.UserUpdate == profiles.Put || a.Profile.SCIM.UserUpdate == profiles.PutForProfilePatchForActive,
 		Features:              a.features,
@@ -278,6 +286,10 @@ func (a *App) desiredAccount(user *v1alpha1.ScimUser, given *assignment.Assignme
 	w.Values, w.Problems = a.program.Eval(resource.Variables(user))
 	if w.Values == nil {
 		w.Values = map[string]any{}
+	}
+	if slices.Contains(a.broken, a.roles.Attribute) {
+		// Nobody gets access with roles that are not known.
+		w.Problems[a.roles.Attribute] = "its expression does not compile"
 	}
 	for name, value := range given.Defaults {
 		if _, own := w.Values[name]; !own {

@@ -7,8 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -54,6 +56,8 @@ type HeldChange struct {
 	Held time.Time
 	// Users is how many users lose access.
 	Users int
+	// Cause says more about why the change is held; empty for nothing to say.
+	Cause string
 }
 
 // Census counts the accounts of an app from their statuses; it decides nothing. held are the changes that the guard of this process holds, which take precedence
@@ -141,10 +145,14 @@ const RemoveMembers = "RemoveMembers"
 
 // revokedLately reports whether the user lost access within the guard's window. A time in the future comes from a clock that was ahead and counts for the window at most.
 func revokedLately(entry *v1alpha1.Account, now time.Time) bool {
-	if entry.RevokedTime == nil {
+	return lately(entry.RevokedTime, now)
+}
+
+func lately(at *metav1.Time, now time.Time) bool {
+	if at == nil {
 		return false
 	}
-	age := now.Sub(entry.RevokedTime.Time)
+	age := now.Sub(at.Time)
 	return age < guard.Window && age > -guard.Window
 }
 
@@ -175,6 +183,8 @@ type GuardCensus struct {
 	Count guard.Count
 	// Revocations that are to be made, of accounts and of pushed groups.
 	Revocations []Revocation
+	// Cleared are the users who lost the value of an attribute in the window without an approval, by the guard's id.
+	Cleared map[string]bool
 	// Leavers are the users whom the provider made inactive or deleted and who lost access in the window, by the guard's id, with the time.
 	Leavers map[string]time.Time
 
@@ -188,6 +198,8 @@ type Revocation struct {
 	// Name of the ScimUser or ScimGroup.
 	Name   string
 	Change guard.Change
+	// Cause says why the revocation is held whatever the threshold, or what it does beside its effect; empty for nothing to say.
+	Cause string
 	// Exclusive is the account's match value or the group's name, folded.
 	Exclusive string
 }
@@ -205,6 +217,7 @@ func (v *View) Revocations(ctx context.Context, key types.NamespacedName, now ti
 		return nil, err
 	}
 	book := v.Book.Ledger(key)
+	clears := app.clearing(book.EmptiedNames())
 	err = v.eachUser(ctx, key, func(view *UserView, entry *v1alpha1.Account) error {
 		census.revoked(view.User, entry, now)
 		view.Refused = refused(view.User)
@@ -217,10 +230,15 @@ func (v *View) Revocations(ctx context.Context, key types.NamespacedName, now ti
 		if err != nil {
 			return err
 		}
-		if app.mayRevoke(view.User, entry, given[key.Name], book) {
-			census.add(v.decide(view, key.Name, &compiledApp{app: app}, given[key.Name]), view.User)
+		if !app.mayRevoke(view.User, entry, given[key.Name], book) && !clears.may(view.User, entry) {
+			return nil
 		}
-		return nil
+		account := v.decide(view, key.Name, &compiledApp{app: app}, given[key.Name])
+		cause, err := v.heldEdit(ctx, mappings, view, &account)
+		if err == nil {
+			census.add(account, view.User, cause)
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -238,6 +256,12 @@ func (c *GuardCensus) revoked(user *v1alpha1.ScimUser, entry *v1alpha1.Account, 
 			c.active = map[string]bool{}
 		}
 		c.active[id] = true
+	}
+	if lately(entry.ClearedTime, now) {
+		if c.Cleared == nil {
+			c.Cleared = map[string]bool{}
+		}
+		c.Cleared[id] = true
 	}
 	if !revokedLately(entry, now) {
 		return
@@ -269,22 +293,61 @@ func (c *GuardCensus) merge(book *ledger.Ledger, app *App, now time.Time) {
 	}
 }
 
-func (c *GuardCensus) add(account AccountView, user *v1alpha1.ScimUser) {
-	if !account.Step.Revocation {
+// heldEdit returns why a revocation is held whatever the threshold: it would not be made but for an edit of a mapping that names a subject which does not exist. It is empty
+// for any other revocation.
+func (v *View) heldEdit(ctx context.Context, mappings snapshot, view *UserView, account *AccountView) (string, error) {
+	if mappings.before == nil || !account.Step.Revocation || account.ByProvider {
+		return "", nil
+	}
+	given, err := v.given(ctx, *mappings.before, view.User)
+	if err != nil || given[account.AppName] == nil {
+		return "", err
+	}
+	if v.decide(view, account.AppName, &compiledApp{app: account.App}, given[account.AppName]).Step.Revocation {
+		return "", nil
+	}
+	for _, name := range given[account.AppName].Mappings {
+		if mappings.edited[name] {
+			return "ScimRoleMapping " + name + " names a subject that does not exist", nil
+		}
+	}
+	return "", nil
+}
+
+func (c *GuardCensus) add(account AccountView, user *v1alpha1.ScimUser, cause string) {
+	emptied := account.Step.Emptied()
+	if !account.Step.Revocation && len(emptied) == 0 {
 		return
 	}
 	revocation := Revocation{
-		Revocation: guard.Revocation{Subject: "user/" + user.Name, Users: []string{ledger.GuardID(account.Recorded.RemoteID, user.UID)}, ByProvider: account.ByProvider,
-			Locked: account.ByLock, Unconfirmed: account.Recorded.State == v1alpha1.AccountCreating},
+		Revocation: guard.Revocation{Subject: "user/" + user.Name, Users: []string{ledger.GuardID(account.Recorded.RemoteID, user.UID)},
+			ByProvider: account.ByProvider && account.Step.Revocation, Attributes: !account.Step.Revocation,
+			Unconfirmed: account.Recorded.State == v1alpha1.AccountCreating, AlwaysHold: cause != "", Locked: account.ByLock},
+		Cause:     cause,
 		ID:        ledger.ID{Kind: ledger.Account, UID: user.UID},
 		Name:      user.Name,
-		Change:    guard.Change{Subject: user.SCIMID(), Effect: string(account.Step.Effect)},
+		Change:    guard.Change{Subject: user.SCIMID(), Effect: string(account.Step.GuardEffect())},
 		Exclusive: account.App.Exclusive(account.Desired),
 	}
-	if account.Recorded.Planned == account.Step.Action || account.Recorded.Planned == account.Step.Effect {
-		revocation.Batch = account.Recorded.HeldBatch
+	if revocation.Attributes {
+		revocation.Change.Members, revocation.Cause = emptied, causeOf(emptied)
+	}
+	recorded := account.Recorded
+	same := recorded.Planned == account.Step.Action || recorded.Planned == account.Step.Effect
+	if (same || revocation.Attributes) && guard.OfAttributes(recorded.HeldBatch) == revocation.Attributes {
+		revocation.Batch = recorded.HeldBatch
 	}
 	c.Revocations = append(c.Revocations, revocation)
+}
+
+// causeOf names the attributes that become empty, the first few of many.
+func causeOf(names []string) string {
+	const most = 4
+	text := strings.Join(names[:min(len(names), most)], ", ")
+	if more := len(names) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return "without a value: " + text
 }
 
 // addRemovals adds the members that pushed groups are to lose, as the last read of each group showed.

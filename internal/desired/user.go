@@ -14,6 +14,7 @@ import (
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/assignment"
+	"github.com/scim-operator/scim-operator/internal/guard"
 	"github.com/scim-operator/scim-operator/internal/ledger"
 	"github.com/scim-operator/scim-operator/internal/plan"
 )
@@ -249,7 +250,9 @@ func (v *View) decide(view *UserView, name string, app *compiledApp, given *assi
 	if account.Unsettled != nil {
 		op = account.Unsettled.Operation
 	}
-	account.Step = plan.Decide(account.Desired, account.Recorded, op, app.app.Policy(account.Desired, account.Recorded))
+	policy := app.app.Policy(account.Desired, account.Recorded)
+	policy.HoldClears = holdsClears(book.Verdict(id, string(plan.EffectClear)), account.Recorded)
+	account.Step = plan.Decide(account.Desired, account.Recorded, op, policy)
 	if view.Refused {
 		account.refuse()
 	}
@@ -257,6 +260,14 @@ func (v *View) decide(view *UserView, name string, app *compiledApp, given *assi
 	account.check(user)
 	account.Announced = account.announced(view)
 	return account
+}
+
+// holdsClears reports whether the guard holds the clearing of attributes: by its verdict or, before its first count, by the batch in the status.
+func holdsClears(verdict ledger.Verdict, recorded *v1alpha1.Account) bool {
+	if verdict.Effect != "" {
+		return !verdict.Allowed
+	}
+	return recorded != nil && guard.OfAttributes(recorded.HeldBatch)
 }
 
 // byProvider reports whether the provider made the user inactive or deleted it.

@@ -103,6 +103,28 @@ type snapshot struct {
 	fingerprint string
 	mappings    *assignment.Snapshot
 	selections  *selections
+	// before has the mappings as they were before edits that name subjects which do not exist; nil where there is no such edit. edited are the names of the mappings edited so.
+	before *snapshot
+	edited map[string]bool
+}
+
+// next compiles mappings. What the snapshot has already is not compiled again.
+func (s snapshot) next(fingerprint string, list []v1alpha1.ScimRoleMapping) snapshot {
+	next := snapshot{fingerprint: fingerprint, mappings: s.mappings.Next(list), selections: s.selections}
+	if s.mappings == nil || !next.mappings.SameExpressions(s.mappings) {
+		next.selections = newSelections()
+	}
+	before, edited := assignment.BeforeEdits(list)
+	if len(edited) == 0 {
+		return next
+	}
+	earlier := snapshot{}
+	if s.before != nil {
+		earlier = *s.before
+	}
+	earlier = snapshot{mappings: earlier.mappings.Next(before), selections: newSelections()}
+	next.before, next.edited = &earlier, edited
+	return next
 }
 
 // NewView makes a view of a cache that has the indexes of RegisterIndexes and of the directory.
@@ -224,11 +246,7 @@ func (v *View) mappings(ctx context.Context, namespace string) (snapshot, error)
 	defer v.mu.Unlock()
 	have, ok := v.snapshots[namespace]
 	if !ok || have.fingerprint != fingerprint {
-		next := snapshot{fingerprint: fingerprint, mappings: have.mappings.Next(list.Items), selections: have.selections}
-		if !ok || !next.mappings.SameExpressions(have.mappings) {
-			next.selections = newSelections()
-		}
-		have = next
+		have = have.next(fingerprint, list.Items)
 		v.snapshots[namespace] = have
 	}
 	return have, nil

@@ -63,7 +63,7 @@ func TestUserHasTheAppsThatMappingsGiveAndThoseOfTheStatus(t *testing.T) {
 		cache.Put(pt.App(app))
 	}
 	invalid := pt.App("invalid")
-	invalid.Spec.Attributes = []v1alpha1.AttributeMapping{{Name: "title", Expression: "user."}}
+	invalid.Spec.Attributes = []v1alpha1.AttributeMapping{{Name: "active", Expression: "true"}}
 	cache.Put(invalid)
 	cache.Put(pt.Mapping("a", "direct", []string{"KIM@corp.test"}))
 	cache.Put(pt.GroupMapping("b", "grouped", sales))

@@ -52,6 +52,8 @@ type Revocation struct {
 	Approved bool
 	// Allowed: it has passed an earlier count, and its call may have been sent.
 	Allowed bool
+	// Attributes: the accounts lose values of attributes, and no access.
+	Attributes bool
 	// Unconfirmed: the account may never have been created, so it is none of the active ones.
 	Unconfirmed bool
 }
@@ -103,6 +105,17 @@ func Decide(limits Limits, count Count, revocations []Revocation) Verdict {
 	pass, hold := divide(limits, count.with(allowed), threshold, v.Held, free, allowed)
 	v.Pass, v.Hold = append(append(v.Pass, allowed...), pass...), hold
 	return v
+}
+
+// Kind returns the kind of batch in which the revocation is held.
+func (r *Revocation) Kind() Kind {
+	switch {
+	case r.Attributes:
+		return Attributes
+	case r.ByProvider:
+		return Leavers
+	}
+	return Revocations
 }
 
 // with counts revocations that have passed as if they were made.

@@ -43,8 +43,8 @@ var closed = time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
 
 // batches of each cause.
 var (
-	batch   = guard.Digest("crm", closed, false, nil)
-	leavers = guard.Digest("crm", closed, true, nil)
+	batch   = guard.Digest("crm", closed, guard.Revocations, nil)
+	leavers = guard.Digest("crm", closed, guard.Leavers, nil)
 )
 
 // revocations of n users, from number first on.

@@ -184,7 +184,7 @@ func (m *model) pass(r guard.Revocation) string {
 // hold closes a batch of each cause.
 func (m *model) hold(list []guard.Revocation) {
 	for _, r := range list {
-		r.Batch = guard.Digest("crm", m.now, r.ByProvider, nil)
+		r.Batch = guard.Digest("crm", m.now, r.Kind(), nil)
 		m.closed[r.Batch] = m.now
 		m.wanted[r.Subject] = r
 	}

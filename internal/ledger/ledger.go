@@ -25,6 +25,7 @@
 //	backoff     The attempt whose call failed, or found nothing yet, and the time before which it is not made again, whatever enqueues its key. Another attempt is made at
 //	            once. Restart: the first attempt is made at once.
 //	verdict     What the mass-change guard decided of a revocation. Restart: the batch is in status, the rest is counted again.
+//	emptied     The attributes of which an account is about to lose the value: the guard looks for all accounts that do. Restart: asked again.
 //	removals    The users who would lose membership of a pushed group, and those with which its held batch was closed. Restart: the group is read again; the status has a
 //	            hash of the members that are held.
 //	members     The members that a group may have in the app: those that were written last, and those of a call whose outcome is unknown. Restart: the desired ones
@@ -87,6 +88,7 @@ type Ledger struct {
 	owners   owners
 	revoked  map[string]Revoked
 	paused   time.Time
+	emptied  map[string]bool
 	// waiting is how many revocations wait for an approval, by batch.
 	waiting map[string]int
 	found   findings
@@ -129,7 +131,7 @@ func newLedger(clk clock.PassiveClock, started time.Time) *Ledger {
 		clock: clk, started: started, entries: map[ID]*entry{},
 		accounts: map[types.UID]Outcome[v1alpha1.Account]{}, groups: map[types.UID]Outcome[v1alpha1.PushedGroupStatus]{},
 		owners: newOwners(), revoked: map[string]Revoked{},
-		waiting: map[string]int{},
+		waiting: map[string]int{}, emptied: map[string]bool{},
 	}
 }
 

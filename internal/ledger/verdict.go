@@ -24,8 +24,9 @@ type Verdict struct {
 	// Batch in which it is or was held, empty for none. Approved: a person has released the batch.
 	Batch    string
 	Approved bool
-	// Held is when the batch was closed.
-	Held time.Time
+	// Held is when the batch was closed, and Cause what a person is told of it beside the effect.
+	Held  time.Time
+	Cause string
 }
 
 // Verdict returns what the guard decided, the zero Verdict where it has not counted the revocation with this effect.
@@ -101,6 +102,31 @@ func (l *Ledger) Verdicts() map[ID]Verdict {
 		}
 	}
 	return all
+}
+
+// AskEmptied says that an account is about to lose the values of attributes.
+func (l *Ledger) AskEmptied(names []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, name := range names {
+		l.emptied[name] = true
+	}
+}
+
+// EmptiedNames returns the attributes of which an account is about to lose the value.
+func (l *Ledger) EmptiedNames() map[string]bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.emptied)
+}
+
+// DropEmptied says that no account is about to lose the values of these attributes any more.
+func (l *Ledger) DropEmptied(names map[string]bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for name := range names {
+		delete(l.emptied, name)
+	}
 }
 
 // DropVerdict says that a revocation was made or is no longer desired. It returns whether it was held.

@@ -72,26 +72,24 @@ func nullInConditional(factory cel.MacroExprFactory, _ ast.Expr, args []ast.Expr
 	return factory.NewCall(operators.Conditional, args...), nil
 }
 
-// Compile checks and compiles expressions. The error names every attribute whose expression is wrong, with the position (line:column) and the reason.
-func Compile(attributes []Attribute) (*Program, error) {
+// Compile checks and compiles expressions. Those that are wrong are left out of the program: broken are the names of their attributes, and the error names each with the
+// position (line:column) and the reason.
+func Compile(attributes []Attribute) (p *Program, broken []string, err error) {
 	env, err := environment()
 	if err != nil {
-		return nil, fmt.Errorf("setting up CEL: %w", err)
+		return nil, nil, fmt.Errorf("setting up CEL: %w", err)
 	}
-	p := &Program{attributes: make([]compiled, 0, len(attributes))}
+	p = &Program{attributes: make([]compiled, 0, len(attributes))}
 	var errs []error
 	for _, a := range attributes {
 		program, err := compile(env, a.Expression)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("attribute %q: %w", a.Name, err))
+			broken, errs = append(broken, a.Name), append(errs, fmt.Errorf("attribute %q: %w", a.Name, err))
 			continue
 		}
 		p.attributes = append(p.attributes, compiled{name: a.Name, program: program})
 	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
-	}
-	return p, nil
+	return p, broken, errors.Join(errs...)
 }
 
 func compile(env *cel.Env, expression string) (cel.Program, error) {
@@ -102,6 +100,11 @@ func compile(env *cel.Env, expression string) (cel.Program, error) {
 		}
 		return programOf(env, checked, costLimit)
 	})
+}
+
+// Only returns the program of some of the attributes.
+func (p *Program) Only(names map[string]bool) *Program {
+	return &Program{attributes: slices.DeleteFunc(slices.Clone(p.attributes), func(a compiled) bool { return !names[a.name] })}
 }
 
 // Eval computes the values, by attribute name, for a user given as JSON: strings, bools, numbers (any Go integer or float), []any and map[string]any. Values are

@@ -41,7 +41,7 @@ func ada() map[string]any {
 // eval computes one attribute.
 func eval(t *testing.T, expression string, user map[string]any) (value any, problem string) {
 	t.Helper()
-	p, err := mapping.Compile([]mapping.Attribute{{Name: "a", Expression: expression}})
+	p, _, err := mapping.Compile([]mapping.Attribute{{Name: "a", Expression: expression}})
 	if err != nil {
 		t.Fatalf("%s: %v", expression, err)
 	}
@@ -220,9 +220,13 @@ func TestCompileNamesWhatIsWrong(t *testing.T) {
 		"several, and fine": {[]mapping.Attribute{{"title", "user."}, {"locale", "user.locale"}, {"nickName", "x"}}, []string{`"title"`, `"nickName"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := mapping.Compile(tc.attributes)
-			if err == nil || p != nil {
-				t.Fatalf("program %v, error %v", p, err)
+			p, broken, err := mapping.Compile(tc.attributes)
+			if err == nil || len(broken) == 0 {
+				t.Fatalf("broken %v, error %v", broken, err)
+			}
+			values, problems := p.Eval(map[string]any{"locale": "de"})
+			if len(values) != len(tc.attributes)-len(broken) || len(problems) > 0 {
+				t.Errorf("the others give %v, %v", values, problems)
 			}
 			for _, want := range tc.want {
 				if !strings.Contains(err.Error(), want) {
@@ -276,7 +280,7 @@ func profileAttributes(t testing.TB, name string) []mapping.Attribute {
 // Every built-in mapping compiles, and is no problem for users with much or little.
 func TestBuiltInMappings(t *testing.T) {
 	for _, name := range profiles.Names() {
-		p, err := mapping.Compile(profileAttributes(t, name))
+		p, _, err := mapping.Compile(profileAttributes(t, name))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -294,7 +298,7 @@ func TestBuiltInMappings(t *testing.T) {
 }
 
 func TestProgramsAreSafeForConcurrentUse(t *testing.T) {
-	p, err := mapping.Compile(profileAttributes(t, "generic"))
+	p, _, err := mapping.Compile(profileAttributes(t, "generic"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -321,7 +325,7 @@ func FuzzEval(f *testing.F) {
 		f.Add(expression)
 	}
 	f.Fuzz(func(t *testing.T, expression string) {
-		p, err := mapping.Compile([]mapping.Attribute{{Name: "a", Expression: expression}})
+		p, _, err := mapping.Compile([]mapping.Attribute{{Name: "a", Expression: expression}})
 		if err != nil {
 			return
 		}
@@ -348,7 +352,7 @@ func BenchmarkEval(b *testing.B) {
 	if len(attributes) > 15 {
 		attributes = attributes[:15]
 	}
-	p, err := mapping.Compile(attributes)
+	p, _, err := mapping.Compile(attributes)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -362,7 +366,7 @@ func BenchmarkEval(b *testing.B) {
 func BenchmarkCompile(b *testing.B) {
 	attributes := profileAttributes(b, "generic")
 	for b.Loop() {
-		if _, err := mapping.Compile(attributes); err != nil {
+		if _, _, err := mapping.Compile(attributes); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -160,7 +160,7 @@ func (d decision) losesRole() bool {
 // problem is whether an attribute could not be computed.
 func (d decision) problem(name string) bool {
 	_, is := d.Problems[name]
-	return is && name != ""
+	return name != "" && (is || (name != d.RoleAttribute && slices.Contains(d.Broken, name)))
 }
 
 // only is the list without all others.

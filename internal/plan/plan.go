@@ -50,6 +50,10 @@ type Policy struct {
 	// Mapped are the paths of all mapped attributes. KeepUnmapped: an attribute that was written and is not mapped any more stays as it is in the app.
 	Mapped       []string
 	KeepUnmapped bool
+	// HoldClears: the mass-change guard holds the clearing of attributes of this account. Everything else is done meanwhile.
+	HoldClears bool
+	// Broken are mapped attributes that cannot be computed for anybody: they are left as they are, and the status of the app says so.
+	Broken []string
 	// Refused are the attributes that the app does not take in an update, from any account, sorted.
 	Refused []string
 	// Mapping has a hash of how each attribute is computed.
@@ -75,12 +79,38 @@ type Step struct {
 	// revoked: Deactivate, Delete, or Update for a role.
 	Revocation bool
 	Effect     v1alpha1.AccountAction
+	// Empties: the update clears attributes of an active account and no role, so the step counts for the mass-change guard. Effect is EffectClear.
+	Empties bool
+	// Withheld are the attributes to be cleared that the guard holds while the step does everything else, sorted.
+	Withheld []string
 	// Drop: the account status is to be dropped, no account was ever created. InSync is true as well.
 	Drop bool
 	// InSync: the account equals its desired state.
 	InSync bool
 	// Reason (v1alpha1.Reason...) and Message say why nothing is done although the account is out of sync, and what to do about it.
 	Reason, Message string
+}
+
+// EffectClear is the effect of an update that clears attributes.
+const EffectClear v1alpha1.AccountAction = "ClearAttributes"
+
+// Guarded reports whether the step counts for the mass-change guard.
+func (s *Step) Guarded() bool { return s.Revocation || s.Empties }
+
+// GuardEffect returns the effect for which the guard has a verdict: that of the step, or that of the attributes that are withheld from it; empty for none.
+func (s *Step) GuardEffect() v1alpha1.AccountAction {
+	if len(s.Withheld) > 0 {
+		return EffectClear
+	}
+	return s.Effect
+}
+
+// Emptied returns the attributes that the account is to lose, withheld or not.
+func (s *Step) Emptied() []string {
+	if s.Empties {
+		return s.Clear
+	}
+	return s.Withheld
 }
 
 // Decide returns the next step of an account. recorded is nil where the user's status has no entry for the app; op is nil where no operation is unsettled.
@@ -281,10 +311,34 @@ func (d decision) reactivate() Step {
 // writeStep writes attributes. It is a revocation where it takes a role from an account that may be active.
 func (d decision) writeStep(action v1alpha1.AccountAction, set, clear []string) Step {
 	step := Step{Action: action, Set: set, Clear: clear, Forget: d.forgotten()}
-	if d.mayBeActive() && d.takesRole(set, clear) {
+	emptied, rest := d.split(clear)
+	switch {
+	case d.mayBeActive() && d.takesRole(set, clear):
+		// A revocation does not wait for the attributes that it shares an update with: they are cleared by a step of their own.
 		step.Revocation, step.Effect = true, v1alpha1.ActionUpdate
+		if action == v1alpha1.ActionUpdate {
+			step.Clear = rest
+		}
+	case action != v1alpha1.ActionUpdate || len(emptied) == 0:
+	case d.HoldClears && len(set)+len(rest) > 0:
+		step.Clear, step.Withheld = rest, emptied
+	default:
+		step.Empties, step.Effect = true, EffectClear
 	}
 	return step
+}
+
+// split returns those of the attributes to be cleared that have a value in the app and hold no role, and the others.
+func (d decision) split(clear []string) (emptied, rest []string) {
+	applied := ParseApplied(d.have.Applied)
+	for _, name := range clear {
+		if applied[name] == "" || name == d.RoleAttribute || d.formerRole(name) {
+			rest = append(rest, name)
+		} else {
+			emptied = append(emptied, name)
+		}
+	}
+	return emptied, rest
 }
 
 // update is the step for an account that is active, as desired.

@@ -200,7 +200,7 @@ func TestDecide(t *testing.T) {
 		"active, as it should be, all features off":         {wanted(), account(active), plan.Policy{}, inSync},
 		"active, title changed":                             {wanted(value("title", "CTO")), account(active), policy(), update("title")},
 		"active, two changed":                               {wanted(value("title", "CTO"), value("userName", "ada.l@corp.test")), account(active), policy(), update("title", "userName")},
-		"active, title gone":                                {wanted(noTitle), account(active), policy(), plan.Step{Action: v1alpha1.ActionUpdate, Clear: []string{"title"}}},
+		"active, title gone":                                {wanted(noTitle), account(active), policy(), empties("title")},
 		"active, title changed, updates off":                {wanted(value("title", "CTO")), account(active), policy(off(profileUpdates)), inSync},
 		"active, title changed, protected":                  {wanted(value("title", "CTO")), account(active), policy(protected), because(v1alpha1.ReasonAccountProtected)},
 		"active, written by another version":                {wanted(), account(active, applied("v9 x")), policy(), update("roles", "title", "userName")},

@@ -109,7 +109,7 @@ func revocationBroken(w plan.Desired, have *v1alpha1.Account, op *plan.Operation
 		return "a revocation that is not called one"
 	case s.Revocation && !less && !former && (s.Action != v1alpha1.ActionObserve || !mayHaveMoreRoles(w, have, op, p)):
 		return "a revocation without cause"
-	case s.Revocation != (s.Effect != ""):
+	case s.Guarded() != (s.Effect != "") || s.Empties != (s.Effect == plan.EffectClear):
 		return "a revocation without effect, or the reverse"
 	case op == nil || s.Action == "" || !isAction(s, v1alpha1.ActionUpdate, v1alpha1.ActionReactivate):
 		return ""

@@ -110,20 +110,26 @@ func (c *accountCall) due(ctx context.Context) (bool, error) {
 		}
 		return true, nil
 	}
-	if !c.passes() {
+	if c.Step.Guarded() && !c.passes() {
 		return false, c.worker.idle(ctx, c.line)
 	}
 	return true, nil
 }
 
-// passes reports whether the mass-change guard lets the step pass. It is not asked where a person has locked the user.
+// passes reports whether the mass-change guard lets the step be taken. It is not asked where a person has locked the user.
 func (c *accountCall) passes() bool {
-	return !c.Step.Revocation || c.ByLock || c.worker.gate.pass(c.id, string(c.Step.Effect))
+	if c.ByLock {
+		return true
+	}
+	if c.Step.Empties {
+		c.worker.ledger.AskEmptied(c.Step.Clear)
+	}
+	return c.worker.gate.pass(c.id, string(c.Step.Effect), c.Step.Revocation && c.ByProvider)
 }
 
 // announce makes the user's reconciler write the operation; the key is then enqueued again. While the app does not answer, nothing is announced.
 func (c *accountCall) announce(ctx context.Context) error {
-	if !c.passes() {
+	if c.Step.Guarded() && !c.passes() {
 		return c.worker.idle(ctx, c.line)
 	}
 	if err := c.worker.idle(ctx, c.line); err != nil {
@@ -322,7 +328,7 @@ func (c *accountCall) succeed(state v1alpha1.AccountState, remoteID, event strin
 	now := metav1.NewTime(c.worker.clock.Now())
 	entry := v1alpha1.Account{
 		App: c.AppName, State: state, RemoteID: remoteID,
-		ProvisionedTime: c.Recorded.ProvisionedTime, UpdatedTime: &now, RevokedTime: c.Recorded.RevokedTime,
+		ProvisionedTime: c.Recorded.ProvisionedTime, UpdatedTime: &now, RevokedTime: c.Recorded.RevokedTime, ClearedTime: c.Recorded.ClearedTime,
 		Roles: plan.BoundedRoles(roles, c.Desired.Roles), Applied: written.String(),
 		CheckedTime: c.Recorded.CheckedTime, CheckedFor: c.Recorded.CheckedFor, Differences: c.remaining(),
 	}
@@ -332,6 +338,9 @@ func (c *accountCall) succeed(state v1alpha1.AccountState, remoteID, event strin
 	c.regained(state)
 	if c.revoked() {
 		entry.RevokedTime = &now
+	}
+	if c.Step.Empties && !c.worker.gate.approved(c.id) {
+		entry.ClearedTime = &now
 	}
 	if left := c.worker.ledger.Succeeded(c.id, c.Step); left != nil {
 		// A late effect of an earlier call is possible still; it is observed.
@@ -410,7 +419,10 @@ func (c *accountCall) failFor(reason, message string, wait time.Duration) {
 
 // settled records the end of a step. The ledger then keeps only its outcome, and an operation that is not settled.
 func (c *accountCall) settled(entry v1alpha1.Account, drop bool, event string) {
-	c.worker.gate.made(c.id)
+	if len(c.Step.Withheld) == 0 {
+		// What is withheld stays in its batch.
+		c.worker.gate.made(c.id)
+	}
 	c.worker.ledger.Settled(c.id)
 	c.put(entry, drop, event)
 }

@@ -59,10 +59,12 @@ func (g *gate) submit() {
 	}
 }
 
-// pass reports whether a revocation may be made. One that was not counted yet is counted.
-func (g *gate) pass(id ledger.ID, effect string) bool {
+// pass reports whether a revocation may be made. One that was not counted yet is counted, and so is a held one whose user the provider has made inactive or deleted since:
+// it leaves a batch of another cause.
+func (g *gate) pass(id ledger.ID, effect string, byProvider bool) bool {
 	verdict := g.worker.ledger.Verdict(id, effect)
-	if verdict == (ledger.Verdict{}) {
+	otherCause := byProvider && !verdict.Allowed && verdict.Batch != overflowBatch && !guard.OfLeavers(verdict.Batch)
+	if verdict == (ledger.Verdict{}) || otherCause {
 		g.submit()
 	}
 	return verdict.Allowed
@@ -134,6 +136,7 @@ func (g *gate) count(ctx context.Context) error {
 		return err
 	}
 	now := w.clock.Now()
+	emptied := w.ledger.EmptiedNames()
 	census, err := w.view.Revocations(ctx, w.config.Key, now)
 	if err != nil {
 		return err
@@ -142,7 +145,11 @@ func (g *gate) count(ctx context.Context) error {
 	revocations := g.withBatches(app, census.Revocations, known)
 	limits, _ := guard.InForce(app.Object.Spec.Guard, app.Object.Status.Guard, now)
 	census.Count.LeaversPassed = leaversPassed(app, census, revocations, known)
-	verdict := guard.Decide(limits, census.Count, plain(revocations))
+	access, clears := plain(revocations)
+	verdict := guard.Decide(limits, census.Count, access)
+	attributes := guard.DecideClears(limits, census.Count.Active, census.Cleared, clears)
+	verdict.Pass, verdict.Hold, verdict.Held = append(verdict.Pass, attributes.Pass...), append(verdict.Hold, attributes.Hold...), append(verdict.Held, attributes.Held...)
+	w.ledger.DropEmptied(settledNames(emptied, revocations))
 	g.apply(verdict, revocations, known, now)
 	return nil
 }
@@ -201,12 +208,28 @@ func leaversPassed(app *desired.App, census *desired.GuardCensus, revocations []
 	return passed
 }
 
-func plain(revocations []desired.Revocation) []guard.Revocation {
-	list := make([]guard.Revocation, len(revocations))
+// plain returns the revocations of access, and the attributes that become empty.
+func plain(revocations []desired.Revocation) (access, clears []guard.Revocation) {
 	for i := range revocations {
-		list[i] = revocations[i].Revocation
+		if revocations[i].Attributes {
+			clears = append(clears, revocations[i].Revocation)
+		} else {
+			access = append(access, revocations[i].Revocation)
+		}
 	}
-	return list
+	return access, clears
+}
+
+// settledNames returns those of the attributes that no account is about to lose any more.
+func settledNames(emptied map[string]bool, revocations []desired.Revocation) map[string]bool {
+	for i := range revocations {
+		if revocations[i].Attributes {
+			for _, name := range revocations[i].Change.Members {
+				delete(emptied, name)
+			}
+		}
+	}
+	return emptied
 }
 
 // apply puts the verdicts into the ledger, and wakes what passes and what is newly held.
@@ -221,6 +244,9 @@ func (g *gate) apply(verdict guard.Verdict, revocations []desired.Revocation, kn
 	put := func(subject string, next ledger.Verdict) {
 		r := bySubject[subject]
 		next.Name, next.Effect, next.Removals = r.Name, r.Change.Effect, ledger.RemovalsDigest(r.Change.Members)
+		if next.Batch != "" {
+			next.Cause = r.Cause
+		}
 		verdicts[r.ID] = next
 	}
 	for _, r := range verdict.Held {
@@ -232,7 +258,7 @@ func (g *gate) apply(verdict guard.Verdict, revocations []desired.Revocation, kn
 		}
 	}
 	for _, r := range verdict.Hold {
-		put(r.Subject, ledger.Verdict{Batch: digests[r.ByProvider], Held: now})
+		put(r.Subject, ledger.Verdict{Batch: digests[r.Kind()], Held: now})
 	}
 	for _, r := range verdict.Pass {
 		next := ledger.Verdict{Allowed: true}
@@ -247,7 +273,7 @@ func (g *gate) apply(verdict guard.Verdict, revocations []desired.Revocation, kn
 	}
 	for _, r := range verdict.Hold {
 		held := bySubject[r.Subject]
-		w.ledger.CloseRemovals(held.ID, digests[r.ByProvider], held.Change.Members)
+		w.ledger.CloseRemovals(held.ID, digests[r.Kind()], held.Change.Members)
 		w.notifyOf(held.ID.Kind, held.Name)
 	}
 	if len(verdict.Hold) > 0 {
@@ -263,7 +289,11 @@ func (g *gate) release(r *desired.Revocation) {
 	if r.ID.Kind == ledger.Group && !w.askRecord(r.Users, r.Approved, ledger.Waiting{Kind: r.ID.Kind, Name: r.Name}) {
 		return
 	}
-	w.queue.add(Key{Kind: r.ID.Kind, Name: r.Name}, ClassRevocation, r.Exclusive, 0)
+	class := ClassRevocation
+	if r.Attributes {
+		class = ClassChange
+	}
+	w.queue.add(Key{Kind: r.ID.Kind, Name: r.Name}, class, r.Exclusive, 0)
 }
 
 // askRecord asks for users who lose access to be recorded in the status of the app, and returns whether they are.
@@ -289,24 +319,25 @@ func (w *Worker) notifyOf(kind Kind, name string) {
 	w.notify.User(object)
 }
 
-// digests of the new batches: one of leavers, and one of everything else.
-func (g *gate) digests(verdict guard.Verdict, bySubject map[string]*desired.Revocation, now time.Time) map[bool]string {
-	changes := map[bool][]guard.Change{}
-	for _, r := range verdict.Hold {
-		changes[r.ByProvider] = append(changes[r.ByProvider], bySubject[r.Subject].Change)
+// digests of the new batches, one of each kind.
+func (g *gate) digests(verdict guard.Verdict, bySubject map[string]*desired.Revocation, now time.Time) map[guard.Kind]string {
+	changes := map[guard.Kind][]guard.Change{}
+	for i := range verdict.Hold {
+		r := &verdict.Hold[i]
+		changes[r.Kind()] = append(changes[r.Kind()], bySubject[r.Subject].Change)
 	}
 	open := map[string]bool{}
 	for _, r := range verdict.Held {
 		open[r.Batch] = true
 	}
-	digests := map[bool]string{}
-	for _, leavers := range []bool{false, true} {
-		if len(changes[leavers]) == 0 {
+	digests := map[guard.Kind]string{}
+	for _, kind := range []guard.Kind{guard.Revocations, guard.Leavers, guard.Attributes} {
+		if len(changes[kind]) == 0 {
 			continue
 		}
-		digests[leavers] = overflowBatch
+		digests[kind] = overflowBatch
 		if len(open)+len(digests) <= maxBatches {
-			digests[leavers] = guard.Digest(g.worker.config.Key.Name, now, leavers, changes[leavers])
+			digests[kind] = guard.Digest(g.worker.config.Key.Name, now, kind, changes[kind])
 		}
 	}
 	return digests
@@ -323,7 +354,7 @@ func (g *gate) changes() map[ledger.ID]desired.HeldChange {
 		if verdict.Batch == "" || verdict.Approved {
 			continue
 		}
-		change := desired.HeldChange{Name: verdict.Name, Effect: verdict.Effect, Batch: verdict.Batch, Held: verdict.Held, Users: 1}
+		change := desired.HeldChange{Name: verdict.Name, Effect: verdict.Effect, Batch: verdict.Batch, Held: verdict.Held, Users: 1, Cause: verdict.Cause}
 		if lost, ok := removals[id]; ok {
 			change.Users = len(lost.Users)
 		}

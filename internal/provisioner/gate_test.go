@@ -302,9 +302,18 @@ func TestHeldUserWhomTheProviderMakesInactiveLeavesTheBatch(t *testing.T) {
 	w.assign(users[20:]...)
 	w.count()
 	w.writeHeld(users[:20]...)
+	w.worker.CountGuard(t.Context())
 	users[0].Spec.Active = new(bool)
 	users[0].Generation++
 	w.cache.Put(users[0])
+	asks := func(user *v1alpha1.ScimUser, byProvider bool) bool {
+		w.worker.gate.pass(idOf(user), string(v1alpha1.ActionDeactivate), byProvider)
+		_, due := w.worker.GuardDue()
+		return due
+	}
+	if asks(users[1], false) || !asks(users[0], true) {
+		t.Error("the guard is to count again for the user who left, and for nobody else")
+	}
 	w.count()
 	if w.passed(users[0]) != 1 || w.passed(users[1:]...) != 0 {
 		t.Errorf("the verdicts are %+v and %+v", w.verdict(users[0]), w.verdict(users[1]))
@@ -432,7 +441,7 @@ func TestGateCostsNoMorePerRevocationWhenManyAreHeld(t *testing.T) {
 		gate := w.worker.gate
 		return map[string]float64{
 			"approved": testing.AllocsPerRun(20, func() { gate.approved(id(1)) }),
-			"pass":     testing.AllocsPerRun(20, func() { gate.pass(id(0), "Update") }),
+			"pass":     testing.AllocsPerRun(20, func() { gate.pass(id(0), "Update", false) }),
 			"made":     testing.AllocsPerRun(20, func() { gate.made(id(next)); next++ }),
 		}
 	}

@@ -5,7 +5,6 @@ package integration
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -99,37 +98,4 @@ func TestAChangedExpressionMovesThoseWhomItConcerns(t *testing.T) {
 	d.Delete(t, mappingOf(d, "by-name"))
 	awaitActive(t, fake, "user-1@corp.test", false)
 	awaitActive(t, fake, "user-2@corp.test", false)
-}
-
-// TestABrokenExpressionIsReportedAndItsRevocationsAreHeld: it selects nobody, which the guard takes for what it is.
-func TestABrokenExpressionIsReportedAndItsRevocationsAreHeld(t *testing.T) {
-	t.Parallel()
-	d := harness.NewDirectory(t)
-	fake := d.App(t, "crm", fakeapp.Generic, guardOf(1))
-	d.Mapping(t, "everybody", "crm", selectedBy(`user.userName.endsWith("@corp.test")`))
-	op := d.Run(t)
-	d.AwaitReady(t, "crm")
-	ids := pushUsers(t, op, 3)
-	awaitAll(t, d, ids, "crm", v1alpha1.AccountActive)
-	fake.ResetCalls()
-
-	set := func(expression string) {
-		harness.Change(t, d, "everybody", &v1alpha1.ScimRoleMapping{}, func(m *v1alpha1.ScimRoleMapping) { m.Spec.Subjects = selectedBy(expression) })
-	}
-	set(`user.userNam.endsWith("@corp.test"`)
-	message := awaitCondition(t, d, &v1alpha1.ScimRoleMapping{}, "everybody", v1alpha1.ConditionStalled, "True", v1alpha1.ReasonInvalidExpression)
-	if !strings.Contains(message, "spec.subjects.expression: 1:") {
-		t.Errorf("the message does not say where: %s", message)
-	}
-	for _, id := range ids {
-		awaitReason(t, d, id, "crm", v1alpha1.ReasonHeld)
-	}
-	if fake.Writes() > 0 {
-		t.Errorf("the app was written to: %v", fake.Counts())
-	}
-	set(`user.userName.endsWith("@corp.test")`)
-	awaitAll(t, d, ids, "crm", v1alpha1.AccountActive)
-	if fake.Writes() > 0 {
-		t.Errorf("the app was written to: %v", fake.Counts())
-	}
 }

@@ -24,9 +24,14 @@ import (
 const concurrency = 8
 
 // SetupWithManager starts the controller with the manager. A pushed group changes with its members' accounts and with what the apps list.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger) error {
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger, schedule kube.Schedule) error {
 	options := controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}
-	return kube.Build(mgr, "scimgroup", r.Watches(), options, r.Wrapped(), trigger.Source())
+	return kube.Build(mgr, "scimgroup", r.Watches(), options, r.Wrapped(), r.Resync(schedule), trigger.Source())
+}
+
+// Resync enqueues all groups.
+func (r *Reconciler) Resync(schedule kube.Schedule) *kube.Resync {
+	return &kube.Resync{Cache: r.Client, Schedule: schedule.First(), Kind: &v1alpha1.ScimGroupList{}}
 }
 
 // Wrapped is the reconciler as the controller runs it: with sweeps, and with finalizer cleanup in deleted namespaces.

@@ -16,7 +16,7 @@ FUZZTIME ?= 30s
 FUZZ ?=
 # The longest that the tests of one package may take.
 TEST_TIMEOUT ?= 30m
-# Flags for `make bench-endpoint`, and how many users its large directory has.
+# Flags for `make bench-endpoint` and `make bench-engine`, and how many users the large directory of the former has.
 BENCH ?=
 BENCH_USERS ?= 100000
 # Options of `make simulate`: the number of seeds, the first seed, the number of events of each, the probability that an event is lost; or one seed, and whether to
@@ -108,6 +108,10 @@ simulate-mutants: ## Check that the simulation detects the removal of each fix o
 .PHONY: bench-endpoint
 bench-endpoint: controlplane ## Measure the endpoint, as docs/performance.md says: about three quarters of an hour (BENCH=quick to see that it works, BENCH="-only=rates" for a part).
 	go run ./test/bench $(if $(filter quick,$(BENCH)),-quick,-users=$(BENCH_USERS) $(BENCH))
+
+.PHONY: bench-engine
+bench-engine: controlplane ## Measure the way to the apps, as docs/performance.md says: about 20 minutes (BENCH=quick to see that it works, BENCH="-only=burst" for a part).
+	go run ./test/bench engine $(if $(filter quick,$(BENCH)),-quick,$(BENCH))
 
 .PHONY: lint
 lint: ## Run golangci-lint: style, mistakes, and the walls between packages.

@@ -82,6 +82,12 @@ type ScimAppSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	Attributes []AttributeMapping `json:"attributes,omitempty"`
 
+	// whenUnmapped says what happens in the app to an attribute that is taken out of the mapping. A mapped attribute without a value is always cleared.
+	// Defaults to Keep.
+	// +optional
+	// +kubebuilder:default=Keep
+	WhenUnmapped UnmappedPolicy `json:"whenUnmapped,omitempty"`
+
 	// roles changes what the profile says about roles.
 	// +optional
 	Roles *AppRoles `json:"roles,omitempty"`
@@ -159,6 +165,17 @@ type AttributeMapping struct {
 	// +kubebuilder:validation:MaxLength=2048
 	Expression string `json:"expression,omitempty"`
 }
+
+// UnmappedPolicy says what happens to an attribute that is taken out of the mapping.
+// +kubebuilder:validation:Enum=Keep;Clear
+type UnmappedPolicy string
+
+const (
+	// UnmappedKeep leaves the attribute as it is in the app. Roles are revoked all the same.
+	UnmappedKeep UnmappedPolicy = "Keep"
+	// UnmappedClear clears the attribute of every account in which it was written.
+	UnmappedClear UnmappedPolicy = "Clear"
+)
 
 // RoleForm says how roles are written in an account.
 // +kubebuilder:validation:Enum=Values;String

@@ -125,11 +125,20 @@ type ScimRoleMappingStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// groups are the subject groups as they were resolved.
+	// accepted is the spec in force: the last one that could be used. A later spec that does not compile changes nobody's access.
+	// +optional
+	Accepted *AcceptedMapping `json:"accepted,omitempty"`
+
+	// previous is the spec that was in force before edits that name subjects which do not exist. Revocations that follow from these edits alone are held.
+	// Absent once all subjects of accepted exist that previous does not name.
+	// +optional
+	Previous *AcceptedMapping `json:"previous,omitempty"`
+
+	// groups are the subject groups of accepted and previous as they were resolved.
 	// +optional
 	// +listType=map
 	// +listMapKey=displayName
-	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:MaxItems=512
 	Groups []ResolvedGroup `json:"groups,omitempty"`
 
 	// users is how many users the mapping gives the app.
@@ -140,6 +149,18 @@ type ScimRoleMappingStatus struct {
 	// expressionErrors is for how many users the expression could not be evaluated. It is not true for them.
 	// +optional
 	ExpressionErrors int32 `json:"expressionErrors,omitempty"`
+}
+
+// AcceptedMapping is a spec of a ScimRoleMapping that was accepted.
+type AcceptedMapping struct {
+	// generation of the spec.
+	// +required
+	Generation int64 `json:"generation"`
+
+	// spec as it was accepted.
+	// +required
+	// +structType=atomic
+	Spec ScimRoleMappingSpec `json:"spec"`
 }
 
 // PriorityOrDefault is the priority in force.

@@ -22,8 +22,14 @@ import (
 
 // findings are what a mapping meets in its namespace.
 type findings struct {
-	groups assignment.Resolution
-	// missingUsers are the positions in spec.subjects.users of those that do not exist.
+	// refused is why the present spec is not accepted, nil if it is. accepted is the spec in force, nil if none was ever accepted. previous is the one before edits that
+	// name subjects which do not exist, nil for none.
+	refused            error
+	accepted, previous *v1alpha1.AcceptedMapping
+	// groups are those of the spec in force, former those that only previous names.
+	groups, former assignment.Resolution
+	// named are the object names of the users that the spec names, missingUsers the positions in spec.subjects.users of those that do not exist.
+	named        map[string]bool
 	missingUsers []int
 	// users is how many users the mapping gives the app.
 	users int
@@ -36,14 +42,16 @@ type findings struct {
 	conflicts []string
 }
 
-// look reads everything that a mapping's status says something about.
-func (r *Reconciler) look(ctx context.Context, m *v1alpha1.ScimRoleMapping) (findings, error) {
+// look reads everything that a mapping's status says something about. It is about the spec in force, which may be an earlier one.
+func (r *Reconciler) look(ctx context.Context, present *v1alpha1.ScimRoleMapping) (findings, error) {
 	var found findings
-	groups, err := r.groups(ctx, m)
-	if err != nil {
+	found.accepted, found.refused = assignment.Accept(present)
+	m := present.DeepCopy()
+	m.Status.Accepted = found.accepted
+	m = assignment.InForce(m)
+	if err := r.resolve(ctx, present, m, &found); err != nil {
 		return found, err
 	}
-	found.groups = assignment.ResolveGroups(m.Spec.Subjects.Groups, m.Generation, m.Status.Groups, groups)
 	snapshot, err := r.snapshot(ctx, m, found.groups.Groups)
 	if err != nil {
 		return found, err
@@ -61,12 +69,7 @@ func (r *Reconciler) look(ctx context.Context, m *v1alpha1.ScimRoleMapping) (fin
 	if err != nil {
 		return found, err
 	}
-	named, missing, err := r.namedUsers(ctx, m)
-	if err != nil {
-		return found, err
-	}
-	found.missingUsers = missing
-	for name := range named {
+	for name := range found.named {
 		members[name] = true
 	}
 	found.users = reached.size()
@@ -74,8 +77,49 @@ func (r *Reconciler) look(ctx context.Context, m *v1alpha1.ScimRoleMapping) (fin
 	return found, err
 }
 
-// groups are those that the mapping follows or that have a name that it names.
-func (r *Reconciler) groups(ctx context.Context, m *v1alpha1.ScimRoleMapping) ([]assignment.GroupRef, error) {
+// resolve finds the groups and users of the spec in force, and the groups of the one before edits that are held.
+func (r *Reconciler) resolve(ctx context.Context, present, m *v1alpha1.ScimRoleMapping, found *findings) error {
+	var err error
+	found.named, found.missingUsers, err = r.namedUsers(ctx, m)
+	if err != nil {
+		return err
+	}
+	versions := []*v1alpha1.ScimRoleMapping{m}
+	for _, earlier := range []*v1alpha1.AcceptedMapping{present.Status.Accepted, present.Status.Previous} {
+		if earlier != nil {
+			versions = append(versions, &v1alpha1.ScimRoleMapping{Spec: earlier.Spec})
+		}
+	}
+	groups, err := r.groups(ctx, present, namesOf(versions))
+	if err != nil {
+		return err
+	}
+	names := m.Spec.Subjects.Groups
+	found.groups = assignment.ResolveGroups(names, m.Generation, present.Status.Groups, groups)
+	missing := make([]string, len(found.missingUsers))
+	for i, position := range found.missingUsers {
+		missing[i] = m.Spec.Subjects.Users[position]
+	}
+	found.previous = assignment.Unresolved(present, found.accepted, slices.Concat(found.groups.NotFound, found.groups.Ambiguous), missing)
+	if found.previous != nil {
+		former := slices.DeleteFunc(slices.Clone(found.previous.Spec.Subjects.Groups), func(name string) bool { return slices.Contains(names, name) })
+		found.former = assignment.ResolveGroups(former, found.previous.Generation, present.Status.Groups, groups)
+	}
+	return nil
+}
+
+// namesOf are the groups that versions of a mapping name.
+func namesOf(versions []*v1alpha1.ScimRoleMapping) []string {
+	var names []string
+	for _, m := range versions {
+		names = append(names, m.Spec.Subjects.Groups...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// groups are those that the mapping follows or that have one of the names.
+func (r *Reconciler) groups(ctx context.Context, m *v1alpha1.ScimRoleMapping, names []string) ([]assignment.GroupRef, error) {
 	var refs []assignment.GroupRef
 	for _, previous := range m.Status.Groups {
 		group, err := r.group(ctx, m.Namespace, previous.ID)
@@ -86,7 +130,7 @@ func (r *Reconciler) groups(ctx context.Context, m *v1alpha1.ScimRoleMapping) ([
 			refs = append(refs, assignment.GroupRef{ID: previous.ID, DisplayName: group.Spec.DisplayName})
 		}
 	}
-	for _, name := range m.Spec.Subjects.Groups {
+	for _, name := range names {
 		var list v1alpha1.ScimGroupList
 		err := r.Client.List(ctx, &list, client.InNamespace(m.Namespace), client.MatchingFields{directory.IndexDisplayName: scim.Fold(name)},
 			client.UnsafeDisableDeepCopy)

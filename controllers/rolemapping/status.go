@@ -4,6 +4,7 @@
 package rolemapping
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,13 +12,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/assignment"
 	"github.com/scim-operator/scim-operator/internal/kube"
 )
 
 // report writes the status of a mapping of which this was found.
 func report(m *v1alpha1.ScimRoleMapping, found findings) {
 	m.Status.ObservedGeneration = m.Generation
-	m.Status.Groups = found.groups.Groups
+	m.Status.Accepted, m.Status.Previous = found.accepted, found.previous
+	m.Status.Groups = slices.Concat(found.groups.Groups, found.former.Groups)
 	m.Status.Users = int32(min(found.users, 1<<31-1))
 	m.Status.ExpressionErrors = 0
 	if found.expression != nil {
@@ -32,15 +35,15 @@ func report(m *v1alpha1.ScimRoleMapping, found findings) {
 func reportReady(m *v1alpha1.ScimRoleMapping, found findings) {
 	status, reason, message := metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "The mapping is accepted."
 	problem := found.problem
-	if found.expression != nil && found.expression.invalid != nil {
-		problem = invalidExpression(found.expression.invalid)
+	if found.refused != nil {
+		problem = refused(found)
 	}
 	switch {
-	case problem.reason == v1alpha1.ReasonInvalidExpression:
+	case found.refused != nil:
 		status, reason, message = metav1.ConditionFalse, problem.reason, problem.message
 	case !found.app:
 		status, reason = metav1.ConditionFalse, v1alpha1.ReasonAppNotFound
-		message = fmt.Sprintf("ScimApp %s does not exist, or is being deleted. Create it, or correct spec.app; the mapping then takes effect.", m.Spec.App)
+		message = fmt.Sprintf("ScimApp %s does not exist, or is being deleted. Create it, or correct spec.app; the mapping then takes effect.", assignment.InForce(m).Spec.App)
 	case problem.reason != "":
 		status, reason, message = metav1.ConditionFalse, problem.reason, problem.message
 	case len(found.conflicts) > 0:
@@ -51,15 +54,32 @@ func reportReady(m *v1alpha1.ScimRoleMapping, found findings) {
 	kube.SetWhile(m, problem.reason != "", v1alpha1.ConditionStalled, problem.reason, problem.message)
 }
 
-// invalidExpression returns the error of the expression, and its consequence.
-func invalidExpression(err error) problem {
-	return problem{v1alpha1.ReasonInvalidExpression, fmt.Sprintf("spec.subjects.expression: %v. It selects no user; correct it.", err)}
+// refused says why the present spec is not accepted, and its consequence.
+func refused(found findings) problem {
+	var tooLarge *assignment.SizeError
+	if errors.As(found.refused, &tooLarge) {
+		consequence := "The mapping gives nobody the app"
+		if found.accepted != nil {
+			consequence = stays(found.accepted)
+		}
+		return problem{v1alpha1.ReasonInvalidConfiguration, fmt.Sprintf("%v. %s; name a group instead of its users, or make several mappings of it.", found.refused, consequence)}
+	}
+	consequence := "It selects no user"
+	if found.accepted != nil {
+		consequence = stays(found.accepted)
+	}
+	return problem{v1alpha1.ReasonInvalidExpression, fmt.Sprintf("spec.subjects.expression: %v. %s; correct it.", found.refused, consequence)}
+}
+
+// stays names the spec that stays in force.
+func stays(accepted *v1alpha1.AcceptedMapping) string {
+	return fmt.Sprintf("The last accepted spec, of generation %d, stays in force", accepted.Generation)
 }
 
 func conflictMessage(m *v1alpha1.ScimRoleMapping, conflicts []string) string {
 	winner := min(m.Name, slices.Min(conflicts))
 	return fmt.Sprintf("This mapping and %s give the same users different roles or values with the same priority %d. The lowest name wins: %s. Give them different priorities.",
-		listed(conflicts), m.PriorityOrDefault(), winner)
+		listed(conflicts), assignment.InForce(m).PriorityOrDefault(), winner)
 }
 
 // reportSubjects says whether the groups and users exist and the expression could be evaluated for everybody. A renamed group exists: the message asks for its new name,
@@ -74,6 +94,9 @@ func reportSubjects(m *v1alpha1.ScimRoleMapping, found findings) {
 	}
 	if len(found.missingUsers) > 0 {
 		missing = append(missing, "No user is found for "+positions(found.missingUsers)+".") // without the name, which is a personal value
+	}
+	if found.previous != nil {
+		missing = append(missing, "Revocations that follow from this edit alone are held until a person approves them; correct the name if it is a typo.")
 	}
 	if names := found.groups.Changed; len(names) > 0 {
 		changed = append(changed, fmt.Sprintf(

@@ -68,9 +68,23 @@ func TestReport(t *testing.T) {
 			ready: "True", readyReason: "Succeeded", resolved: "False", resolvedReason: "SubjectChanged", says: []string{`"Eng"`, `"Ops"`, `"QA"`},
 		},
 		"expression that does not compile: a person has to act, whatever else is wrong": {
-			found: findings{expression: &tally{invalid: errors.New("1:5: undeclared reference to 'usr'")}, problem: problem{v1alpha1.ReasonRoleUnknown, "boss"}},
+			found: findings{refused: errors.New("1:5: undeclared reference to 'usr'"), problem: problem{v1alpha1.ReasonRoleUnknown, "boss"}},
 			ready: "False", readyReason: "InvalidExpression", resolved: "True", resolvedReason: "Succeeded", stalled: true,
 			says: []string{"spec.subjects.expression: 1:5: undeclared reference to 'usr'", "selects no user"},
+		},
+		"expression that does not compile any more: the last accepted spec is in force": {
+			found: findings{app: true, refused: errors.New("1:5: undeclared reference to 'usr'"), accepted: &v1alpha1.AcceptedMapping{Generation: 6}},
+			ready: "False", readyReason: "InvalidExpression", resolved: "True", resolvedReason: "Succeeded", stalled: true,
+			says: []string{"The last accepted spec, of generation 6, stays in force; correct it."},
+		},
+		"too large": {
+			found: findings{app: true, refused: &assignment.SizeError{Size: 200_000}},
+			ready: "False", readyReason: "InvalidConfiguration", resolved: "True", resolvedReason: "Succeeded", stalled: true,
+			says: []string{"spec has 200000 bytes", "gives nobody the app"},
+		},
+		"an edit with a name that does not exist": {
+			found: findings{app: true, groups: assignment.Resolution{NotFound: []string{"Egn"}}, previous: &v1alpha1.AcceptedMapping{Generation: 6}},
+			ready: "True", readyReason: "Succeeded", resolved: "False", resolvedReason: "SubjectNotFound", says: []string{`"Egn"`, "Revocations that follow from this edit alone are held"},
 		},
 		"expression that fails for some users": {
 			found: findings{app: true, expression: &tally{failed: map[string]string{"u1": "too much work", "u2": "division by zero", "u3": "too much work"}}},

@@ -29,9 +29,8 @@ type tallies struct {
 // tally is for whom one expression is true.
 type tally struct {
 	expression string
-	condition  *mapping.Condition
-	// invalid is why the expression does not compile, nil if it does.
-	invalid error
+	// condition is nil where the expression does not compile.
+	condition *mapping.Condition
 	// matched are the object names of the users for whom it is true; failed is, for those for whom it could not be evaluated, why.
 	matched map[string]bool
 	failed  map[string]string
@@ -59,7 +58,7 @@ func (t *tallies) take(key types.NamespacedName, expression string) (have *tally
 	have = t.of[key.Namespace][key.Name]
 	if have == nil || have.expression != expression {
 		have = &tally{expression: expression, all: true}
-		have.condition, have.invalid = mapping.CompileCondition(expression)
+		have.condition, _ = mapping.CompileCondition(expression)
 		if t.of == nil {
 			t.of = map[string]map[string]*tally{}
 		}

@@ -149,8 +149,8 @@ func TestFailuresAreCountedAndHoldNothingOfTheUser(t *testing.T) {
 func TestAnInvalidExpressionSelectsNobody(t *testing.T) {
 	f := newTallied(t)
 	have := f.count("m", "usr.roles")
-	if have.invalid == nil || len(have.users()) != 0 {
-		t.Errorf("%v, %v", have.invalid, have.users())
+	if have.condition != nil || len(have.users()) != 0 {
+		t.Errorf("%v, %v", have.condition, have.users())
 	}
 	f.read(0, 0)
 }

@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/assignment"
 	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/membership"
 	"github.com/scim-operator/scim-operator/internal/scim"
@@ -97,9 +98,15 @@ func RegisterIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		})
 	}
 	return errors.Join(
-		index(indexApp, func(m *v1alpha1.ScimRoleMapping) []string { return []string{m.Spec.App} }),
-		index(indexUserName, func(m *v1alpha1.ScimRoleMapping) []string { return folded(m.Spec.Subjects.Users) }),
-		index(indexGroupName, func(m *v1alpha1.ScimRoleMapping) []string { return folded(m.Spec.Subjects.Groups) }),
+		index(indexApp, func(m *v1alpha1.ScimRoleMapping) []string {
+			return specs(m, func(s *v1alpha1.ScimRoleMappingSpec) []string { return []string{s.App} })
+		}),
+		index(indexUserName, func(m *v1alpha1.ScimRoleMapping) []string {
+			return folded(specs(m, func(s *v1alpha1.ScimRoleMappingSpec) []string { return s.Subjects.Users }))
+		}),
+		index(indexGroupName, func(m *v1alpha1.ScimRoleMapping) []string {
+			return folded(specs(m, func(s *v1alpha1.ScimRoleMappingSpec) []string { return s.Subjects.Groups }))
+		}),
 		index(indexGroupID, func(m *v1alpha1.ScimRoleMapping) []string {
 			ids := make([]string, len(m.Status.Groups))
 			for i, g := range m.Status.Groups {
@@ -108,6 +115,16 @@ func RegisterIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 			return ids
 		}),
 	)
+}
+
+// specs are the values of the present spec, of the one in force and of the one before edits that are held, each once.
+func specs(m *v1alpha1.ScimRoleMapping, values func(*v1alpha1.ScimRoleMappingSpec) []string) []string {
+	all := slices.Clone(values(&m.Spec))
+	for _, version := range assignment.Versions(m) {
+		all = append(all, values(&version.Spec)...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 func folded(names []string) []string {
@@ -129,7 +146,7 @@ func onUpdate[T client.Object](changed func(before, after T) bool) predicate.Pre
 
 // mappingChanged is whether other mappings may tie with this one now, or no longer.
 func mappingChanged(before, after *v1alpha1.ScimRoleMapping) bool {
-	return before.Generation != after.Generation || followsOthers(before, after) ||
+	return !assignment.SameInForce(before, after) || followsOthers(before, after) ||
 		readyReason(before) != readyReason(after)
 }
 
@@ -196,7 +213,7 @@ type object interface {
 
 // siblings are the other mappings of the same app.
 func (r *Reconciler) siblings(ctx context.Context, m *v1alpha1.ScimRoleMapping) ([]types.NamespacedName, error) {
-	keys, err := r.find(ctx, m.Namespace, indexApp, m.Spec.App)
+	keys, err := r.find(ctx, m.Namespace, indexApp, assignment.InForce(m).Spec.App)
 	return slices.DeleteFunc(keys, func(key types.NamespacedName) bool { return key.Name == m.Name }), err
 }
 

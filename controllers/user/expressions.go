@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/assignment"
 	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/mapping"
 	"github.com/scim-operator/scim-operator/internal/resource"
@@ -33,25 +34,31 @@ func (w *watches) expressions() handler.EventHandler {
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q kube.Queue) {
 			if !e.IsInInitialList {
-				enqueue(ctx, e.Object, q, expressionOf(e.Object))
+				enqueue(ctx, e.Object, q, expressionsOf(e.Object)...)
 			}
 		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q kube.Queue) {
-			if kube.MetaChanged(e.ObjectOld, e.ObjectNew) {
-				enqueue(ctx, e.ObjectNew, q, expressionOf(e.ObjectOld), expressionOf(e.ObjectNew))
+			before, ok1 := e.ObjectOld.(*v1alpha1.ScimRoleMapping)
+			after, ok2 := e.ObjectNew.(*v1alpha1.ScimRoleMapping)
+			if ok1 && ok2 && inForceChanged(before, after) {
+				enqueue(ctx, after, q, append(expressionsOf(before), expressionsOf(after)...)...)
 			}
 		},
 		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q kube.Queue) {
-			enqueue(ctx, e.Object, q, expressionOf(e.Object))
+			enqueue(ctx, e.Object, q, expressionsOf(e.Object)...)
 		},
 	}
 }
 
-func expressionOf(object client.Object) string {
+// expressionsOf are those of the specs of a mapping that are in force.
+func expressionsOf(object client.Object) []string {
+	var texts []string
 	if m, ok := object.(*v1alpha1.ScimRoleMapping); ok {
-		return m.Spec.Subjects.Expression
+		for _, version := range assignment.Versions(m) {
+			texts = append(texts, version.Spec.Subjects.Expression)
+		}
 	}
-	return ""
+	return texts
 }
 
 // selected are the users of a namespace for whom one of the expressions is true.

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
+	"github.com/scim-operator/scim-operator/internal/assignment"
 	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/directory"
 	"github.com/scim-operator/scim-operator/internal/kube"
@@ -190,10 +191,10 @@ func (w *watches) members(ctx context.Context, namespace string, members []v1alp
 	return keys, err
 }
 
-// mappings: whom the mapping named before or names now.
+// mappings: whom the mapping named before or names now, with the spec that is in force.
 func (w *watches) mappings() handler.EventHandler {
 	return kube.Handle(w.sweeper, func(ctx context.Context, before, after *v1alpha1.ScimRoleMapping) ([]types.NamespacedName, error) {
-		if before != nil && after != nil && !kube.MetaChanged(before, after) && slices.Equal(before.Status.Groups, after.Status.Groups) {
+		if before != nil && after != nil && !inForceChanged(before, after) && slices.Equal(before.Status.Groups, after.Status.Groups) {
 			return nil, nil
 		}
 		concerned := map[types.NamespacedName]bool{}
@@ -209,6 +210,11 @@ func (w *watches) mappings() handler.EventHandler {
 	})
 }
 
+// inForceChanged reports whether the spec of a mapping that is in force has changed, or the mapping is deleted. The present spec takes effect once it is accepted.
+func inForceChanged(before, after *v1alpha1.ScimRoleMapping) bool {
+	return before.UID != after.UID || before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() || !assignment.SameInForce(before, after)
+}
+
 func (w *watches) subjects(ctx context.Context, mapping *v1alpha1.ScimRoleMapping, into map[types.NamespacedName]bool) error {
 	named := make([]v1alpha1.GroupMember, len(mapping.Status.Groups))
 	for i, group := range mapping.Status.Groups {
@@ -221,7 +227,11 @@ func (w *watches) subjects(ctx context.Context, mapping *v1alpha1.ScimRoleMappin
 	for _, key := range members {
 		into[key] = true
 	}
-	for _, userName := range mapping.Spec.Subjects.Users {
+	var userNames []string
+	for _, version := range assignment.Versions(mapping) {
+		userNames = append(userNames, version.Spec.Subjects.Users...)
+	}
+	for _, userName := range userNames {
 		var users v1alpha1.ScimUserList
 		fields := client.MatchingFields{directory.IndexUserName: scim.Fold(userName)}
 		if err := w.cache.List(ctx, &users, client.InNamespace(mapping.Namespace), fields, client.UnsafeDisableDeepCopy); err != nil {

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -43,6 +44,8 @@ type demo struct {
 	scimToken string
 	endpoint  *endpoint
 	metrics   string
+	// log is that of the operator, a file.
+	log logr.Logger
 }
 
 // run is the command behind its flags.
@@ -100,6 +103,9 @@ func (d *demo) start(ctx context.Context) error {
 		{"config/samples", func(ctx context.Context) error {
 			return d.world.ApplySamples(ctx, filepath.Join(d.root, "config", "samples"))
 		}},
+	}
+	if err := d.startLog(); err != nil {
+		return err
 	}
 	for _, step := range steps {
 		from := time.Now()

@@ -27,16 +27,22 @@ type endpoint struct {
 	url, ca string
 }
 
-// startOperator runs the operator in this process, so that it cannot outlive it, with the rights of config/rbac. Its log goes to a file.
-func (d *demo) startOperator(ctx context.Context) error {
+// startLog makes the file that the log of the operator goes to. It comes first: controller-runtime, whose clients the demo uses, complains with a stack trace if there is no
+// logger half a minute after the start, and building the control plane may take longer.
+func (d *demo) startLog() error {
 	log, err := os.Create(filepath.Join(d.dir, "operator.log"))
 	if err != nil {
 		return err
 	}
 	d.onStop(log.Close)
-	logger := zap.New(zap.WriteTo(log), zap.ConsoleEncoder())
-	ctrl.SetLogger(logger)
-	klog.SetLogger(logger)
+	d.log = zap.New(zap.WriteTo(log), zap.ConsoleEncoder())
+	ctrl.SetLogger(d.log)
+	klog.SetLogger(d.log)
+	return nil
+}
+
+// startOperator runs the operator in this process, so that it cannot outlive it, with the rights of config/rbac.
+func (d *demo) startOperator(ctx context.Context) error {
 	files, err := writeCertificates(filepath.Join(d.dir, "tls"))
 	if err != nil {
 		return err
@@ -54,7 +60,7 @@ func (d *demo) startOperator(ctx context.Context) error {
 	go func() {
 		err := operator.Run(running, d.config, operator.Options{
 			Version: "dev", Listener: listener, CertFile: files.cert, KeyFile: files.key, ExternalURL: origin,
-			MetricsAddress: d.metrics, HealthAddress: "0", Log: logger, AllowedAddresses: egress.Loopback(),
+			MetricsAddress: d.metrics, HealthAddress: "0", Log: d.log, AllowedAddresses: egress.Loopback(),
 			LeaderElectionNamespace: operatorNamespace,
 		})
 		if running.Err() == nil {

@@ -67,6 +67,7 @@ func (s *Snapshot) Next(mappings []v1alpha1.ScimRoleMapping) *Snapshot {
 }
 
 func compile(m *v1alpha1.ScimRoleMapping) *rule {
+	m = InForce(m)
 	r := &rule{
 		name:       m.Name,
 		app:        m.Spec.App,

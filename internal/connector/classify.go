@@ -30,7 +30,7 @@ func classify(op string, status int, header http.Header, body []byte, signals []
 	}
 	lower := strings.ToLower(string(body))
 	for _, signal := range signals {
-		if signal.matches(status, lower) {
+		if signal.matches(op, status, lower) {
 			e.Kind = signal.Kind
 			break
 		}

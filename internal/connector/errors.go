@@ -25,6 +25,9 @@ const (
 	Credentials Kind = "Credentials"
 	// Forbidden: the token is known but may not do this (plan, permission). Needs a person.
 	Forbidden Kind = "Forbidden"
+	// NoSeats: the app takes no further active account, because its plan has no seat or licence left. Every create and reactivation fails the same way until a
+	// person buys seats or an account is deactivated; other calls work.
+	NoSeats Kind = "NoSeats"
 	// NotFound: the account, the group, or (for calls without an id) the endpoint does not exist.
 	NotFound Kind = "NotFound"
 	// Conflict: another account or group holds the name.
@@ -82,12 +85,18 @@ type Error struct {
 	ScimType string
 	// RetryAfter is how long the app asks to wait, 0 where it does not say.
 	RetryAfter time.Duration
+	// OwnLimit: RateLimited by the limit set for the app; the app was not asked.
+	OwnLimit bool
 	// Detail explains in our own words. It holds neither text of the app nor a personal value.
 	Detail string
 	// AppText is what the app said, at most MaxAppText bytes. It is as the app gave it, but for the credential: show For in its place.
 	AppText string
 	// Sent is true when the request, or a part of it, may have reached the app.
 	Sent bool
+	// Attributes are the paths of the request that the app names in its refusal, in no more than a best reading of its words: those that it does not take, or that
+	// belong to another account already (Conflict). Empty where it names none. They are paths of the request as it was made (userName, name.givenName, URN:department;
+	// displayName, externalId and members of a group), never text of the app, and may be shown.
+	Attributes []string
 	// InProtocol is true when the app refused in the error form of its protocol (RFC 7644 3.12), which a proxy or a login page does not speak.
 	InProtocol bool
 	// Err is the cause, for errors.Is. Its text may hold personal values and is not part of Error's text.
@@ -132,11 +141,12 @@ func (e *Error) For(values []string) string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Scope says whether the app as a whole or one account is concerned. A server error counts as the app's: a caller that sees one account fail again and again
+// Scope says whether the app as a whole or one account is concerned. NoSeats concerns every create, but the app works otherwise, and a deactivation frees a seat:
+// hence the account. A server error counts as the app's: a caller that sees one account fail again and again
 // while others succeed knows better.
 func (e *Error) Scope() Scope {
 	switch e.Kind {
-	case Conflict, UnusableAnswer:
+	case Conflict, UnusableAnswer, NoSeats:
 		return ScopeAccount
 	case Invalid:
 		if e.Op == OpTest || e.Op == OpListUsers {

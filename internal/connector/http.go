@@ -73,6 +73,8 @@ type HTTPRequest struct {
 	Query url.Values
 	// Body is sent as JSON; nil sends none.
 	Body any
+	// Attributes are the paths of the values in Body, see Error.Attributes.
+	Attributes []string
 	// Personal are values, beside those of the body, that must not appear in an error's text.
 	Personal []string
 	// Read, when not nil, reads the body of a success while it arrives; HTTPResponse.Body stays empty then. A listing or a group may have MaxAnswerBytes, any
@@ -296,6 +298,9 @@ func (h *HTTP) refusal(request HTTPRequest, sent []byte, answer *http.Response, 
 	e := classify(request.Op, answer.StatusCode, answer.Header, body, h.options.Signals, now)
 	if values, ok := sentValues(sent); ok {
 		e.AppText, e.values = appText(body, h.secret()), append(values, request.Personal...)
+		if e.Status/100 == 4 {
+			e.Attributes = namedAttributes(body, request.Attributes, e.values)
+		}
 	}
 	if answer.StatusCode/100 == 3 {
 		e.Detail = redirection(request.Op, answer)

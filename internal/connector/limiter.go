@@ -10,8 +10,25 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// maxLimiterWait is how long a request waits for our own limiter; a longer wait is handed back to the caller as RateLimited.
-const maxLimiterWait = 2 * time.Second
+const (
+	// maxLimiterWait is how long a request waits for our own limiter; a longer wait is handed back to the caller as RateLimited.
+	maxLimiterWait = 2 * time.Second
+	// MaxUrgentWait is the same for the requests of an Urgent context. Those that wait already are before it, so it is some requests more than maxLimiterWait.
+	MaxUrgentWait = 10 * time.Second
+)
+
+type urgentKey struct{}
+
+// Urgent returns a context whose requests wait their turn where the limit set for an app is reached, instead of being refused and competing with others again.
+func Urgent(ctx context.Context) context.Context { return context.WithValue(ctx, urgentKey{}, true) }
+
+// longestWait is how long a request may wait for our own limiter.
+func longestWait(ctx context.Context) time.Duration {
+	if ctx.Value(urgentKey{}) != nil {
+		return MaxUrgentWait
+	}
+	return maxLimiterWait
+}
 
 // limiter spaces the requests to one app: a rate per second and, where the app has one, a budget per hour.
 type limiter struct{ buckets []*rate.Limiter }
@@ -43,9 +60,9 @@ func (l *limiter) admit(ctx context.Context, op string, now time.Time) *Error {
 	if wait == 0 {
 		return nil
 	}
-	if wait > maxLimiterWait {
+	if wait > longestWait(ctx) {
 		giveBack()
-		return &Error{Op: op, Kind: RateLimited, RetryAfter: wait, Detail: "the limit set for this app is reached"}
+		return &Error{Op: op, Kind: RateLimited, RetryAfter: wait, OwnLimit: true, Detail: "the limit set for this app is reached"}
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()

@@ -5,7 +5,10 @@ package connector
 
 import "strings"
 
-const schemaUser = "urn:ietf:params:scim:schemas:core:2.0:User"
+const (
+	schemaUser  = "urn:ietf:params:scim:schemas:core:2.0:User"
+	schemaGroup = "urn:ietf:params:scim:schemas:core:2.0:Group"
+)
 
 // Value returns the value at a path of an account's attributes (a connector.User's), and whether it has one. Names match without regard to letter case; null,
 // "", [] and {} are no values (RFC 7643 2.5).

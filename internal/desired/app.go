@@ -231,6 +231,7 @@ func ApprovedBatch(app *v1alpha1.ScimApp) string {
 func (a *App) Policy(w plan.Desired, recorded *v1alpha1.Account) plan.Policy {
 	return plan.Policy{
 		Mapped:                a.paths,
+		KeepUnmapped:          a.Object.Spec.WhenUnmapped != v1alpha1.UnmappedClear,
 		UpdateWritesActive:    a.Profile.SCIM.UserUpdate == profiles.Put || a.Profile.SCIM.UserUpdate == profiles.PutForProfilePatchForActive,
 		Features:              a.features,
 		Deprovisioning:        a.Object.Spec.Deprovisioning,

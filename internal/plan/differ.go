@@ -20,7 +20,7 @@ func (d decision) differing() (set, clear []string) {
 		}
 	}
 	for name := range applied {
-		if _, wanted := d.Values[name]; !wanted && !d.problem(name) && !slices.Contains(d.Missing, name) {
+		if _, wanted := d.Values[name]; !wanted && !d.problem(name) && !slices.Contains(d.Missing, name) && !d.kept(name) {
 			clear = append(clear, name)
 		}
 	}
@@ -40,10 +40,27 @@ func (d decision) uncertain(set, clear *[]string) {
 		}
 		if _, wanted := d.Values[name]; wanted {
 			*set = append(*set, name)
-		} else if !slices.Contains(d.Missing, name) {
+		} else if !slices.Contains(d.Missing, name) && !d.kept(name) {
 			*clear = append(*clear, name)
 		}
 	}
+}
+
+// kept reports whether an attribute stays as it is because it is not mapped any more. Roles are always revoked, also where they are in a former role attribute.
+func (d decision) kept(name string) bool {
+	return d.KeepUnmapped && name != d.RoleAttribute && !slices.Contains(d.Mapped, name) && !d.formerRole(name)
+}
+
+// forgotten returns the attributes that were written and are kept, sorted.
+func (d decision) forgotten() []string {
+	var names []string
+	for name := range ParseApplied(d.have.Applied) {
+		if d.kept(name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // identifierChange is whether writing would change what identifies the account in an app that would make another account of it (S34).

@@ -41,8 +41,9 @@ type Policy struct {
 	Protected bool
 	// RoleAttribute is the path that takes the roles; empty when the app has none.
 	RoleAttribute string
-	// Mapped are the paths of all mapped attributes.
-	Mapped []string
+	// Mapped are the paths of all mapped attributes. KeepUnmapped: an attribute that was written and is not mapped any more stays as it is in the app.
+	Mapped       []string
+	KeepUnmapped bool
 	// UpdateWritesActive: an update of the profile writes active as well (PUT), so a late one may reactivate the account.
 	UpdateWritesActive bool
 }
@@ -53,6 +54,8 @@ type Step struct {
 	Action v1alpha1.AccountAction
 	// Set and Clear are the names of the attributes that an Update or Reactivate writes or clears, sorted.
 	Set, Clear []string
+	// Forget are the names of attributes that were written, are not mapped any more and stay as they are: the status does not keep them after this step, sorted.
+	Forget []string
 	// Revocation: the account may have more access than desired, so the step counts for the mass-change guard, whatever its action. Effect names what is
 	// revoked: Deactivate, Delete, or Update for a role.
 	Revocation bool
@@ -250,7 +253,7 @@ func (d decision) reactivate() Step {
 
 // writeStep writes attributes. It is a revocation where it takes a role from an account that may be active.
 func (d decision) writeStep(action v1alpha1.AccountAction, set, clear []string) Step {
-	step := Step{Action: action, Set: set, Clear: clear}
+	step := Step{Action: action, Set: set, Clear: clear, Forget: d.forgotten()}
 	if d.mayBeActive() && d.takesRole(set, clear) {
 		step.Revocation, step.Effect = true, v1alpha1.ActionUpdate
 	}

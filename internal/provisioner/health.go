@@ -89,15 +89,18 @@ func (w *Worker) answered(line *line) {
 func (w *Worker) appFailed(key Key, id ledger.ID, failure *connector.Error) {
 	now := w.clock.Now()
 	health := Health{Reason: reasonOf(failure.Kind), Message: failure.Error()}
-	switch failure.Kind {
-	case connector.RateLimited:
+	switch {
+	case failure.OwnLimit && failure.RetryAfter <= connector.MaxUrgentWait:
+		w.queue.throttle(now.Add(failure.RetryAfter))
+		w.queue.again(key, failure.RetryAfter)
+	case failure.Kind == connector.RateLimited:
 		wait := failure.RetryAfter
 		if wait <= 0 {
 			wait = rateLimitPause
 		}
 		w.pause(now.Add(kube.Jitter(wait)))
 		w.queue.again(key, 0)
-	case connector.Credentials, connector.Forbidden:
+	case failure.Kind == connector.Credentials, failure.Kind == connector.Forbidden:
 		w.queue.block(now.Add(credentialsPause))
 		w.queue.again(key, 0)
 		w.setHealth(health)
@@ -169,7 +172,7 @@ func reasonOf(kind connector.Kind) string {
 	switch kind {
 	case connector.Credentials:
 		return v1alpha1.ReasonCredentialsRejected
-	case connector.Forbidden:
+	case connector.Forbidden, connector.NoSeats:
 		return v1alpha1.ReasonInsufficientPermissions
 	case connector.RateLimited:
 		return v1alpha1.ReasonRateLimited

@@ -55,9 +55,11 @@ type queue struct {
 	exclusive map[string]bool
 	// paused: the app is not to be called before, because it asked for that or does not answer. blocked: because of its credentials.
 	paused, blocked time.Time
-	refused         [classes]bool
-	picks           int
-	wake            chan struct{}
+	// throttled: the limit set for the app is reached. Before that time only revocations are let out, which wait for their turn at the limit.
+	throttled time.Time
+	refused   [classes]bool
+	picks     int
+	wake      chan struct{}
 }
 
 type item struct {
@@ -145,6 +147,10 @@ func (q *queue) pick() (Key, time.Duration, bool) {
 	}
 	wait := idle
 	for _, class := range q.turn() {
+		if until := q.throttled.Sub(now); until > 0 && class != ClassRevocation {
+			wait = min(wait, until)
+			continue
+		}
 		for i, key := range q.order[class] {
 			it := q.waiting[key]
 			if until := it.due.Sub(now); until > 0 {
@@ -206,6 +212,23 @@ func (q *queue) pause(until time.Time) {
 	if until.After(q.paused) {
 		q.paused = until
 	}
+}
+
+// throttle lets only revocations out before a time.
+func (q *queue) throttle(until time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if until.After(q.throttled) {
+		q.throttled = until
+	}
+}
+
+// urgent reports whether a key that is worked on is a revocation.
+func (q *queue) urgent(key Key) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	it := q.running[key]
+	return it != nil && it.class == ClassRevocation
 }
 
 // block lets nothing out before a time, or until unblock.

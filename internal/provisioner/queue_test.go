@@ -196,6 +196,29 @@ func TestQueuePausesAndUnblocks(t *testing.T) {
 	}
 }
 
+func TestQueueLetsOnlyRevocationsOutWhileTheLimitIsReached(t *testing.T) {
+	now := newManualTime()
+	q := newQueue(100, now.Now)
+	q.add(account("joiner"), ClassJoiner, "", 0)
+	q.add(account("change"), ClassChange, "", 0)
+	q.add(account("leaver"), ClassRevocation, "", 0)
+	q.throttle(now.Now().Add(time.Second))
+	key, _, _ := q.pick()
+	if key.Name != "leaver" || !q.urgent(key) {
+		t.Errorf("%s is let out", key.Name)
+	}
+	if _, wait, ok := q.pick(); ok || wait != time.Second {
+		t.Errorf("the wait is %s", wait)
+	}
+	now.advance(time.Second)
+	if diff := cmp.Diff([]string{"change", "joiner"}, take(q)); diff != "" {
+		t.Error(diff)
+	}
+	if q.urgent(account("joiner")) {
+		t.Error("a joiner is urgent")
+	}
+}
+
 func TestQueueIsBusyWithWhatRunsOrIsDue(t *testing.T) {
 	now := newManualTime()
 	q := newQueue(100, now.Now)

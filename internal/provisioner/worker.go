@@ -242,6 +242,9 @@ func (w *Worker) handle(ctx context.Context, key Key) ledger.ID {
 	}
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	if w.queue.urgent(key) {
+		bounded = connector.Urgent(bounded)
+	}
 	line := &line{to: w.config.Connector}
 	switch key.Kind {
 	case KindGroup:

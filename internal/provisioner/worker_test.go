@@ -42,6 +42,12 @@ func TestWhatAFailureOfACreateLeadsTo(t *testing.T) {
 		"a request to wait is obeyed": {
 			err: &connector.Error{Op: find, Kind: connector.RateLimited, RetryAfter: time.Minute}, pause: time.Minute, calls: []string{find},
 		},
+		"our own limit pauses nobody but those who may wait": {
+			err: &connector.Error{Op: find, Kind: connector.RateLimited, RetryAfter: time.Second, OwnLimit: true}, calls: []string{find},
+		},
+		"our own limit of a long time is a pause": {
+			err: &connector.Error{Op: find, Kind: connector.RateLimited, RetryAfter: time.Minute, OwnLimit: true}, pause: time.Minute, calls: []string{find},
+		},
 		"rejected credentials stop the app": {
 			err: failure(find, connector.Credentials, 401), test: bad, health: v1alpha1.ReasonCredentialsRejected, pause: credentialsPause,
 			calls: []string{find, connector.OpTest},

@@ -37,7 +37,7 @@ func (c *accountCall) update(ctx context.Context) error {
 	}
 	names := slices.Concat(c.Step.Set, c.Step.Clear)
 	c.succeed(c.Recorded.State, id, "Updated", c.rolesAfter(names...),
-		c.hashes().With(c.Desired.Values, c.Step.Set, c.Step.Clear))
+		c.hashes().With(c.Desired.Values, c.Step.Set, slices.Concat(c.Step.Clear, c.Step.Forget)))
 	return nil
 }
 
@@ -66,7 +66,7 @@ func (c *accountCall) reactivate(ctx context.Context) error {
 		return err
 	}
 	c.succeed(v1alpha1.AccountActive, id, "Reactivated", c.rolesAfter(slices.Concat(set, clear)...),
-		c.hashes().With(c.Desired.Values, set, clear))
+		c.hashes().With(c.Desired.Values, set, slices.Concat(clear, c.Step.Forget)))
 	return nil
 }
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command bench is `make bench-endpoint`: it measures the SCIM endpoint against a bare client of the API server, by itself as it grows, and beside another
-// SCIM server. docs/performance.md has the method and the results.
+// SCIM server. `bench engine` is `make bench-engine`: it measures the way to the apps. docs/performance.md has the method and the results.
 package main
 
 import (
@@ -69,6 +69,9 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	const probed = 4
 	if len(args) == probed && args[0] == "probe" {
 		return probe(ctx, args[1:])
+	}
+	if len(args) > 0 && args[0] == "engine" {
+		return engineCommand(ctx, args[1:], out)
 	}
 	o, err := parse(args)
 	if err != nil {

@@ -31,13 +31,8 @@ type rates struct {
 // newRates needs an endpoint that serves scimNamespace.
 func newRates(ctx context.Context, w *world, e *endpoint, o options) (*rates, error) {
 	r := &rates{w: w, scim: newSCIM(e.base(scimNamespace), token, w.roots, o.workers), processes: w.processes(e), o: o}
-	p := newPerson()
-	posted, err := r.scim.post(ctx, p.userName, p.body())
+	sample, err := w.sample(ctx, r.scim, scimNamespace)
 	if err != nil {
-		return nil, err
-	}
-	sample := &v1alpha1.ScimUser{}
-	if err := w.admin.Get(ctx, types.NamespacedName{Namespace: scimNamespace, Name: nameOf(posted.ID)}, sample); err != nil {
 		return nil, err
 	}
 	if r.bare, err = newBare(w.config, bareNamespace, sample, o.workers); err != nil {
@@ -56,6 +51,17 @@ func newRates(ctx context.Context, w *world, e *endpoint, o options) (*rates, er
 		return nil, err
 	}
 	return r, sameBytes(ours, theirs)
+}
+
+// sample is a user as the endpoint has stored it.
+func (w *world) sample(ctx context.Context, provider *scim, namespace string) (*v1alpha1.ScimUser, error) {
+	p := newPerson()
+	posted, err := provider.post(ctx, p.userName, p.body())
+	if err != nil {
+		return nil, err
+	}
+	sample := &v1alpha1.ScimUser{}
+	return sample, w.admin.Get(ctx, types.NamespacedName{Namespace: namespace, Name: nameOf(posted.ID)}, sample)
 }
 
 // all compares with everything on all cores.

@@ -167,7 +167,7 @@ type SCIM struct {
 	// MaxMembers is the largest number of members in one request; 0 is no bound.
 	MaxMembers int
 
-	// Signals are answers that mean something other than their HTTP status.
+	// Signals are answers that mean something other than their HTTP status; the first one that fits counts. Those that all apps have in common come last.
 	Signals []connector.Signal
 }
 
@@ -245,6 +245,7 @@ var registered = byName(generic, commonRoom, rService)
 func byName(list ...Profile) map[string]Profile {
 	profiles := make(map[string]Profile, len(list))
 	for _, profile := range list {
+		profile.SCIM.Signals = append(slices.Clone(profile.SCIM.Signals), common()...)
 		profiles[profile.Name] = profile
 	}
 	return profiles

@@ -34,6 +34,9 @@ type groupReader struct {
 	buffer json.RawMessage
 }
 
+// groupAttributes are the paths that a request about a group may carry, see connector.Error.Attributes.
+var groupAttributes = []string{"displayName", "externalId", "members"}
+
 // memberCount counts members and the bytes of their ids and display names.
 type memberCount struct{ members, text int }
 
@@ -42,6 +45,9 @@ type memberCount struct{ members, text int }
 func (c *Connector) group(ctx context.Context, request connector.HTTPRequest, id string) (group connector.Group, shown bool, err error) {
 	reader := &groupReader{op: request.Op, kept: &memberCount{}}
 	request.Read = reader.readAnswer
+	if request.Body != nil {
+		request.Attributes = groupAttributes
+	}
 	response, err := c.http.Do(ctx, request)
 	switch {
 	case err != nil:

@@ -82,7 +82,7 @@ func (c *Connector) CreateUser(ctx context.Context, attributes connector.Attribu
 		body["active"] = true
 	}
 	object, err := c.resource(ctx, connector.HTTPRequest{
-		Op: connector.OpCreateUser, Method: http.MethodPost, Path: c.profile.SCIM.UsersPath, Body: body,
+		Op: connector.OpCreateUser, Method: http.MethodPost, Path: c.profile.SCIM.UsersPath, Body: body, Attributes: append(paths(attributes), "active"),
 	})
 	if err != nil {
 		return connector.User{}, err
@@ -145,19 +145,19 @@ func (c *Connector) changeUser(ctx context.Context, op, id string, change connec
 	if err != nil {
 		return connector.User{}, err
 	}
-	request := connector.HTTPRequest{Op: op, Method: http.MethodPatch, Path: path, Personal: []string{id}}
+	request := connector.HTTPRequest{Op: op, Method: http.MethodPatch, Path: path, Personal: []string{id}, Attributes: paths(wanted(change, false))}
 	switch c.profile.SCIM.UserUpdate {
 	case profiles.PatchWithoutPath:
 		request.Body = c.patchWithoutPath(wanted(change, false))
 	case profiles.Put:
-		request.Method = http.MethodPut
+		request.Method, request.Attributes = http.MethodPut, paths(wanted(change, true))
 		request.Body, err = c.putBody(ctx, request, change)
 	case profiles.PutForProfilePatchForActive:
 		if onlySwitchesOff(change) {
 			request.Body = patchWithPath(wanted(change, false))
 			break
 		}
-		request.Method = http.MethodPut
+		request.Method, request.Attributes = http.MethodPut, paths(wanted(change, true))
 		request.Body, err = c.putBody(ctx, request, change)
 	default:
 		request.Body = patchWithPath(wanted(change, false))

@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -51,7 +50,13 @@ func portionOf(key types.NamespacedName) int {
 // Schedule is how often objects are enqueued by a Resync: every one within Period.
 type Schedule struct {
 	Period time.Duration
-	Clock  clock.Clock
+	Clock  Clock
+}
+
+// Clock is the part of a clock that a Resync needs.
+type Clock interface {
+	Now() time.Time
+	After(time.Duration) <-chan time.Time
 }
 
 // First is the schedule of kinds on which others depend: what a resync finds of them makes the operator write, and where the events of these writes are lost as well, the

@@ -36,6 +36,8 @@ const (
 	ReasonSucceeded   = "Succeeded"
 	ReasonProgressing = "Progressing"
 	ReasonSuspended   = "Suspended"
+	// ReasonReconcileFailed: the operator could not finish its work on the object, so that what its status says may be out of date.
+	ReasonReconcileFailed = "ReconcileFailed"
 
 	// Configuration.
 	ReasonInvalidConfiguration = "InvalidConfiguration"

@@ -47,7 +47,8 @@ func (r *Reconciler) connected() []types.NamespacedName {
 
 // Wrapped is the reconciler as the controller runs it: with sweeps, and with finalizer cleanup in deleted namespaces.
 func (r *Reconciler) Wrapped() reconcile.Reconciler {
-	return r.sweeps().Reconciler(kube.LetGo(r, r.Client, r.Live, &v1alpha1.ScimApp{}, v1alpha1.FinalizerDeprovision))
+	reported := kube.ReportFailures(r, r.Client, r.Clock, &v1alpha1.ScimApp{}, nil)
+	return r.sweeps().Reconciler(kube.LetGo(reported, r.Client, r.Live, &v1alpha1.ScimApp{}, v1alpha1.FinalizerDeprovision))
 }
 
 // sweeps re-evaluates all apps of a namespace.

@@ -52,9 +52,10 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, schedule kube.Schedule) 
 		kube.Own(&v1alpha1.ScimClient{}),
 		{Object: &corev1.Secret{}, Handler: kube.Handle(sweeper, r.clientsOf)},
 	}
+	reported := kube.ReportFailures(r, r.Client, r.Clock, &v1alpha1.ScimClient{}, nil)
 	resync := &kube.Resync{Cache: r.Client, Schedule: schedule.First(), Kind: &v1alpha1.ScimClientList{}}
 	options := controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}
-	return kube.Build(mgr, "scimclient", watches, options, sweeper.Reconciler(r), resync)
+	return kube.Build(mgr, "scimclient", watches, options, sweeper.Reconciler(reported), resync)
 }
 
 // Reconcile keeps the generated token of one ScimClient, and brings its status up to date.

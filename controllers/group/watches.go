@@ -36,7 +36,8 @@ func (r *Reconciler) Resync(schedule kube.Schedule) *kube.Resync {
 
 // Wrapped is the reconciler as the controller runs it: with sweeps, and with finalizer cleanup in deleted namespaces.
 func (r *Reconciler) Wrapped() reconcile.Reconciler {
-	return r.sweeps().Reconciler(kube.LetGo(r, r.Client, r.Live, &v1alpha1.ScimGroup{}, v1alpha1.FinalizerDeprovision))
+	reported := kube.ReportFailures(r, r.Client, r.Clock, &v1alpha1.ScimGroup{}, membership.Explain)
+	return r.sweeps().Reconciler(kube.LetGo(reported, r.Client, r.Live, &v1alpha1.ScimGroup{}, v1alpha1.FinalizerDeprovision))
 }
 
 // sweeps re-evaluates all groups of a namespace.

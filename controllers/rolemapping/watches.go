@@ -76,7 +76,9 @@ func (r *Reconciler) Watches() []kube.Watch {
 }
 
 // Wrapped is the reconciler as the controller runs it: with sweeps.
-func (r *Reconciler) Wrapped() reconcile.Reconciler { return r.sweeps().Reconciler(r) }
+func (r *Reconciler) Wrapped() reconcile.Reconciler {
+	return r.sweeps().Reconciler(kube.ReportFailures(r, r.Client, r.Clock, &v1alpha1.ScimRoleMapping{}, membership.Explain))
+}
 
 // sweeps re-evaluates all role mappings of a namespace.
 func (r *Reconciler) sweeps() *kube.Sweeper {

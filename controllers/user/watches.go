@@ -42,7 +42,8 @@ func (r *Reconciler) Resync(schedule kube.Schedule) *kube.Resync {
 
 // Wrapped is the reconciler as the controller runs it: with sweeps, and with finalizer cleanup in deleted namespaces.
 func (r *Reconciler) Wrapped() reconcile.Reconciler {
-	cleanup := kube.LetGo(r, r.Client, r.Live, &v1alpha1.ScimUser{}, v1alpha1.FinalizerDeprovision, v1alpha1.FinalizerReservation)
+	reported := kube.ReportFailures(r, r.Client, r.Clock, &v1alpha1.ScimUser{}, membership.Explain)
+	cleanup := kube.LetGo(reported, r.Client, r.Live, &v1alpha1.ScimUser{}, v1alpha1.FinalizerDeprovision, v1alpha1.FinalizerReservation)
 	return r.sweeps().Reconciler(cleanup)
 }
 

@@ -20,6 +20,8 @@ const (
 	// ConditionAccountsSynced says whether all accounts of the app are in sync. Outside Ready, so that one user without a
 	// family name does not make the app unhealthy.
 	ConditionAccountsSynced = "AccountsSynced"
+	// ConditionAttributesSynced says whether the app takes and shows the attributes that are written. Outside Ready.
+	ConditionAttributesSynced = "AttributesSynced"
 	// ConditionMassChangeHeld is true while the mass-change guard holds changes of an app for a person to approve.
 	ConditionMassChangeHeld = "MassChangeHeld"
 	// ConditionSubjectsResolved says whether the groups and users that a mapping or an app names exist. Outside Ready: they may come later.
@@ -63,6 +65,7 @@ const (
 	ReasonUnreachable             = "Unreachable"
 	ReasonRateLimited             = "RateLimited"
 	ReasonServerError             = "ServerError"
+	ReasonUnexpectedAnswer        = "UnexpectedAnswer"
 	ReasonNotTested               = "NotTested"
 
 	// Users and groups.

@@ -326,7 +326,7 @@ type AppLimits struct {
 
 // ScimAppStatus is the observed state of a ScimApp.
 type ScimAppStatus struct {
-	// conditions: Ready, CredentialsValid, Reachable, AccountsSynced, MassChangeHeld, SubjectsResolved, Reconciling, Stalled.
+	// conditions: Ready, CredentialsValid, Reachable, AccountsSynced, AttributesSynced, MassChangeHeld, SubjectsResolved, Reconciling, Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -376,6 +376,13 @@ type ScimAppStatus struct {
 	// guard has the limits of the mass-change guard and the revocations that it counts.
 	// +optional
 	Guard *GuardStatus `json:"guard,omitempty"`
+
+	// attributes are those that the app refuses, or does not show as they were written. The condition AttributesSynced sums up.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Attributes []AttributeFinding `json:"attributes,omitempty"`
 
 	// groups are the pushed groups as they were resolved.
 	// +optional

@@ -335,6 +335,11 @@ type ScimUserStatus struct {
 	// +kubebuilder:validation:MaxLength=8
 	Active string `json:"active,omitempty"`
 
+	// lastHandledReconcileAt is the value of the annotation scim-operator.io/reconcile for which every account was last read and compared.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`
+
 	// summary is how many of the accounts are as they should be, such as "3/4".
 	// +optional
 	// +kubebuilder:validation:MaxLength=32
@@ -365,7 +370,7 @@ const (
 )
 
 // AccountAction is a change of an account or a pushed group.
-// +kubebuilder:validation:Enum=Create;Update;Deactivate;Reactivate;Delete;Release;Observe
+// +kubebuilder:validation:Enum=Create;Update;Deactivate;Reactivate;Delete;Release;Observe;Check
 type AccountAction string
 
 const (
@@ -383,6 +388,8 @@ const (
 	ActionRelease AccountAction = "Release"
 	// ActionObserve reads the account to learn whether an earlier change took effect.
 	ActionObserve AccountAction = "Observe"
+	// ActionCheck reads the account to compare it, as a person has asked, and changes nothing.
+	ActionCheck AccountAction = "Check"
 )
 
 // AccountOperation is a change of an account that may have taken effect. The account then has two possible states, before and after it.
@@ -393,10 +400,10 @@ type AccountOperation struct {
 	// +kubebuilder:validation:MaxItems=8
 	Types []AccountAction `json:"types,omitempty"`
 
-	// attributes are the names of the attributes that may have been written, the first 32 of at most 48 bytes. @ stands for the enterprise extension.
+	// attributes are the names of the attributes that may have been written, the first 24 of at most 48 bytes. @ stands for the enterprise extension.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:MaxItems=24
 	// +kubebuilder:validation:items:MaxLength=48
 	Attributes []string `json:"attributes,omitempty"`
 
@@ -471,6 +478,31 @@ type Account struct {
 	// +kubebuilder:validation:items:MaxLength=48
 	PlannedAttributes []string `json:"plannedAttributes,omitempty"`
 
+	// rejectedAttributes are the names of the attributes that the app refuses and that are left out, the first 8 of at most 48 bytes. @ stands for the enterprise
+	// extension. They are written again when their value or the mapping changes, or when a person asks with the annotation scim-operator.io/reconcile.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MaxLength=48
+	RejectedAttributes []string `json:"rejectedAttributes,omitempty"`
+
+	// checkedTime is when the account was last read because a person asked with the annotation scim-operator.io/reconcile.
+	// +optional
+	CheckedTime *metav1.Time `json:"checkedTime,omitempty"`
+
+	// checkedFor is a hash of the annotation's value.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	CheckedFor string `json:"checkedFor,omitempty"`
+
+	// differences are the names of the attributes that the app showed otherwise, the first 8 of at most 48 bytes: active, and mapped ones. @ stands for the enterprise
+	// extension. They are reported, not corrected.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MaxLength=48
+	Differences []string `json:"differences,omitempty"`
+
 	// operation is the change that may have taken effect in the app and is not settled: present from the moment before its first call until an
 	// answer or an observation has shown what the app has.
 	// +optional
@@ -501,7 +533,8 @@ type Account struct {
 	NextRetryTime *metav1.Time `json:"nextRetryTime,omitempty"`
 
 	// applied are short hashes of what the operator last wrote to the app, one for each attribute: "v3 @department=k3Jd9aXq userName=... +urn:example:1.0:User badge=...",
-	// where @ stands for the enterprise extension, and the names after + are of that extension. Empty: not known.
+	// where @ stands for the enterprise extension, and the names after + are of that extension. A hash after "!" is of a value that the app refused, one after "~" of
+	// roles that it does not show. Empty: not known.
 	// What differs from it is what has to be written.
 	// +optional
 	// +kubebuilder:validation:MaxLength=3072

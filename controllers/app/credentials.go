@@ -96,7 +96,7 @@ func (r *Reconciler) failed(s *scope, err error) {
 	c.attempts++
 	c.reason, c.message = provisioner.ReasonOf(err), err.Error()
 	now := r.Clock.Now()
-	c.noteRateLimit(err, now)
+	c.noteRetryAfter(err, now)
 	wait := kube.Jitter(testWait(err, c.attempts))
 	c.retry = now.Add(wait)
 	s.soon(wait)

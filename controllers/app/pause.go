@@ -29,9 +29,9 @@ func (r *Reconciler) notePause(s *scope, running *provisioner.Worker) {
 	}
 }
 
-// noteRateLimit is notePause for the failure of a credential test.
-func (c *connection) noteRateLimit(err error, now time.Time) {
-	if failure := connector.AsError(err); failure != nil && failure.Kind == connector.RateLimited && failure.RetryAfter > 0 {
+// noteRetryAfter is notePause for the failure of a credential test, whatever its status. With a rejected token the wait is for that token alone, see testWait.
+func (c *connection) noteRetryAfter(err error, now time.Time) {
+	if failure := connector.AsError(err); failure != nil && failure.Kind != connector.Credentials && failure.RetryAfter > 0 {
 		c.pauseUntil(now.Add(failure.RetryAfter))
 	}
 }

@@ -32,7 +32,9 @@ func TestLatestPauseWinsAndSurvivesARestart(t *testing.T) {
 		"of another address":              {recorded: time.Minute, elsewhere: true},
 		"a test is refused for longer":    {known: time.Minute, test: &connector.Error{Kind: connector.RateLimited, RetryAfter: time.Hour}, want: time.Hour},
 		"a test is refused for less long": {known: time.Hour, test: &connector.Error{Kind: connector.RateLimited, RetryAfter: time.Minute}, want: time.Hour},
-		"a test fails otherwise":          {test: &connector.Error{Kind: connector.ServerError, RetryAfter: time.Minute}},
+		"a test fails and names a time":   {test: &connector.Error{Kind: connector.ServerError, RetryAfter: time.Minute}, want: time.Minute},
+		"a test fails otherwise":          {test: &connector.Error{Kind: connector.ServerError}},
+		"a token is rejected":             {test: &connector.Error{Kind: connector.Credentials, RetryAfter: time.Minute}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -50,7 +52,7 @@ func TestLatestPauseWinsAndSurvivesARestart(t *testing.T) {
 			}
 			r.notePause(s, nil)
 			if tc.test != nil {
-				s.connection.noteRateLimit(tc.test, now)
+				s.connection.noteRetryAfter(tc.test, now)
 			}
 			got := time.Duration(0)
 			if !s.connection.paused.IsZero() {

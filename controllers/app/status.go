@@ -184,7 +184,7 @@ func setConnection(s *scope, state runState) {
 		credentials(metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "the app accepted the credentials")
 		setReachable(reachable, health)
 	default:
-		credentials(metav1.ConditionUnknown, v1alpha1.ReasonNotTested, "not tested: "+untestedBecause(health.Reason))
+		credentials(metav1.ConditionUnknown, v1alpha1.ReasonNotTested, "not tested: "+untestedBecause(health))
 		setReachable(reachable, health)
 	}
 }

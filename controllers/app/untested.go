@@ -8,6 +8,7 @@ import (
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/kube"
+	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
 
 // setUntested sets the conditions of the connection while the result of its first test is awaited. What an earlier test of the same credentials
@@ -32,10 +33,14 @@ func stands(s *scope, condition metav1.Condition) bool {
 	return s.connection.good || s.connection.first && condition.ObservedGeneration == s.app.Generation
 }
 
-// untestedBecause returns why the last credential test had no result.
-func untestedBecause(reason string) string {
-	if reason == v1alpha1.ReasonRateLimited {
+// untestedBecause returns why the last credential test had no result. Ready shows it, so it says what answered.
+func untestedBecause(health provisioner.Health) string {
+	switch health.Reason {
+	case v1alpha1.ReasonRateLimited:
 		return "the app asked for no calls for a while; the test is retried"
+	case v1alpha1.ReasonUnreachable:
+		return "the app does not answer the test: " + health.Message + "; retrying"
+	default:
+		return "the test of the credentials failed: " + health.Message + "; retrying"
 	}
-	return "the app does not answer the test; retrying"
 }

@@ -227,6 +227,7 @@ func problemOf(account *desired.AccountView, entry *v1alpha1.Account) problem {
 // waiting are reasons that need no action on this user: they resolve without one, or by an action elsewhere. The user is not Stalled.
 var waiting = []string{
 	"", v1alpha1.ReasonHeld, v1alpha1.ReasonSuspended, v1alpha1.ReasonAppNotReady, v1alpha1.ReasonRateLimited, v1alpha1.ReasonServerError, v1alpha1.ReasonUnreachable,
+	v1alpha1.ReasonUnexpectedAnswer,
 }
 
 func setConditions(user *v1alpha1.ScimUser, problems []problem) {

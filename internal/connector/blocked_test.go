@@ -25,7 +25,14 @@ func TestTheLatestMomentWinsWhenAnAppAsksToWait(t *testing.T) {
 		"503 with Retry-After":           {answers: []answer{{503, "30"}}, want: 30 * time.Second},
 		"503 without":                    {answers: []answer{{503, ""}}},
 		"429 without":                    {answers: []answer{{429, ""}}},
-		"403 concerns the caller alone":  {answers: []answer{{403, "60"}}},
+		"403 with Retry-After":           {answers: []answer{{403, "60"}}, want: time.Minute},
+		"403 without":                    {answers: []answer{{403, ""}}},
+		"404 with Retry-After":           {answers: []answer{{404, "7"}}, want: 7 * time.Second},
+		"409 with Retry-After":           {answers: []answer{{409, "7"}}, want: 7 * time.Second},
+		"302 with Retry-After":           {answers: []answer{{302, "7"}}, want: 7 * time.Second},
+		"500 with Retry-After":           {answers: []answer{{500, "600"}}, want: 10 * time.Minute},
+		"a day is bounded":               {answers: []answer{{503, "86400"}}, want: time.Hour},
+		"401: a new token is tried":      {answers: []answer{{401, "60"}}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -28,6 +28,10 @@ func classify(op string, status int, header http.Header, body []byte, signals []
 		// RFC 7644 3.3 wants 409 for it; not everyone obeys.
 		e.Kind = Conflict
 	}
+	if e.RetryAfter = retryAfter(status, header, body, now); status == http.StatusForbidden && e.RetryAfter > 0 {
+		// Roambi and GitHub refuse what is too much with 403.
+		e.Kind = RateLimited
+	}
 	lower := strings.ToLower(string(body))
 	for _, signal := range signals {
 		if signal.matches(op, status, lower) {
@@ -35,17 +39,21 @@ func classify(op string, status int, header http.Header, body []byte, signals []
 			break
 		}
 	}
-	e.RetryAfter = retryAfter(status, header, body, now)
 	return e
 }
 
-// inProtocol reports whether an error has the form of RFC 7644 3.12.
+// inProtocol reports whether an error has the form of RFC 7644 3.12. Common Room names its schema otherwise.
 func inProtocol(body []byte) bool {
 	var answer struct {
 		Schemas []string `json:"schemas"`
 	}
-	const schema = "urn:ietf:params:scim:api:messages:2.0:Error"
-	return json.Unmarshal(body, &answer) == nil && slices.ContainsFunc(answer.Schemas, func(s string) bool { return strings.EqualFold(s, schema) })
+	return json.Unmarshal(body, &answer) == nil && slices.ContainsFunc(answer.Schemas, IsErrorSchema)
+}
+
+// IsErrorSchema reports whether a schema is that of an error.
+func IsErrorSchema(schema string) bool {
+	const standard, commonRoom = "urn:ietf:params:scim:api:messages:2.0:Error", "urn:ietf:params:scim:schemas:core:2.0:Error"
+	return strings.EqualFold(schema, standard) || strings.EqualFold(schema, commonRoom)
 }
 
 func statusKind(status int) Kind {

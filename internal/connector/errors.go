@@ -38,11 +38,13 @@ const (
 	Unsupported Kind = "Unsupported"
 	// ServerError: the app failed on its side (5xx).
 	ServerError Kind = "ServerError"
+	// Unconfirmed: the app says that it created an account or group and does not say which, and one lookup did not show it yet. It is to be looked up again.
+	Unconfirmed Kind = "Unconfirmed"
 	// UnusableAnswer: the app answers as the protocol promises, but with something that cannot be kept of this one account or group, such as an id that is longer
 	// than MaxIDLength. Repeating does not help; a write has taken effect.
 	UnusableAnswer Kind = "UnusableAnswer"
-	// UnexpectedAnswer: the answer is not what the protocol promises (no JSON, a redirect to elsewhere, too large, an incomplete listing). On a credential test
-	// the base URL is the likely cause.
+	// UnexpectedAnswer: the answer is not what the protocol promises (no JSON, a success whose body is no resource or list, a redirect to elsewhere, too large, an
+	// incomplete listing). On a credential test the base URL is the likely cause.
 	UnexpectedAnswer Kind = "UnexpectedAnswer"
 )
 
@@ -87,7 +89,7 @@ type Error struct {
 	RetryAfter time.Duration
 	// OwnLimit: RateLimited by the limit set for the app; the app was not asked.
 	OwnLimit bool
-	// Detail explains in our own words. It holds neither text of the app nor a personal value.
+	// Detail explains in our own words. It holds neither text of the app nor a personal value; where the base URL may be wrong, it names that and the content type.
 	Detail string
 	// AppText is what the app said, at most MaxAppText bytes. It is as the app gave it, but for the credential: show For in its place.
 	AppText string
@@ -146,7 +148,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // while others succeed knows better.
 func (e *Error) Scope() Scope {
 	switch e.Kind {
-	case Conflict, UnusableAnswer, NoSeats:
+	case Conflict, UnusableAnswer, Unconfirmed, NoSeats:
 		return ScopeAccount
 	case Invalid:
 		if e.Op == OpTest || e.Op == OpListUsers {
@@ -166,7 +168,7 @@ func (e *Error) Scope() Scope {
 // Retriable is true where repeating the same call later may succeed without a person doing anything.
 func (e *Error) Retriable() bool {
 	switch e.Kind {
-	case Unreachable, Timeout, RateLimited, ServerError, UnexpectedAnswer:
+	case Unreachable, Timeout, RateLimited, ServerError, UnexpectedAnswer, Unconfirmed:
 		return true
 	default:
 		return false
@@ -179,7 +181,7 @@ func (e *Error) UnknownOutcome() bool {
 		return false
 	}
 	switch e.Kind {
-	case Unreachable, Timeout, UnexpectedAnswer, UnusableAnswer:
+	case Unreachable, Timeout, UnexpectedAnswer, UnusableAnswer, Unconfirmed:
 		return true
 	case ServerError:
 		// 503 says that the request was not handled (RFC 9110 15.6.4); the other server errors do not say.

@@ -55,6 +55,10 @@ func TestClassifyGivesAnswersTheirMeaning(t *testing.T) {
 			op: OpCreateUser, status: 403, body: `{"message":"your plan has no SCIM"}`, signals: commonRoom,
 			want: Error{Kind: Forbidden, AppText: "your plan has no SCIM"}, policy: policy{scope: ScopeApp},
 		},
+		"403 that means a rate limit": {
+			op: OpCreateUser, status: 403, body: `{"retry_after":3}`, signals: commonRoom,
+			want: Error{Kind: RateLimited, RetryAfter: 3 * time.Second}, policy: policy{scope: ScopeApp, retriable: true},
+		},
 		"403 that means a bad token": {
 			op: OpTest, status: 403, body: `{"reason":"Token not valid"}`, signals: commonRoom,
 			want: Error{Kind: Credentials, AppText: "Token not valid"}, policy: policy{scope: ScopeApp},

@@ -80,6 +80,8 @@ type HTTPRequest struct {
 	// Read, when not nil, reads the body of a success while it arrives; HTTPResponse.Body stays empty then. A listing or a group may have MaxAnswerBytes, any
 	// other answer has at most MaxResourceBytes. Where the body cannot be read to its end, that is the error, whatever Read makes of it.
 	Read func(body io.Reader) *Error
+	// Check, when not nil, judges the body of a success that Read does not read. An answer that is not of the expected kind is no success, whatever its status.
+	Check func(body []byte) *Error
 }
 
 // HTTPResponse is an answer with a status of 2xx.
@@ -243,17 +245,36 @@ func (h *HTTP) read(request HTTPRequest, answer *http.Response) ([]byte, *Error)
 		e = request.Read(body)
 	} else if read, err := io.ReadAll(body); err == nil {
 		content = read
+		if request.Check != nil {
+			e = request.Check(content)
+		}
 	}
 	switch {
 	case errors.Is(body.err, errTooLarge):
 		e = &Error{Op: request.Op, Kind: UnexpectedAnswer, Sent: true, Detail: fmt.Sprintf("the answer is larger than %d bytes", limit)}
 	case body.err != nil:
 		e = transportError(request.Op, body.err, true)
+	case e != nil && e.Kind == UnexpectedAnswer:
+		h.explain(e, request, answer, content)
 	}
 	if e != nil && e.Status == 0 {
 		e.Status = answer.StatusCode
 	}
 	return content, e
+}
+
+// explain adds to the error of a success that is not believed what answered, and what the app said.
+func (h *HTTP) explain(e *Error, request HTTPRequest, answer *http.Response, body []byte) {
+	if request.Op == OpTest || !isJSON(answer.Header) {
+		e.Detail += "; " + h.whatAnswered(answer)
+	}
+	sent, err := encodeJSON(request.Body)
+	if err != nil {
+		return
+	}
+	if values, ok := sentValues(sent); ok {
+		e.AppText, e.values = appText(body, h.secret()), append(values, request.Personal...)
+	}
 }
 
 // neverConnected reports whether a transport that was given failed before the request went out. Any other failure of it may have come after.
@@ -302,10 +323,14 @@ func (h *HTTP) refusal(request HTTPRequest, sent []byte, answer *http.Response, 
 			e.Attributes = namedAttributes(body, request.Attributes, e.values)
 		}
 	}
-	if answer.StatusCode/100 == 3 {
+	switch {
+	case answer.StatusCode/100 == 3:
 		e.Detail = redirection(request.Op, answer)
+	case e.Kind == NotFound && !e.InProtocol, request.Op == OpTest && (e.Kind == NotFound || e.Kind == Unsupported || e.Kind == Invalid):
+		e.Detail = h.whatAnswered(answer)
 	}
-	if e.RetryAfter > 0 && (e.Kind == RateLimited || e.Status == http.StatusServiceUnavailable) {
+	// With a rejected token the wait is for the next try of that token: a new one is tried at once.
+	if e.RetryAfter > 0 && e.Kind != Credentials {
 		h.block(now.Add(e.RetryAfter))
 	}
 	return e
@@ -330,7 +355,7 @@ func (h *HTTP) block(until time.Time) {
 	}
 }
 
-// BlockedUntil returns the moment before which the app asked for no request, by 429 or 503; zero where it never did.
+// BlockedUntil returns the moment before which the app asked for no request, with whatever status; zero where it never did.
 func (h *HTTP) BlockedUntil() time.Time {
 	if until := h.blockedUntil.Load(); until != 0 {
 		return time.Unix(0, until)

@@ -57,8 +57,25 @@ func TestRetryAfterReadsEveryFormFoundInTheField(t *testing.T) {
 		"a 403 when nothing remains": {
 			status: 403, header: map[string]string{"X-RateLimit-Reset": "45", "X-RateLimit-Remaining": "0"}, want: 45 * time.Second,
 		},
-		"a 403 with Retry-After":   {status: 403, header: map[string]string{"Retry-After": "45"}, want: 45 * time.Second},
-		"infinity is not a number": {header: map[string]string{"Retry-After": "Inf"}},
+		"a 403 with Retry-After": {status: 403, header: map[string]string{"Retry-After": "45"}, want: 45 * time.Second},
+		"only X-Retry-After":     {header: map[string]string{"X-Retry-After": "600"}, want: 10 * time.Minute},
+		"Retry-After wins over X-Retry-After": {
+			header: map[string]string{"Retry-After": "5", "X-Retry-After": "600"}, want: 5 * time.Second,
+		},
+		"milliseconds":                     {header: map[string]string{"Retry-After-Ms": "1200", "Retry-After": "2"}, want: 1200 * time.Millisecond},
+		"reset after":                      {header: map[string]string{"X-RateLimit-Reset-After": "1.25"}, want: 1250 * time.Millisecond},
+		"seconds with a unit":              {header: map[string]string{"Retry-After": "30s"}, want: 30 * time.Second},
+		"seconds with a word":              {header: map[string]string{"Retry-After": "30 seconds"}, want: 30 * time.Second},
+		"minutes and seconds":              {header: map[string]string{"Retry-After": "6m0s"}, want: 6 * time.Minute},
+		"retry_after in the body":          {body: `{"retry_after":64.57}`, want: 64570 * time.Millisecond},
+		"retryAfter in the body":           {body: `{"retryAfter":5}`, want: 5 * time.Second},
+		"a body of other types is ignored": {header: map[string]string{"Retry-After": "3"}, body: `{"waitMs":"x","rateLimit":[],"retry_after":{}}`, want: 3 * time.Second},
+		"reset of Okta":                    {header: map[string]string{"X-Rate-Limit-Reset": "1777896090"}, want: 90 * time.Second},
+		"the IETF draft":                   {header: map[string]string{"RateLimit": "limit=100, remaining=0, reset=30"}, want: 30 * time.Second},
+		"the later IETF draft":             {status: 403, header: map[string]string{"RateLimit": `"default";r=0;t=30`}, want: 30 * time.Second},
+		"the IETF draft, some remain":      {status: 403, header: map[string]string{"RateLimit": `"default";r=5;t=30`}},
+		"a 500 with Retry-After":           {status: 500, header: map[string]string{"Retry-After": "45"}, want: 45 * time.Second},
+		"infinity is not a number":         {header: map[string]string{"Retry-After": "Inf"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -33,6 +33,9 @@ type App struct {
 	paths    []string
 	features map[v1alpha1.Feature]bool
 	roles    catalogue.Roles
+	// sources has a hash of how each attribute is computed, and findings what the answers of the app say about them.
+	sources  map[string]string
+	findings []v1alpha1.AttributeFinding
 	// protected are the folded userNames that are never touched, protectedHashes what an account status keeps of them.
 	protected, protectedHashes map[string]bool
 }
@@ -101,6 +104,7 @@ func compileApp(app *v1alpha1.ScimApp) (*App, error) {
 	}
 	slices.Sort(a.paths)
 	a.paths = slices.Compact(a.paths)
+	a.sources = sourcesOf(a, attributes)
 	return a, checkNames(a.paths)
 }
 
@@ -239,6 +243,8 @@ func (a *App) Policy(w plan.Desired, recorded *v1alpha1.Account) plan.Policy {
 		BlockIdentifierChange: a.Profile.OnIdentifierChange == profiles.BlockIdentifierChange,
 		Protected:             a.protects(w, recorded),
 		RoleAttribute:         a.roles.Attribute,
+		Refused:               a.RefusedIn(v1alpha1.ActionUpdate),
+		Mapping:               a.sources,
 	}
 }
 
@@ -263,6 +269,7 @@ func (a *App) desiredAccount(user *v1alpha1.ScimUser, given *assignment.Assignme
 		Active:   user.IsActive() && user.DeletionTimestamp.IsZero(),
 		// An account that may not be revoked is released: otherwise neither the user nor the app could be deleted.
 		Deleted: appGoes || !user.DeletionTimestamp.IsZero(),
+		Asked:   asked(a.Object, user),
 	}
 	if given == nil {
 		given = &assignment.Assignment{}

@@ -292,6 +292,8 @@ func (a *App) mayRevoke(user *v1alpha1.ScimUser, entry *v1alpha1.Account, given 
 		return true
 	case a.mapped[a.roles.Attribute]:
 		return len(entry.Roles) > 0 || unsettled != nil
+	case plan.MayHaveUnconfirmedRoles(entry):
+		return true
 	case plan.MayHaveFormerRoles(entry, a.roles.Attribute, a.paths):
 		return true
 	}

@@ -153,6 +153,17 @@ func (v *View) App(ctx context.Context, key types.NamespacedName) (*App, error) 
 // compile keeps what it compiled until the spec changes. The object of the result is the one given: status and metadata move without the spec.
 func (v *View) compile(object *v1alpha1.ScimApp) *compiledApp {
 	key := client.ObjectKeyFromObject(object)
+	have := v.compiledSpec(key, object)
+	if have.err != nil {
+		return &compiledApp{err: have.err}
+	}
+	app := *have.app
+	app.Object = object
+	app.findings = v.Book.Ledger(key).Findings(object.Status.Attributes, app.currentFinding)
+	return &compiledApp{app: &app}
+}
+
+func (v *View) compiledSpec(key types.NamespacedName, object *v1alpha1.ScimApp) compiled {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	have, ok := v.apps[key]
@@ -161,12 +172,7 @@ func (v *View) compile(object *v1alpha1.ScimApp) *compiledApp {
 		have = compiled{uid: object.UID, generation: object.Generation, app: app, err: err}
 		v.apps[key] = have
 	}
-	if have.err != nil {
-		return &compiledApp{err: have.err}
-	}
-	app := *have.app
-	app.Object = object
-	return &compiledApp{app: &app}
+	return have
 }
 
 // ForgetApp drops what was compiled for a deleted ScimApp.

@@ -56,6 +56,38 @@ func (l *Ledger) Tried(id ID, what Attempt) {
 	e.attempt, e.tried, e.triedAt = what, true, l.clock.Now()
 }
 
+// backoff is the time before which an attempt is not made again.
+type backoff struct {
+	attempt Attempt
+	until   time.Time
+}
+
+// BackOff keeps an attempt from being made again before a time. Whatever enqueues its key does not shorten the wait; another attempt does not wait.
+func (l *Ledger) BackOff(id ID, what Attempt, until time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entry(id).backoff = backoff{attempt: what, until: until}
+}
+
+// BackOffLeft is how long an attempt still has to wait for BackOff, 0 for not at all.
+func (l *Ledger) BackOffLeft(id ID, what Attempt) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entries[id]
+	if e == nil || e.backoff == (backoff{}) {
+		return 0
+	}
+	left := e.backoff.until.Sub(l.clock.Now())
+	if left <= 0 {
+		e.backoff = backoff{}
+		l.dropEmpty(id)
+	}
+	if left <= 0 || e.backoff.attempt != what {
+		return 0
+	}
+	return left
+}
+
 // CountFailure counts a failure that is the app's, and returns how many there were in a row.
 func (l *Ledger) CountFailure(id ID) int32 {
 	l.mu.Lock()

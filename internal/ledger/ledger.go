@@ -22,6 +22,8 @@
 //	absent      Since when the app answers that it does not have an account or group. Dropped when it shows it, or is in sync. Restart: the settle time begins anew.
 //	attempt     What failed last, so that only the same attempt waits for nextRetryTime. Restart: every entry with a nextRetryTime waits for it, unless its reason is
 //	            about credentials, which may be new.
+//	backoff     The attempt whose call failed, or found nothing yet, and the time before which it is not made again, whatever enqueues its key. Another attempt is made at
+//	            once. Restart: the first attempt is made at once.
 //	verdict     What the mass-change guard decided of a revocation. Restart: the batch is in status, the rest is counted again.
 //	removals    The users who would lose membership of a pushed group, and those with which its held batch was closed. Restart: the group is read again; the status has a
 //	            hash of the members that are held.
@@ -33,6 +35,8 @@
 //	owners      The owner of an account that a stale cache does not show, the call that holds the account, and when such a call ended. Restart: status has the
 //	            owner; calls ended.
 //	paused      The time before which the app asked for no calls; the latest one wins. Restart: ScimApp.status.pausedUntil.
+//	found       What the answers of the app say about attributes. It takes precedence over ScimApp.status.attributes, which the app's reconciler writes from it; it does
+//	            not count once the mapping is another one. Restart: read from status; one account may be read again for an attribute that answers do not show.
 //	idle        How often a key was reconciled without a call, a write or a wait. Restart: begins at 0.
 package ledger
 
@@ -84,6 +88,7 @@ type Ledger struct {
 	paused   time.Time
 	// waiting is how many revocations wait for an approval, by batch.
 	waiting map[string]int
+	found   findings
 }
 
 // entry is what is remembered of one account or pushed group.
@@ -103,6 +108,7 @@ type entry struct {
 	tried       bool
 	triedAt     time.Time
 	failures    int
+	backoff     backoff
 	woken       int
 	verdict     Verdict
 	removals    *Removals
@@ -114,7 +120,7 @@ type entry struct {
 
 func (e *entry) empty() bool {
 	return e.unsettled == nil && e.current == nil && !e.adopted && !e.intended && !e.sent && e.unknownSince.IsZero() && e.absentSince.IsZero() && !e.tried && e.failures == 0 &&
-		e.woken == 0 && e.verdict == Verdict{} && e.removals == nil && e.hidden == nil && e.waitsFor == "" && e.idle == 0
+		e.backoff == backoff{} && e.woken == 0 && e.verdict == Verdict{} && e.removals == nil && e.hidden == nil && e.waitsFor == "" && e.idle == 0
 }
 
 func newLedger(clk clock.PassiveClock, started time.Time) *Ledger {
@@ -179,7 +185,7 @@ func (l *Ledger) Settled(id ID) {
 	if e == nil {
 		return
 	}
-	e.intended, e.sent, e.tried, e.failures, e.woken, e.waitsFor, e.idle = false, false, false, 0, 0, "", 0
+	e.intended, e.sent, e.tried, e.failures, e.backoff, e.woken, e.waitsFor, e.idle = false, false, false, 0, backoff{}, 0, "", 0
 	// What the app answered to a change that is made, or not desired any more, says nothing about a later one.
 	e.absentSince = time.Time{}
 	l.dropEmpty(id)

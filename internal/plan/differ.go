@@ -5,6 +5,7 @@ package plan
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/scim"
@@ -15,12 +16,12 @@ import (
 func (d decision) differing() (set, clear []string) {
 	applied := ParseApplied(d.have.Applied)
 	for name, hash := range HashValues(d.Values) {
-		if applied[name] != hash && !d.problem(name) {
+		if !sameHash(applied[name], hash) && !d.problem(name) && !d.leftOut(name) {
 			set = append(set, name)
 		}
 	}
 	for name := range applied {
-		if _, wanted := d.Values[name]; !wanted && !d.problem(name) && !slices.Contains(d.Missing, name) && !d.kept(name) {
+		if _, wanted := d.Values[name]; !wanted && !d.problem(name) && !slices.Contains(d.Missing, name) && !d.kept(name) && !d.leftOut(name) {
 			clear = append(clear, name)
 		}
 	}
@@ -35,7 +36,8 @@ func (d decision) differing() (set, clear []string) {
 // uncertain adds the attributes that the unsettled operation may have written: nothing may seem to differ, because the change was reverted since.
 func (d decision) uncertain(set, clear *[]string) {
 	for _, name := range d.op.names(d) {
-		if d.problem(name) || (name == d.MatchAttribute && d.BlockIdentifierChange) {
+		refused := slices.Contains(d.Refused, name) && d.leftOut(name)
+		if d.problem(name) || refused || (name == d.MatchAttribute && d.BlockIdentifierChange) {
 			continue
 		}
 		if _, wanted := d.Values[name]; wanted {
@@ -86,7 +88,7 @@ func (d decision) takesRole(set, clear []string) bool {
 
 // losesFormerRole reports whether the account may have roles in an attribute that was the role attribute before the app was changed.
 func (d decision) losesFormerRole() bool {
-	if len(d.have.Roles) == 0 && (d.op == nil || len(d.op.Roles) == 0) {
+	if len(d.have.Roles) == 0 && (d.op == nil || len(d.op.Roles) == 0) && !MayHaveUnconfirmedRoles(d.have) {
 		return false
 	}
 	set, clear := d.differing()
@@ -106,7 +108,10 @@ func (d decision) formerRole(name string) bool {
 	}
 	applied := ParseApplied(d.have.Applied)
 	hash := applied[name]
-	if len(d.have.Roles) == 0 || hash == "" {
+	switch {
+	case strings.HasPrefix(hash, unconfirmedMark):
+		return true
+	case len(d.have.Roles) == 0 || hash == "":
 		return false
 	}
 	return slices.Contains(roleHashes(d.have.Roles), hash) || (!mapped && applied[d.RoleAttribute] == "")
@@ -120,7 +125,7 @@ func roleHashes(roles []string) []string {
 // MayHaveFormerRoles reports whether the recorded roles may be in another attribute than the role attribute. mapped are the paths of all mapped attributes.
 func MayHaveFormerRoles(recorded *v1alpha1.Account, roleAttribute string, mapped []string) bool {
 	if len(recorded.Roles) == 0 {
-		return false
+		return MayHaveUnconfirmedRoles(recorded)
 	}
 	hashes := roleHashes(recorded.Roles)
 	for name, hash := range ParseApplied(recorded.Applied) {
@@ -149,7 +154,7 @@ func (d decision) losesRole() bool {
 	if d.RoleAttribute == "" || d.problem(d.RoleAttribute) {
 		return false
 	}
-	return len(Undesired(d.have.Roles, d.Roles)) > 0 || (d.op != nil && len(Undesired(d.op.Roles, d.Roles)) > 0)
+	return d.losesUnconfirmedRole() || len(Undesired(d.have.Roles, d.Roles)) > 0 || (d.op != nil && len(Undesired(d.op.Roles, d.Roles)) > 0)
 }
 
 // problem is whether an attribute could not be computed.

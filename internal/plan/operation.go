@@ -30,10 +30,12 @@ type Operation struct {
 // Limits of what an account status keeps, in bytes of JSON: a status that etcd refuses would stop every change of the user.
 const (
 	// MaxAttributes is how many names AccountOperation.attributes has.
-	MaxAttributes = 32
+	MaxAttributes = 24
 	// MaxPlanned is how many names Account.plannedAttributes has.
 	MaxPlanned = 16
-	// MaxAttributeLength is for the names of both.
+	// MaxRejected is how many names Account.rejectedAttributes and Account.differences have.
+	MaxRejected = 8
+	// MaxAttributeLength is for the names of all of them.
 	MaxAttributeLength = 48
 	// MaxRoles is how many roles Account.roles and AccountOperation.roles have: an app may show more.
 	MaxRoles = 32
@@ -80,7 +82,7 @@ func (o *Operation) Revokes(recorded *v1alpha1.Account, roleAttribute string) bo
 	if slices.Contains(o.Types, v1alpha1.ActionDeactivate) || slices.Contains(o.Types, v1alpha1.ActionDelete) {
 		return recorded.State == v1alpha1.AccountActive
 	}
-	return slices.Contains(o.Attributes, roleAttribute) && len(without(recorded.Roles, o.Roles)) > 0
+	return slices.Contains(o.Attributes, roleAttribute) && (len(without(recorded.Roles, o.Roles)) > 0 || MayHaveUnconfirmedRoles(recorded))
 }
 
 // Lost reports whether an observation shows less access than was recorded.
@@ -205,7 +207,7 @@ func ParseOperation(stored *v1alpha1.AccountOperation) *Operation {
 // user's spec has changed since the status was written, which announces every change of an account that exists.
 func Announced(step Step, w Desired, p Policy, stored *v1alpha1.Account, behind bool) bool {
 	switch step.Action {
-	case "", v1alpha1.ActionRelease, v1alpha1.ActionObserve:
+	case "", v1alpha1.ActionRelease, v1alpha1.ActionObserve, v1alpha1.ActionCheck:
 		return true
 	case v1alpha1.ActionCreate:
 		return stored != nil && stored.State == v1alpha1.AccountCreating

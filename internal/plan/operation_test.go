@@ -259,8 +259,8 @@ func TestOperationSurvivesTheStatus(t *testing.T) {
 	}{
 		"update":            {op: giving(v1alpha1.ActionUpdate, "admin", "viewer"), want: giving(v1alpha1.ActionUpdate, "admin", "viewer")},
 		"anything":          {op: &plan.Operation{All: true}, want: &plan.Operation{All: true}, more: 1},
-		"as many as fit":    {op: operation(v1alpha1.ActionUpdate, manyNames(32)...), want: operation(v1alpha1.ActionUpdate, manyNames(32)...)},
-		"one more than fit": {op: operation(v1alpha1.ActionUpdate, manyNames(33)...), want: all(operation(v1alpha1.ActionUpdate, manyNames(32)...)), more: 1},
+		"as many as fit":    {op: operation(v1alpha1.ActionUpdate, manyNames(plan.MaxAttributes)...), want: operation(v1alpha1.ActionUpdate, manyNames(plan.MaxAttributes)...)},
+		"one more than fit": {op: operation(v1alpha1.ActionUpdate, manyNames(plan.MaxAttributes+1)...), want: all(operation(v1alpha1.ActionUpdate, manyNames(plan.MaxAttributes)...)), more: 1},
 		"the enterprise extension is shortened": {
 			op: operation(v1alpha1.ActionUpdate, department, "title"), want: operation(v1alpha1.ActionUpdate, department, "title"),
 		},
@@ -279,7 +279,7 @@ func TestOperationSurvivesTheStatus(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			status := tc.op.Status(start)
-			if status.MoreAttributes != tc.more || len(status.Attributes) > 32 || !status.StartTime.Equal(&start) {
+			if status.MoreAttributes != tc.more || len(status.Attributes) > plan.MaxAttributes || !status.StartTime.Equal(&start) {
 				t.Errorf("status %+v", status)
 			}
 			if diff := cmp.Diff(tc.want, plan.ParseOperation(status), cmpopts.EquateEmpty()); diff != "" {
@@ -309,11 +309,11 @@ func noRolesRecorded(a *v1alpha1.Account) {
 	a.Applied = applied.String()
 }
 
-// revokesAll is an update that writes everything and takes the roles.
+// revokesAll is an update that takes the roles; everything else is written later.
 func revokesAll(w plan.Desired, s plan.Step) plan.Step {
 	for name := range w.Values {
-		s.Set = append(s.Set, name)
+		s.Later = append(s.Later, name)
 	}
-	slices.Sort(s.Set)
+	slices.Sort(s.Later)
 	return revokes(s)
 }

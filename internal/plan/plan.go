@@ -6,6 +6,8 @@
 package plan
 
 import (
+	"slices"
+
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 )
 
@@ -25,6 +27,8 @@ type Desired struct {
 	Missing []string
 	// Problems are the attributes that could not be computed, and why. They are left as they are.
 	Problems map[string]string
+	// Asked changes when a person asks for another attempt.
+	Asked string
 }
 
 // Policy is the policy of the app.
@@ -44,6 +48,10 @@ type Policy struct {
 	// Mapped are the paths of all mapped attributes. KeepUnmapped: an attribute that was written and is not mapped any more stays as it is in the app.
 	Mapped       []string
 	KeepUnmapped bool
+	// Refused are the attributes that the app does not take in an update, from any account, sorted.
+	Refused []string
+	// Mapping has a hash of how each attribute is computed.
+	Mapping map[string]string
 	// UpdateWritesActive: an update of the profile writes active as well (PUT), so a late one may reactivate the account.
 	UpdateWritesActive bool
 }
@@ -56,6 +64,11 @@ type Step struct {
 	Set, Clear []string
 	// Forget are the names of attributes that were written, are not mapped any more and stay as they are: the status does not keep them after this step, sorted.
 	Forget []string
+	// Later are the names of attributes that differ and are written by a step of their own, because this one is a revocation, sorted. An unsettled operation may have
+	// written them: their value is unknown once this step has settled it.
+	Later []string
+	// Rejected are the names of the attributes that differ and are left out because the app refuses them, sorted.
+	Rejected []string
 	// Revocation: the account may have more access than desired, so the step counts for the mass-change guard, whatever its action. Effect names what is
 	// revoked: Deactivate, Delete, or Update for a role.
 	Revocation bool
@@ -87,7 +100,11 @@ func Decide(w Desired, recorded *v1alpha1.Account, op *Operation, p Policy) Step
 	if !w.Assigned || !w.Active || w.Deleted {
 		return d.unassigned()
 	}
-	return d.assigned()
+	step := d.assigned()
+	if d.exists() {
+		step.Rejected = d.rejected()
+	}
+	return step
 }
 
 type decision struct {
@@ -270,7 +287,7 @@ func (d decision) update() Step {
 	default:
 		return Step{InSync: true}
 	}
-	differs := len(set)+len(clear) > 0
+	differs, all := len(set)+len(clear) > 0, slices.Concat(set, clear)
 	var why Step
 	switch {
 	case d.Protected && differs:
@@ -288,9 +305,15 @@ func (d decision) update() Step {
 		}
 		differs = true
 	}
+	if d.takesRole(set, clear) {
+		// The rest follows.
+		set, clear = d.revoking(set), d.revoking(clear)
+	}
 	switch {
 	case differs:
-		return d.writeStep(v1alpha1.ActionUpdate, set, clear)
+		step := d.writeStep(v1alpha1.ActionUpdate, set, clear)
+		step.Later = d.later(all, slices.Concat(set, clear))
+		return step
 	case len(d.Problems) > 0 && !d.Protected:
 		return d.problems()
 	}

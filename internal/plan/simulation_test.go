@@ -152,7 +152,7 @@ func (s *simulation) write(step plan.Step) {
 	for _, name := range step.Clear {
 		delete(s.app.values, name)
 	}
-	s.have.Applied = plan.ParseApplied(s.have.Applied).With(s.w.Values, step.Set, step.Clear).String()
+	s.have.Applied = plan.ParseApplied(s.have.Applied).With(s.w.Values, step.Set, step.Clear).WithUnknown(step.Later...).String()
 	if slices.Contains(slices.Concat(step.Set, step.Clear), s.p.RoleAttribute) {
 		s.app.roles, s.have.Roles = s.w.Roles, s.w.Roles
 	}

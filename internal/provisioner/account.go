@@ -92,8 +92,12 @@ func (c *accountCall) due(ctx context.Context) (bool, error) {
 	}
 	// Only the earlier process knew the owner that an account in conflict waits for, and the credentials that were refused: either may have changed.
 	changed := c.Stored.Planned != c.Step.Action || c.Recorded.Reason == v1alpha1.ReasonAccountConflict || aboutCredentials(c.Recorded.Reason)
-	if c.worker.ledger.Wait(c.id, c.attempt(), changed, c.Recorded.NextRetryTime) > 0 {
+	c.line.attempt = c.attempt()
+	if c.worker.ledger.Wait(c.id, c.line.attempt, changed, c.Recorded.NextRetryTime) > 0 {
 		return false, c.worker.idle(ctx, c.line)
+	}
+	if wait, err := c.worker.backOff(ctx, c.line); wait {
+		return false, err
 	}
 	if c.Step.Action == v1alpha1.ActionObserve {
 		if wait := c.Unsettled.SettledFrom.Sub(c.worker.clock.Now()); wait > 0 {
@@ -159,7 +163,7 @@ func (c *accountCall) make(ctx context.Context) error {
 // finish turns a failure of this account into its outcome and returns the others.
 func (c *accountCall) finish(ctx context.Context, err error) error {
 	failure := connector.AsError(err)
-	if failure == nil || !c.worker.concernsOne(ctx, c.id, failure) {
+	if failure == nil || !c.worker.concernsOne(ctx, c.id, failure, c.Recorded.RemoteID) {
 		return err
 	}
 	c.alone = true

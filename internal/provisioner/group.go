@@ -58,6 +58,9 @@ func (w *Worker) syncGroup(ctx context.Context, key Key, line *line) error {
 	if pushed.App.Object.Spec.Suspend || !call.due() {
 		return w.idle(ctx, line)
 	}
+	if wait, err := w.backOff(ctx, line); wait {
+		return err
+	}
 	if !call.announced() {
 		if err := w.idle(ctx, line); err != nil {
 			return err
@@ -73,7 +76,7 @@ func (w *Worker) syncGroup(ctx context.Context, key Key, line *line) error {
 	case err != nil:
 		w.ledger.Refused(line.id)
 	}
-	if failure == nil || !w.concernsOne(ctx, line.id, failure) {
+	if failure == nil || !w.concernsOne(ctx, line.id, failure, "") {
 		return err
 	}
 	line.alone = true
@@ -89,8 +92,9 @@ func (c *groupCall) due() bool {
 	}
 	// The retry time that an earlier process wrote for a held removal delays neither an approved one nor those who joined since: the members are read again. One for refused
 	// credentials does not delay what a new token may cure.
+	c.line.attempt = c.attempt()
 	changed := c.Entry.HeldBatch != "" || aboutCredentials(c.Entry.Reason) || c.view.Group.Generation != c.view.Group.Status.ObservedGeneration
-	return c.worker.ledger.Wait(c.id, c.attempt(), changed, c.Entry.NextRetryTime) <= 0
+	return c.worker.ledger.Wait(c.id, c.line.attempt, changed, c.Entry.NextRetryTime) <= 0
 }
 
 // announced reports whether the status says that the app may have the change, so that the next process checks.

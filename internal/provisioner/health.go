@@ -75,6 +75,11 @@ func (w *Worker) answered(line *line) {
 	if !line.alone {
 		w.ledger.ClearFailures(line.id)
 	}
+	w.recovered()
+}
+
+// recovered ends what is wrong with the app as a whole, unless it is about credentials.
+func (w *Worker) recovered() {
 	if w.breaker.State() == gobreaker.StateClosed {
 		w.changeHealth(func(h Health) Health {
 			if aboutCredentials(h.Reason) {
@@ -86,7 +91,7 @@ func (w *Worker) answered(line *line) {
 }
 
 // appFailed handles a failure of the app as a whole: the calls wait, and the ScimApp says why.
-func (w *Worker) appFailed(key Key, id ledger.ID, failure *connector.Error) {
+func (w *Worker) appFailed(key Key, line *line, failure *connector.Error) {
 	now := w.clock.Now()
 	health := Health{Reason: reasonOf(failure.Kind), Message: failure.Error()}
 	switch {
@@ -105,7 +110,9 @@ func (w *Worker) appFailed(key Key, id ledger.ID, failure *connector.Error) {
 		w.queue.again(key, 0)
 		w.setHealth(health)
 	default:
-		w.queue.again(key, kube.Jitter(kube.Backoff(w.ledger.CountFailure(id), time.Second, time.Minute)))
+		wait := kube.Jitter(kube.Backoff(w.ledger.CountFailure(line.id), time.Second, time.Minute))
+		w.ledger.BackOff(line.id, line.attempt, now.Add(wait))
+		w.queue.again(key, wait)
 		if failure.RetryAfter > 0 {
 			w.pause(now.Add(kube.Jitter(failure.RetryAfter)))
 		}
@@ -133,8 +140,8 @@ func aboutCredentials(reason string) bool {
 func (h Health) FailedCredentials() bool { return aboutCredentials(h.Reason) }
 
 // concernsOne reports whether a failure concerns the account or group alone. An app that refuses one of them, or fails repeatedly on it, but
-// accepts the credentials, works otherwise.
-func (w *Worker) concernsOne(ctx context.Context, id ledger.ID, failure *connector.Error) bool {
+// accepts the credentials, works otherwise. remoteID is the account's id in the app, empty where there is none.
+func (w *Worker) concernsOne(ctx context.Context, id ledger.ID, failure *connector.Error, remoteID string) bool {
 	switch {
 	case failure.Scope() == connector.ScopeAccount, failure.Kind == connector.Unsupported:
 		return true
@@ -143,7 +150,7 @@ func (w *Worker) concernsOne(ctx context.Context, id ledger.ID, failure *connect
 	case failure.Kind == connector.Forbidden:
 		return w.testedLately() || w.test(ctx) == nil
 	case opensBreaker(failure.Kind):
-		return w.ledger.Failures(id) >= keyFailures-1 && (w.testedLately() || w.test(ctx) == nil)
+		return w.blames(ctx, id, failure, remoteID) || w.ledger.Failures(id) >= keyFailures-1 && (w.testedLately() || w.test(ctx) == nil)
 	default:
 		return false
 	}
@@ -176,8 +183,10 @@ func reasonOf(kind connector.Kind) string {
 		return v1alpha1.ReasonInsufficientPermissions
 	case connector.RateLimited:
 		return v1alpha1.ReasonRateLimited
-	case connector.ServerError, connector.UnexpectedAnswer, connector.NotFound:
+	case connector.ServerError:
 		return v1alpha1.ReasonServerError
+	case connector.UnexpectedAnswer, connector.NotFound, connector.Unconfirmed:
+		return v1alpha1.ReasonUnexpectedAnswer
 	case connector.Unsupported:
 		return v1alpha1.ReasonUnsupportedFeature
 	case connector.UnusableAnswer:

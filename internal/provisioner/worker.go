@@ -62,7 +62,9 @@ type Worker struct {
 	notify  Notify
 	queue   *queue
 	gate    *gate
-	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
+	// evidence tells failures of the app from those that the data of one account causes.
+	evidence evidence
+	breaker  *gobreaker.TwoStepCircuitBreaker[struct{}]
 	// rescan: the queue refused something that has room now.
 	rescan atomic.Bool
 
@@ -74,8 +76,8 @@ type Worker struct {
 	busy            int
 	stopped, closed bool
 	health          Health
-	// tested is when the credentials were last found good.
-	tested time.Time
+	// tested is when the credentials were last found good; unprobed is when a read of another account last failed.
+	tested, unprobed time.Time
 }
 
 func newWorker(config Config, r *Registry) *Worker {
@@ -245,7 +247,8 @@ func (w *Worker) handle(ctx context.Context, key Key) ledger.ID {
 	if w.queue.urgent(key) {
 		bounded = connector.Urgent(bounded)
 	}
-	line := &line{to: w.config.Connector}
+	line := &line{}
+	line.to = &witness{Connector: w.config.Connector, evidence: &w.evidence, line: line}
 	switch key.Kind {
 	case KindGroup:
 		err = w.syncGroup(bounded, key, line)
@@ -276,6 +279,8 @@ type line struct {
 	used bool
 	// id is the account or group that is reconciled.
 	id ledger.ID
+	// attempt is what the reconcile is about to try, the zero value for nothing.
+	attempt ledger.Attempt
 	// alone: the failure concerns this account or group alone.
 	alone bool
 }
@@ -308,6 +313,10 @@ func (w *Worker) settle(key Key, line *line, err error) {
 	}
 	var again *retryLater
 	if errors.As(err, &again) {
+		if line.used {
+			// The app was asked and has nothing to show yet: it is not asked again before.
+			w.ledger.BackOff(line.id, line.attempt, w.clock.Now().Add(again.after))
+		}
 		w.queue.again(key, again.after)
 		return
 	}
@@ -317,7 +326,7 @@ func (w *Worker) settle(key Key, line *line, err error) {
 		w.queue.again(key, kube.Jitter(time.Second))
 		return
 	}
-	w.appFailed(key, line.id, failure)
+	w.appFailed(key, line, failure)
 }
 
 // countIdle counts a reconcile of a key that led to no call, write or wait. Too many are a bug: the key then waits, and a metric and the log show it.
@@ -328,6 +337,21 @@ func (w *Worker) countIdle(id ledger.ID, key Key) error {
 	w.metrics.idleLoop(w.config.Key)
 	w.log.Error(nil, "A key was reconciled repeatedly without a call, a write or a wait; retrying in a minute. This is a bug, please report it", "kind", key.Kind, "name", key.Name)
 	return &retryLater{after: loopPause}
+}
+
+// backOff ends the reconcile of a key whose attempt is not to be made yet.
+func (w *Worker) backOff(ctx context.Context, line *line) (wait bool, err error) {
+	left := w.ledger.BackOffLeft(line.id, line.attempt)
+	if left <= 0 {
+		return false, nil
+	}
+	if err := w.idle(ctx, line); err != nil {
+		return true, err
+	}
+	if line.used {
+		w.recovered()
+	}
+	return true, &retryLater{after: left}
 }
 
 // retryLater requeues a key after a time, without a failure.

@@ -130,13 +130,13 @@ func (w *world) failingUsers(err error) {
 func TestBreakerOpensForAnEndpointThatIsNotThere(t *testing.T) {
 	w := newWorld(t, nil)
 	w.failingUsers(failure(connector.OpFindUsers, connector.NotFound, 404))
-	if w.worker.breaker.State() != gobreaker.StateOpen || w.worker.Health().Reason != v1alpha1.ReasonServerError {
+	if w.worker.breaker.State() != gobreaker.StateOpen || w.worker.Health().Reason != v1alpha1.ReasonUnexpectedAnswer {
 		t.Errorf("the breaker is %s, the health %+v", w.worker.breaker.State(), w.worker.Health())
 	}
 	if w.told["app crm"] != 1 {
 		t.Errorf("the ScimApp was told %d times", w.told["app crm"])
 	}
-	w.worker.setHealth(Health{Reason: v1alpha1.ReasonServerError, Message: "another text"})
+	w.worker.setHealth(Health{Reason: v1alpha1.ReasonUnexpectedAnswer, Message: "another text"})
 	if w.worker.Health().Message == "another text" {
 		t.Error("the message changes with every call")
 	}
@@ -209,6 +209,7 @@ func TestAccountThatFailsRepeatedlyFailsAlone(t *testing.T) {
 		if got := w.work("kim"); got != nil {
 			t.Fatalf("after a few failures: %+v", got.Entry)
 		}
+		w.clock.Step(time.Minute)
 	}
 	got := w.work("kim")
 	if got == nil || got.Entry.Reason != v1alpha1.ReasonServerError {

@@ -262,8 +262,8 @@ func TestServerErrors(t *testing.T) {
 	// A create that is answered with something unreadable may have happened.
 	app.Inject(fakeapp.Fault{Times: 1, Answer: &fakeapp.Answer{Status: 201, Body: ""}})
 	_, err = c.CreateUser(t.Context(), jane(nil))
-	if e := failureOf(t, err, connector.UnexpectedAnswer); !e.UnknownOutcome() {
-		t.Errorf("%v has a known outcome", e)
+	if e := failureOf(t, err, connector.Unconfirmed); !e.UnknownOutcome() || !e.Retriable() || e.Scope() != connector.ScopeAccount {
+		t.Errorf("%v: unknown outcome %t, retriable %t, scope %s", e, e.UnknownOutcome(), e.Retriable(), e.Scope())
 	}
 	app.Inject(fakeapp.Fault{Times: 1, Answer: &fakeapp.Answer{Status: 204}})
 	if user, err := c.UpdateUser(t.Context(), "7", connector.Change{Set: connector.Attributes{"title": "X"}}); err != nil || user.ID != "7" {

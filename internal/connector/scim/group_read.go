@@ -29,6 +29,8 @@ type groupReader struct {
 	// others takes every attribute but the members, for a PUT; nil if they are not needed. otherBytes counts their size.
 	others     map[string]any
 	otherBytes int
+	// schemas are those that the answer names.
+	schemas []any
 	// kept bounds the members that are kept, over all rows of a listing.
 	kept   *memberCount
 	buffer json.RawMessage
@@ -42,6 +44,8 @@ type memberCount struct{ members, text int }
 
 // group sends a request whose answer is a group. shown is false where a write was answered without a body. The id that the group was addressed by serves where
 // the answer has none.
+//
+// Where a POST is answered without a body, the id is that of its Location, if it has one.
 func (c *Connector) group(ctx context.Context, request connector.HTTPRequest, id string) (group connector.Group, shown bool, err error) {
 	reader := &groupReader{op: request.Op, kept: &memberCount{}}
 	request.Read = reader.readAnswer
@@ -52,13 +56,21 @@ func (c *Connector) group(ctx context.Context, request connector.HTTPRequest, id
 	switch {
 	case err != nil:
 		return connector.Group{}, false, err
-	case reader.empty && (request.Method == http.MethodGet || request.Method == http.MethodPost):
+	case reader.empty && needsBody(request, response):
 		return connector.Group{}, false, noBody(request.Op, response)
+	case request.Method == http.MethodPost:
+		id = c.createdID(response, c.profile.SCIM.GroupsPath)
 	}
 	if reader.group.ID == "" {
 		reader.group.ID = id
+		err = checkID(request.Op, id)
 	}
-	return reader.group, !reader.empty, nil
+	return reader.group, !reader.empty, err
+}
+
+// needsBody reports whether an answer without a body cannot be believed: a read, or a create that is answered with 200, which RFC 7644 does not know.
+func needsBody(request connector.HTTPRequest, response connector.HTTPResponse) bool {
+	return request.Method == http.MethodGet || request.Method == http.MethodPost && response.Status == http.StatusOK
 }
 
 // noBody is the error of an answer without a group where there has to be one.
@@ -82,7 +94,7 @@ func (r *groupReader) readAnswer(body io.Reader) *connector.Error {
 	case err != nil:
 		return streamError(r.op, err)
 	default:
-		return nil
+		return checkKind(r.op, r.group.ID, r.schemas)
 	}
 }
 
@@ -121,6 +133,16 @@ func (r *groupReader) field(name string) error {
 		err := r.text(name, &r.group.ExternalID)
 		r.group.ExternalID = connector.BoundText(r.group.ExternalID)
 		return err
+	case strings.EqualFold(name, "schemas"):
+		if err := r.stream.raw(&r.buffer, maxMemberBytes); err != nil {
+			return err
+		}
+		value, err := decodeJSON(r.buffer)
+		if err != nil {
+			return err
+		}
+		r.schemas, _ = value.([]any)
+		return r.keep(name)
 	case r.others == nil:
 		return r.stream.skip()
 	default:

@@ -27,16 +27,16 @@ func (c *Connector) FindGroups(ctx context.Context, displayName string) ([]conne
 	}
 	var groups []connector.Group
 	var kept memberCount
-	err := c.find(ctx, connector.OpFindGroups, c.profile.SCIM.GroupsPath, "displayName", displayName, func(s *stream) (bool, error) {
+	err := c.find(ctx, connector.OpFindGroups, c.profile.SCIM.GroupsPath, "displayName", displayName, func(s *stream) (string, bool, error) {
 		before := kept
 		row := groupReader{op: connector.OpFindGroups, stream: s, kept: &kept}
 		group, err := row.readRow()
 		if err != nil || !strings.EqualFold(row.displayName, displayName) || len(groups) == connector.MaxFound {
 			kept = before
-			return false, err
+			return group.ID, false, err
 		}
 		groups = append(groups, group)
-		return true, checkID(connector.OpFindGroups, group.ID)
+		return group.ID, true, checkID(connector.OpFindGroups, group.ID)
 	})
 	if err != nil {
 		return nil, err
@@ -75,19 +75,32 @@ func (c *Connector) CreateGroup(ctx context.Context, group connector.Group) (con
 	if len(first) > 0 {
 		body["members"] = c.members(first)
 	}
-	created, _, err := c.group(ctx, connector.HTTPRequest{
+	created, shown, err := c.group(ctx, connector.HTTPRequest{
 		Op: connector.OpCreateGroup, Method: http.MethodPost, Path: c.profile.SCIM.GroupsPath, Body: body,
 	}, "")
 	if err != nil {
 		return connector.Group{}, err
 	}
 	if created.ID == "" {
-		return connector.Group{}, unexpected(connector.OpCreateGroup, "the app created a group and did not say its id")
+		if created, err = c.findCreatedGroup(ctx, group.DisplayName); err != nil {
+			return connector.Group{}, err
+		}
+	} else if !shown {
+		created.DisplayName = connector.BoundText(group.DisplayName)
 	}
 	if len(rest) == 0 {
 		return created, nil
 	}
 	return c.patchGroup(ctx, connector.OpCreateGroup, created.ID, groupOperations(c, connector.GroupChange{Add: rest}))
+}
+
+// findCreatedGroup looks up the group that the app says it has created without saying which.
+func (c *Connector) findCreatedGroup(ctx context.Context, displayName string) (connector.Group, error) {
+	groups, err := c.FindGroups(ctx, displayName)
+	if err != nil || len(groups) != 1 {
+		return connector.Group{}, unconfirmed(connector.OpCreateGroup, err)
+	}
+	return groups[0], nil
 }
 
 // UpdateGroup implements connector.Connector.

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net/http"
@@ -170,24 +171,89 @@ func (l *listing) row(s *stream) error {
 	return nil
 }
 
-// find looks for the rows of a collection whose attribute equals value: row reads a row and keeps it where it fits. Rows that do not fit are left out: there are
-// apps that ignore a filter they do not understand, and linking one of those rows would give a user the account of another one.
-func (c *Connector) find(ctx context.Context, op, path, attribute, value string, row func(*stream) (fits bool, err error)) error {
-	rows, found := 0, 0
+// maxSearched is the largest number of pages that one lookup reads. Only a lookup in an app that ignores the filter reads more than one.
+const maxSearched = 100
+
+// find looks for the rows of a collection whose attribute equals value: row reads a row, keeps it where it fits, and returns its id. Rows that do not fit are left
+// out: there are apps that ignore a filter they do not understand, and linking one of those rows would give a user the account of another one. Where no row of the
+// first page fits but there are more, it reads on: an account that stands on a later page is not missing. What it cannot complete is an error.
+func (c *Connector) find(ctx context.Context, op, path, attribute, value string, row func(*stream) (id string, fits bool, err error)) error {
+	search := search{seen: map[[sha256.Size]byte]struct{}{}, start: 1}
 	request := connector.HTTPRequest{Op: op, Path: path, Personal: []string{value}}
-	total, err := c.page(ctx, request, c.filter(attribute, value), 1, func(s *stream) error {
-		fits, err := row(s)
-		rows++
-		if fits {
-			found++
+	for page := 1; page <= maxSearched; page++ {
+		search.rows, search.fresh = 0, 0
+		total, err := c.page(ctx, request, c.filter(attribute, value), search.start, func(s *stream) error {
+			id, fits, err := row(s)
+			search.count(id, fits)
+			return err
+		})
+		switch {
+		case page == 1 && saysNone(err):
+			return nil
+		case page > 1 && ctx.Err() != nil:
+			return search.unfinished(op, attribute, "and reading all rows takes too long")
+		case err != nil:
+			return err
+		case search.found, page == 1 && search.rows == 0:
+			// Some apps count every account in totalResults.
+			return nil
 		}
-		return err
-	})
-	if err != nil {
-		return err
+		if search.turn(total) {
+			continue
+		}
+		switch {
+		case len(search.seen) >= total:
+			return nil
+		case search.rows == 0:
+			return unexpected(op, "the list ended after %d of %d rows, none of which has the %s looked for", len(search.seen), total, attribute)
+		case search.fresh == 0:
+			return search.unfinished(op, attribute, "and answers each page with the same rows")
+		}
 	}
-	if found == 0 && total > rows {
-		return unexpected(op, "the app does not honour a filter on %s", attribute)
+	return search.unfinished(op, attribute, "and has more rows than are searched")
+}
+
+// saysNone reports whether an app answers a filter that nothing matches with 404 in its protocol.
+func saysNone(err error) bool {
+	e := connector.AsError(err)
+	return e != nil && e.Kind == connector.NotFound && e.InProtocol
+}
+
+// search is the state of a lookup.
+type search struct {
+	// seen has the hashes of the ids.
+	seen map[[sha256.Size]byte]struct{}
+	// start is the index of the next row, total what the app said there are.
+	start, total int
+	// rows of the current page, and those of them that were not seen before.
+	rows, fresh int
+	found       bool
+}
+
+func (s *search) count(id string, fits bool) {
+	s.rows++
+	s.found = s.found || fits
+	key := sha256.Sum256([]byte(id))
+	if _, known := s.seen[key]; !known {
+		s.seen[key] = struct{}{}
+		s.fresh++
 	}
-	return nil
+}
+
+// turn moves to the next page. It reports whether that is a step back, because rows before it have vanished and shifted the rest.
+func (s *search) turn(total int) (back bool) {
+	vanished := max(0, s.total-total)
+	s.total = total
+	if vanished > 0 && s.start > 1 {
+		s.start = max(1, s.start-vanished)
+		return true
+	}
+	s.start += s.rows
+	return false
+}
+
+// unfinished is the error of a lookup that cannot be completed. It is not that the account does not exist.
+func (s *search) unfinished(op, attribute, why string) *connector.Error {
+	return &connector.Error{Op: op, Kind: connector.Unsupported, Detail: fmt.Sprintf("the app ignores a filter on %s %s: %d of its %d rows were read without a match; "+
+		"whether there is one is unknown. Ask the vendor how accounts are filtered", attribute, why, len(s.seen), s.total)}
 }

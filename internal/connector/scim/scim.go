@@ -5,6 +5,7 @@
 package scimconn
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -105,36 +106,49 @@ func (c *Connector) Test(ctx context.Context) error {
 		request.Path = c.profile.SCIM.UsersPath
 		request.Query = url.Values{"startIndex": {"1"}, "count": {"1"}}
 	}
-	// A login page or a proxy answers 200 as well. An app that ignores count answers with many rows, hence element by element.
+	isList := c.profile.SCIM.ProbePath != ""
+	// A login page or a proxy answers 200 as well, and some apps answer so when they refuse the token. An app that ignores count answers with many rows, hence
+	// element by element.
 	request.Read = func(body io.Reader) *connector.Error {
 		s := newStream(body)
-		if err := s.object(func(string) error {
-			_, err := s.elements(s.skip)
+		err := s.object(func(name string) error {
+			isArray, err := s.elements(s.skip)
+			isList = isList || strings.EqualFold(name, "Resources") && isArray || strings.EqualFold(name, "totalResults")
 			return err
-		}); err != nil {
+		})
+		switch {
+		case err != nil:
 			return streamError(connector.OpTest, err)
+		case !isList:
+			return unexpected(connector.OpTest, "the answer is no list of users, but another JSON object; the app may refuse the token in this way")
+		default:
+			return nil
 		}
-		return nil
 	}
 	_, err := c.http.Do(ctx, request)
 	return err
 }
 
 // resource sends a request whose answer is one resource. It returns nil without an error where a write was answered without a body.
-func (c *Connector) resource(ctx context.Context, request connector.HTTPRequest) (map[string]any, error) {
-	response, err := c.http.Do(ctx, request)
-	if err != nil {
-		return nil, err
+func (c *Connector) resource(ctx context.Context, request connector.HTTPRequest) (object map[string]any, response connector.HTTPResponse, err error) {
+	request.Check = func(body []byte) *connector.Error {
+		if len(bytes.TrimSpace(body)) == 0 {
+			return nil
+		}
+		var e *connector.Error
+		object, e = decodeResource(request.Op, body)
+		return e
 	}
-	if len(response.Body) == 0 && request.Method != http.MethodGet && request.Method != http.MethodPost {
-		return nil, nil
+	response, err = c.http.Do(ctx, request)
+	if err == nil && object == nil && needsBody(request, response) {
+		err = noBody(request.Op, response)
 	}
-	return decodeObject(request.Op, response)
+	return object, response, err
 }
 
-// remove deletes the resource at path.
+// remove deletes the resource at path. An answer with a body that is no resource may say that nothing was deleted.
 func (c *Connector) remove(ctx context.Context, op, path, id string) error {
-	_, err := c.http.Do(ctx, connector.HTTPRequest{Op: op, Method: http.MethodDelete, Path: path, Personal: []string{id}})
+	_, _, err := c.resource(ctx, connector.HTTPRequest{Op: op, Method: http.MethodDelete, Path: path, Personal: []string{id}})
 	return err
 }
 
@@ -161,17 +175,29 @@ func unusable(op, format string, args ...any) *connector.Error {
 	return &connector.Error{Op: op, Kind: connector.UnusableAnswer, Sent: true, Detail: fmt.Sprintf(format, args...)}
 }
 
-// decodeObject reads a resource, with its numbers as they are.
-func decodeObject(op string, response connector.HTTPResponse) (map[string]any, error) {
-	value, err := decodeJSON(response.Body)
-	object, ok := value.(map[string]any)
-	if err == nil && !ok {
-		err = errNotJSON
-	}
+// decodeResource reads a resource, with its numbers as they are.
+func decodeResource(op string, body []byte) (map[string]any, *connector.Error) {
+	value, err := decodeJSON(body)
 	if err != nil {
-		e := streamError(op, err)
-		e.Status = response.Status
-		return nil, e
+		return nil, streamError(op, err)
 	}
-	return object, nil
+	object, ok := value.(map[string]any)
+	if !ok {
+		return nil, streamError(op, errNotJSON)
+	}
+	schemas, _ := connector.Field(object, "schemas").([]any)
+	return object, checkKind(op, text(object, "id"), schemas)
+}
+
+// checkKind refuses an answer that is no resource: some apps report a failure with 200. A resource has an id or names its schemas.
+func checkKind(op, id string, schemas []any) *connector.Error {
+	for _, schema := range schemas {
+		if name, ok := schema.(string); ok && connector.IsErrorSchema(name) {
+			return unexpected(op, "the app answered with success, but with an error in the body")
+		}
+	}
+	if id == "" && len(schemas) == 0 {
+		return unexpected(op, "the app answered with success, but with neither an account nor a group in the body: it has no id and no schemas")
+	}
+	return nil
 }

@@ -183,7 +183,7 @@ func streamError(op string, err error) *connector.Error {
 	case errors.Is(err, errTooDeep):
 		return unexpected(op, "the answer is nested too deeply")
 	default:
-		return unexpected(op, "the answer is not a JSON object; is the base URL right?")
+		return unexpected(op, "the answer is not a JSON object")
 	}
 }
 

@@ -22,17 +22,17 @@ func (c *Connector) FindUsers(ctx context.Context, attribute, value string) ([]c
 	var users []connector.User
 	var buffer json.RawMessage
 	kept := 0
-	err := c.find(ctx, connector.OpFindUsers, c.profile.SCIM.UsersPath, attribute, value, func(s *stream) (bool, error) {
+	err := c.find(ctx, connector.OpFindUsers, c.profile.SCIM.UsersPath, attribute, value, func(s *stream) (string, bool, error) {
 		row, err := userRow(connector.OpFindUsers, s, &buffer)
 		if err != nil || !holds(row, attribute, value) || len(users) == connector.MaxFound {
-			return false, err
+			return text(row, "id"), false, err
 		}
 		if kept += len(buffer); kept > maxRowBytes {
-			return false, errTooLarge
+			return "", false, errTooLarge
 		}
 		user, err := decodeUser(connector.OpFindUsers, row, "")
 		users = append(users, user)
-		return true, err
+		return user.ID, true, err
 	})
 	if err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func (c *Connector) readUser(ctx context.Context, op, id string) (connector.User
 	if err != nil {
 		return connector.User{}, err
 	}
-	object, err := c.resource(ctx, connector.HTTPRequest{Op: op, Method: http.MethodGet, Path: path, Personal: []string{id}})
+	object, _, err := c.resource(ctx, connector.HTTPRequest{Op: op, Method: http.MethodGet, Path: path, Personal: []string{id}})
 	if err != nil {
 		return connector.User{}, err
 	}
@@ -81,20 +81,36 @@ func (c *Connector) CreateUser(ctx context.Context, attributes connector.Attribu
 	if _, given := body["active"]; !given {
 		body["active"] = true
 	}
-	object, err := c.resource(ctx, connector.HTTPRequest{
+	object, response, err := c.resource(ctx, connector.HTTPRequest{
 		Op: connector.OpCreateUser, Method: http.MethodPost, Path: c.profile.SCIM.UsersPath, Body: body, Attributes: append(paths(attributes), "active"),
 	})
 	if err != nil {
 		return connector.User{}, err
 	}
-	user, err := decodeUser(connector.OpCreateUser, object, "")
+	user, err := decodeUser(connector.OpCreateUser, object, c.createdID(response, c.profile.SCIM.UsersPath))
 	if err != nil {
 		return connector.User{}, err
 	}
 	if user.ID == "" {
-		return connector.User{}, unexpected(connector.OpCreateUser, "the app created an account and did not say its id")
+		return c.findCreated(ctx, attributes)
+	}
+	if object == nil {
+		user.Active, user.Attributes = body["active"] != false, nil
 	}
 	return user, nil
+}
+
+// findCreated looks up the account that the app says it has created without saying which.
+func (c *Connector) findCreated(ctx context.Context, attributes connector.Attributes) (connector.User, error) {
+	value, _ := attributes[c.profile.MatchAttribute].(string)
+	if value == "" {
+		return connector.User{}, unconfirmed(connector.OpCreateUser, nil)
+	}
+	users, err := c.FindUsers(ctx, c.profile.MatchAttribute, value)
+	if err != nil || len(users) != 1 {
+		return connector.User{}, unconfirmed(connector.OpCreateUser, err)
+	}
+	return users[0], nil
 }
 
 // missing returns the required attributes that have no value.
@@ -165,7 +181,7 @@ func (c *Connector) changeUser(ctx context.Context, op, id string, change connec
 	if err != nil {
 		return connector.User{}, err
 	}
-	object, err := c.resource(ctx, request)
+	object, _, err := c.resource(ctx, request)
 	if err != nil {
 		return connector.User{}, err
 	}
@@ -189,11 +205,7 @@ func (c *Connector) putBody(ctx context.Context, request connector.HTTPRequest, 
 		return resourceOf(attributes, c.cleared()), nil
 	}
 	request.Method = http.MethodGet
-	response, err := c.http.Do(ctx, request)
-	if err != nil {
-		return nil, readOnly(err)
-	}
-	resource, err := decodeObject(request.Op, response)
+	resource, _, err := c.resource(ctx, request)
 	if err != nil {
 		return nil, readOnly(err)
 	}

@@ -200,12 +200,23 @@ type Operator struct {
 // Run starts an operator for the directory alone, which is stopped with the test. It does not return before the endpoint answers.
 func (d *Directory) Run(t testing.TB) *Operator {
 	t.Helper()
+	return d.RunWith(t, nil)
+}
+
+// RunWith is Run with other options; change, if given, alters them.
+func (d *Directory) RunWith(t testing.TB, change func(*operator.Options)) *Operator {
+	t.Helper()
 	counter := &Counter{}
 	in := *d.Installation(t)
 	in.Config = rest.CopyConfig(in.Config)
 	in.Config.Wrap(counter.wrap)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	running, err := StartEndpoint(ctx, &in, func(o *operator.Options) { o.Namespaces = []string{d.Namespace} })
+	running, err := StartEndpoint(ctx, &in, func(o *operator.Options) {
+		o.Namespaces = []string{d.Namespace}
+		if change != nil {
+			change(o)
+		}
+	})
 	if err != nil {
 		cancel()
 		t.Fatal(err)

@@ -90,6 +90,7 @@ const (
 	ReasonUnusableAnswer           = "UnusableAnswer"
 	ReasonAbsenceUnproven          = "AbsenceUnproven"
 	ReasonOwnershipUnknown         = "OwnershipUnknown"
+	ReasonAdoptionUnconfirmed      = "AdoptionUnconfirmed"
 
 	// Mappings.
 	ReasonSubjectNotFound = "SubjectNotFound"

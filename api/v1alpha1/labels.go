@@ -26,6 +26,14 @@ const (
 	// AnnotationAcceptBaseURL on a ScimApp says that the accounts which are recorded for its former base URL are the same under the new one; its value is the new one.
 	AnnotationAcceptBaseURL = "scim-operator.io/accept-base-url"
 
+	// AnnotationConfirmAbsence on a ScimUser or ScimGroup says that apps do not have accounts or groups although it cannot be proven (AbsenceUnproven). Its value is a list of
+	// <app>/<remoteID>, separated by commas.
+	AnnotationConfirmAbsence = "scim-operator.io/confirm-absence"
+
+	// AnnotationConfirmAccount on a ScimUser says that accounts which were found in apps are this user's (AdoptionUnconfirmed). Its value is a list of <app>/<remoteID>, separated
+	// by commas.
+	AnnotationConfirmAccount = "scim-operator.io/confirm-account"
+
 	// AnnotationReconcile on any object asks for a fresh reconcile, whatever its new value; on a ScimApp it drops cached tokens and tests the credentials again (S23).
 	AnnotationReconcile = "scim-operator.io/reconcile"
 

@@ -239,12 +239,15 @@ type PushedGroup struct {
 }
 
 // Adoption says what happens when an account exists already.
-// +kubebuilder:validation:Enum=Link;Never
+// +kubebuilder:validation:Enum=Link;Confirm;Never
 type Adoption string
 
 const (
-	// AdoptionLink links the user to it.
+	// AdoptionLink links the user to it. An inactive account whose externalId or employee number is not the user's waits as with Confirm: its address may have been another
+	// person's.
 	AdoptionLink Adoption = "Link"
+	// AdoptionConfirm waits until a person confirms the account by the annotation scim-operator.io/confirm-account of the ScimUser.
+	AdoptionConfirm Adoption = "Confirm"
 	// AdoptionNever leaves it alone and reports AccountConflict.
 	AdoptionNever Adoption = "Never"
 )

@@ -179,6 +179,9 @@ func (r *Reconciler) record(view *desired.GroupView) {
 
 // groupEvent is what happened, as a person says it.
 func groupEvent(event string) string {
+	if event == ledger.EventAbsenceConfirmed {
+		return "A person confirmed that there is no group"
+	}
 	if event == ledger.EventNotFound {
 		return "The group was not found and is looked up again"
 	}

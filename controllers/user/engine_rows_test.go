@@ -290,7 +290,10 @@ func joinerWaits(t *testing.T, failover bool) {
 	// The app knows the account by the joiner's name.
 	account := e.Apps["crm"].User(owner.RemoteID)
 	account.UserName, account.Attributes["userName"] = "joiner@corp.test", "joiner@corp.test"
-	e.user("joiner")
+	// The account has the externalId of its owner: a person has to say that it is the joiner's once it is inactive.
+	joiner := e.user("joiner")
+	joiner.Annotations = map[string]string{v1alpha1.AnnotationConfirmAccount: "crm/" + owner.RemoteID}
+	e.Client.Put(joiner)
 	e.give("crm", append(names[15:], "joiner@corp.test"))
 	calls := e.Counted(50*time.Minute, "crm", 60, 1)
 	got := e.entry("joiner", "crm")

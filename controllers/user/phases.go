@@ -290,8 +290,11 @@ func (r *Reconciler) record(view *desired.UserView) {
 
 // accountEvent is what happened, as a person says it.
 func accountEvent(event string) string {
-	if event == ledger.EventNotFound {
+	switch event {
+	case ledger.EventNotFound:
 		return "The account was not found and is looked up again"
+	case ledger.EventAbsenceConfirmed:
+		return "A person confirmed that there is no account"
 	}
 	return event + " the account"
 }

@@ -92,6 +92,9 @@ type GroupChange struct {
 	// Want is the whole membership. It is used in place of Add and Remove where the app can only replace and does not show its members, and wherever Add and
 	// Remove are empty. nil means that the membership is not to be replaced; an empty list takes every member out.
 	Want []Member
+	// Hidden says that what the app shows of the members is not all of them: where the membership can only be replaced, Want is written, and nothing is taken from
+	// what the app shows.
+	Hidden bool
 }
 
 // MaxFound is the largest number of accounts or groups that a lookup returns.
@@ -130,12 +133,20 @@ type Connector interface {
 	GetGroup(ctx context.Context, id string) (Group, error)
 	// CreateGroup creates a group with its members. group.ID is ignored.
 	CreateGroup(ctx context.Context, group Group) (Group, error)
+	// UpdateGroup changes a group. Members are removed before others are added, in requests of their own, so that a refused addition keeps nobody in the group. A
+	// request that the app refuses is halved until the members are known that it does not take: everything else is written, and the error's Refused names them.
 	UpdateGroup(ctx context.Context, id string, change GroupChange) (Group, error)
 	// DeleteGroup deletes a group, with the errors of DeleteUser.
 	DeleteGroup(ctx context.Context, id string) error
 
 	// Close ends idle connections.
 	Close()
+}
+
+// Batched is implemented by connectors that write the members of a group in requests of a limited size.
+type Batched interface {
+	// MembersPerRequest returns the largest number of members that the app has taken in one request after it refused more; 0 where it never did.
+	MembersPerRequest() int
 }
 
 // Blocked is implemented by connectors that keep requests back because the app asked for it.

@@ -99,6 +99,8 @@ type Error struct {
 	// belong to another account already (Conflict). Empty where it names none. They are paths of the request as it was made (userName, name.givenName, URN:department;
 	// displayName, externalId and members of a group), never text of the app, and may be shown.
 	Attributes []string
+	// Refused are the members that the app takes neither in nor out of a group (UpdateGroup). Everything else of the change was written.
+	Refused []Member
 	// InProtocol is true when the app refused in the error form of its protocol (RFC 7644 3.12), which a proxy or a login page does not speak.
 	InProtocol bool
 	// Err is the cause, for errors.Is. Its text may hold personal values and is not part of Error's text.

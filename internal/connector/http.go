@@ -319,7 +319,7 @@ func (h *HTTP) refusal(request HTTPRequest, sent []byte, answer *http.Response, 
 	e := classify(request.Op, answer.StatusCode, answer.Header, body, h.options.Signals, now)
 	if values, ok := sentValues(sent); ok {
 		e.AppText, e.values = appText(body, h.secret()), append(values, request.Personal...)
-		if e.Status/100 == 4 {
+		if e.Status/100 == 4 || e.Kind == Conflict {
 			e.Attributes = namedAttributes(body, request.Attributes, e.values)
 		}
 	}

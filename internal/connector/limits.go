@@ -16,6 +16,8 @@ type Limits struct {
 	Timeout time.Duration
 	// MaxAnswerBytes bounds the body of an answer that is read while it arrives, a listing or a group. Others have at most MaxResourceBytes.
 	MaxAnswerBytes int64
+	// MembersPerRequest is the largest number of members of a group in one request.
+	MembersPerRequest int
 }
 
 // MaxTimeout is the longest that one HTTP request may take. The operator's lease outlives it, so that a leader that lost its lease has stopped calling before
@@ -41,6 +43,9 @@ func (l Limits) Or(other Limits) Limits {
 	}
 	if l.MaxAnswerBytes <= 0 {
 		l.MaxAnswerBytes = other.MaxAnswerBytes
+	}
+	if l.MembersPerRequest <= 0 {
+		l.MembersPerRequest = other.MembersPerRequest
 	}
 	return l
 }

@@ -236,7 +236,9 @@ func withoutValues(text string, values []string) string {
 		return ""
 	}
 	lower, blanked := strings.ToLower(text), 0
-	for _, value := range values {
+	// A value may be a part of another one.
+	longestFirst := slices.SortedStableFunc(slices.Values(values), func(a, b string) int { return len(b) - len(a) })
+	for _, value := range longestFirst {
 		if utf8.RuneCountInString(value) < 2 || !strings.Contains(lower, strings.ToLower(value)) {
 			continue
 		}

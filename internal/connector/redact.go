@@ -18,12 +18,13 @@ const (
 	maxShown = 256
 	// maxNeedles bounds the work of redacting. Where a user has more values and words than that, the app's text is not shown.
 	maxNeedles = 8192
-	// shortValue is the length up to which a value is looked for as a word of its own: "Al" must not match in "already".
+	// shortValue is the length up to which any value is looked for as a word of its own. A value of one word always is: "Al" must not match in "already", nor
+	// "Engineer" in "engineering".
 	shortValue = 4
 )
 
 var (
-	emailLike = regexp.MustCompile(`[^\s"'<>()\[\],;:=]+@[^\s"'<>()\[\],;:]+`)
+	emailLike = regexp.MustCompile(`[^\s"'<>()\[\],;:=]+@[^\s"'<>()\[\],;:=]+`)
 	// digitRun is a number of four digits or more, in one piece or with separators: years, dates, telephone and personnel numbers.
 	digitRun = regexp.MustCompile(`\p{Nd}(?:[-./:()\s+]{0,2}\p{Nd}){3,}`)
 	// brokenEscape is what a cut can leave of an escape sequence.
@@ -91,51 +92,44 @@ type needle struct {
 	word bool
 }
 
-// needlesOf returns what to look for: each value, the local part of an address, and their words, so that "Doe is taken" is redacted when "Jane Doe" was sent.
-// It returns false where they are too many.
+// needlesOf returns what to look for: each value as a whole, and the local part of an address. The words of a value are not looked for: the "the" of a title would
+// take every "the" out of what the app says. It returns false where the values are too many.
 func needlesOf(values []string) (map[needle]struct{}, bool) {
 	needles := map[needle]struct{}{}
 	for _, value := range values {
 		decoded := readable(value)
-		for _, form := range []string{strings.Join(strings.Fields(value), " "), decoded} {
-			addNeedle(needles, form)
-		}
-		local, _, isAddress := strings.Cut(decoded, "@")
-		if isAddress {
+		addNeedle(needles, strings.Join(strings.Fields(value), " "))
+		addNeedle(needles, decoded)
+		if local, _, isAddress := strings.Cut(decoded, "@"); isAddress {
 			addNeedle(needles, local)
 		}
-		for _, part := range strings.FieldsFunc(local, func(r rune) bool { return !isWord(r) }) {
-			if isAddress || tells(part) {
-				addNeedle(needles, part)
-			}
-			if len(needles) > maxNeedles {
-				return nil, false
-			}
+		if len(needles) > maxNeedles {
+			return nil, false
 		}
 	}
-	return needles, len(needles) <= maxNeedles
+	return needles, true
 }
 
-// tells reports whether a word of a value says something by itself: neither an initial nor the "of" in a title or the "de" in a name.
-func tells(part string) bool {
-	switch utf8.RuneCountInString(part) {
+// tells reports whether a value of one word is looked for: neither an initial nor a short word such as the "de" of a locale.
+func tells(value string) bool {
+	switch utf8.RuneCountInString(value) {
 	case 1:
-		return strings.ContainsFunc(part, writtenWithoutSpaces)
+		return strings.ContainsFunc(value, writtenWithoutSpaces)
 	case 2:
-		return strings.ContainsFunc(part, func(r rune) bool { return !unicode.IsLower(r) })
+		return strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsLower(r) })
 	default:
 		return true
 	}
 }
 
 func addNeedle(needles map[needle]struct{}, value string) {
-	if !strings.ContainsFunc(value, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }) {
+	if !strings.ContainsFunc(value, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }) || !tells(value) {
 		return
 	}
-	word := utf8.RuneCountInString(value) <= shortValue && !strings.ContainsFunc(value, writtenWithoutSpaces)
+	word := !strings.ContainsFunc(value, func(r rune) bool { return !isWord(r) || writtenWithoutSpaces(r) })
 	for _, text := range spellings(value) {
 		if text != "" {
-			needles[needle{text: text, word: word}] = struct{}{}
+			needles[needle{text: text, word: word || utf8.RuneCountInString(value) <= shortValue && !strings.ContainsFunc(value, writtenWithoutSpaces)}] = struct{}{}
 		}
 	}
 }

@@ -28,6 +28,9 @@ type Outcome[E any] struct {
 // EventNotFound means that the account or group was not found in the app. All other events name the change, such as Created.
 const EventNotFound = "NotFound"
 
+// EventAbsenceConfirmed means that a person confirmed that the app does not have the account or group.
+const EventAbsenceConfirmed = "AbsenceConfirmed"
+
 // PutAccount keeps the outcome of an account until a status that holds it is written. A newer outcome replaces an older one.
 func (l *Ledger) PutAccount(uid types.UID, outcome Outcome[v1alpha1.Account]) {
 	l.mu.Lock()

@@ -19,7 +19,7 @@ const (
 	// absenceRetry is the wait while it is not proven that a group is absent, and the shortest one for an account, whose wait grows with the attempts.
 	absenceRetry = time.Minute
 
-	messageAbsence = "the app answered that it does not have the %s, which is not proven yet; retrying. If it was deleted in the app, no action is needed"
+	messageAbsence = "the app answered that it does not have the %s, which is not proven yet; retrying. If this stays and the app does not have it, confirm that: "
 )
 
 // absent reports whether it is proven that the app does not have an account or group: it says so, still does after the settle time, a read by id or a lookup finds nothing, and it says so in
@@ -86,24 +86,32 @@ func (c *groupCall) shows(ctx context.Context, id string, failure *connector.Err
 // missing handles the answer that the app does not have the account of that id.
 func (c *accountCall) missing(ctx context.Context, id string, failure *connector.Error) error {
 	c.worker.ledger.Failed(c.id)
-	absent, wait, err := c.worker.absent(ctx, c.line, failure, id, func(ctx context.Context) (bool, error) {
-		if shown, err := c.shows(ctx, id, failure); shown || err != nil {
-			return shown, err
-		}
-		found, err := c.findBy(ctx, c.App.MatchValue(c.Desired))
-		return found != nil && found.ID == id, err
-	})
+	absent, event, wait := true, ledger.EventAbsenceConfirmed, time.Duration(0)
+	var err error
+	if !c.absenceConfirmed(id) {
+		event = eventNotFound
+		absent, wait, err = c.worker.absent(ctx, c.line, failure, id, func(ctx context.Context) (bool, error) {
+			if shown, err := c.shows(ctx, id, failure); shown || err != nil {
+				return shown, err
+			}
+			found, err := c.findBy(ctx, c.App.MatchValue(c.Desired))
+			return found != nil && found.ID == id, err
+		})
+	}
 	switch {
 	case err != nil:
 		return err
 	case !absent:
 		c.alone = true
-		c.failFor(v1alpha1.ReasonAbsenceUnproven, fmt.Sprintf(messageAbsence, "account"), kube.Jitter(max(wait, kube.Backoff(c.attempts(), time.Second, accountRetryMax))))
+		c.failFor(v1alpha1.ReasonAbsenceUnproven, fmt.Sprintf(messageAbsence, "account")+annotate("scimuser", c.user.Name, v1alpha1.AnnotationConfirmAbsence, c.AppName, id),
+			kube.Jitter(max(wait, kube.Backoff(c.attempts(), time.Second, accountRetryMax))))
 	case c.Desired.Assigned && c.Desired.Active && !c.Desired.Deleted:
-		c.vanished()
+		c.vanished(event)
 	case c.Step.Revocation && c.Unsettled != nil:
 		// An earlier call of ours, whose answer was lost, has deleted it.
 		c.drop("Deleted")
+	case event == ledger.EventAbsenceConfirmed:
+		c.drop(event)
 	default:
 		c.drop("")
 	}

@@ -8,7 +8,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -127,6 +126,7 @@ func (c *accountCall) announce(ctx context.Context) error {
 func (c *accountCall) attempt() ledger.Attempt {
 	return ledger.AttemptOf(c.App.Object.UID, c.App.Object.Generation, c.worker.config.Credentials, c.worker.ledger.Woken(c.id),
 		c.App.Object.Annotations[v1alpha1.AnnotationReconcile], c.view.User.Annotations[v1alpha1.AnnotationReconcile],
+		c.view.User.Annotations[v1alpha1.AnnotationConfirmAbsence], c.view.User.Annotations[v1alpha1.AnnotationConfirmAccount],
 		c.Step.Action, plan.HashValues(c.Desired.Values).String())
 }
 
@@ -163,6 +163,13 @@ func (c *accountCall) make(ctx context.Context) error {
 // finish turns a failure of this account into its outcome and returns the others.
 func (c *accountCall) finish(ctx context.Context, err error) error {
 	failure := connector.AsError(err)
+	if failure != nil && failure.Op == connector.OpCreateUser && failure.Kind == connector.ServerError && c.worker.ledger.Failures(c.id) > 0 {
+		// Some apps answer the create of an account that exists in another spelling so.
+		looked := c.worker.clock.Now()
+		if found, findErr := c.findOtherwise(ctx, false); found != nil && findErr == nil {
+			return c.adopt(ctx, found, looked)
+		}
+	}
 	if failure == nil || !c.worker.concernsOne(ctx, c.id, failure, c.Recorded.RemoteID) {
 		return err
 	}
@@ -173,33 +180,7 @@ func (c *accountCall) finish(ctx context.Context, err error) error {
 
 // personal returns all values of the user, which are redacted from the app's error text.
 func (c *accountCall) personal() []string {
-	return append(valuesIn(resource.Variables(c.view.User)), valuesIn(c.Desired.Values)...)
-}
-
-// valuesIn returns the strings and numbers in a JSON value.
-func valuesIn(value any) []string {
-	switch v := value.(type) {
-	case nil, bool:
-		return nil
-	case string:
-		return []string{v}
-	case []any:
-		var values []string
-		for _, item := range v {
-			values = append(values, valuesIn(item)...)
-		}
-		return values
-	case map[string]any:
-		var values []string
-		for _, item := range v {
-			values = append(values, valuesIn(item)...)
-		}
-		return values
-	case float64:
-		return []string{strconv.FormatFloat(v, 'f', -1, 64)}
-	default:
-		return []string{fmt.Sprint(v)}
-	}
+	return append(connector.Personal(resource.Variables(c.view.User)), connector.Personal(c.Desired.Values)...)
 }
 
 func (c *accountCall) perform(ctx context.Context) error {
@@ -291,11 +272,14 @@ func (c *accountCall) drop(event string) {
 	c.own(c.Recorded.RemoteID, false)
 	c.worker.ledger.Observed(c.id)
 	c.worker.ledger.Present(c.id)
-	if event != "" {
+	if revokes(event) {
 		c.revoked()
 	}
 	c.settled(*c.Recorded.DeepCopy(), true, event)
 }
+
+// revokes reports whether an account was dropped because it was revoked, and not because it was not there.
+func revokes(event string) bool { return event != "" && event != ledger.EventAbsenceConfirmed }
 
 // revoked counts a revocation that was made. One that a person has approved does not count.
 func (c *accountCall) revoked() (counts bool) {
@@ -409,7 +393,7 @@ func (c *accountCall) settled(entry v1alpha1.Account, drop bool, event string) {
 func (c *accountCall) put(entry v1alpha1.Account, drop bool, event string) {
 	c.worker.ledger.PutAccount(c.view.User.UID, ledger.Outcome[v1alpha1.Account]{
 		Entry: entry, Drop: drop, At: c.worker.clock.Now(), Event: event,
-		Revoked: drop && event != "" && c.Step.Revocation,
+		Revoked: drop && revokes(event) && c.Step.Revocation,
 	})
 }
 

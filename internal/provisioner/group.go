@@ -112,7 +112,8 @@ func (c *groupCall) announced() bool {
 // attempt names everything that the result of this step depends on.
 func (c *groupCall) attempt() ledger.Attempt {
 	return ledger.AttemptOf(c.App.Object.UID, c.App.Object.Generation, c.worker.config.Credentials, c.App.Object.Annotations[v1alpha1.AnnotationReconcile],
-		c.view.Group.Annotations[v1alpha1.AnnotationReconcile], c.Step.Action, c.Creation, c.Desired.Hash(), c.verdict().Batch, c.verdict().Allowed)
+		c.view.Group.Annotations[v1alpha1.AnnotationReconcile],
+		c.view.Group.Annotations[v1alpha1.AnnotationConfirmAbsence], c.Step.Action, c.Creation, c.Desired.Hash(), c.verdict().Batch, c.verdict().Allowed)
 }
 
 // verdict is what the mass-change guard decided of the members that the group is to lose.
@@ -287,19 +288,26 @@ func (c *groupCall) notApplied(what string) {
 
 // missing handles the answer that the app does not have the group.
 func (c *groupCall) missing(ctx context.Context, id string, failure *connector.Error) error {
-	absent, wait, err := c.worker.absent(ctx, c.line, failure, "", func(ctx context.Context) (bool, error) {
-		if shown, err := c.shows(ctx, id, failure); shown || err != nil {
-			return shown, err
-		}
-		found, err := c.findBy(ctx, c.Desired.DisplayName)
-		return found != nil && found.ID == id, err
-	})
+	absent, event, wait := true, ledger.EventAbsenceConfirmed, time.Duration(0)
+	var err error
+	if !c.absenceConfirmed(id) {
+		event = eventNotFound
+		absent, wait, err = c.worker.absent(ctx, c.line, failure, "", func(ctx context.Context) (bool, error) {
+			if shown, err := c.shows(ctx, id, failure); shown || err != nil {
+				return shown, err
+			}
+			found, err := c.findBy(ctx, c.Desired.DisplayName)
+			return found != nil && found.ID == id, err
+		})
+	}
 	switch {
 	case err != nil:
 		return err
 	case !absent:
 		c.alone = true
-		c.fail(v1alpha1.ReasonAbsenceUnproven, fmt.Sprintf(messageAbsence, "group"), wait)
+		c.fail(v1alpha1.ReasonAbsenceUnproven, fmt.Sprintf(messageAbsence, "group")+annotate("scimgroup", c.group.Name, v1alpha1.AnnotationConfirmAbsence, c.AppName, id), wait)
+	case c.Step.Action == v1alpha1.ActionDelete && event == ledger.EventAbsenceConfirmed:
+		c.settled(*c.Entry.DeepCopy(), true, event)
 	case c.Step.Action == v1alpha1.ActionDelete:
 		c.settled(*c.Entry.DeepCopy(), true, "")
 	default:
@@ -308,7 +316,7 @@ func (c *groupCall) missing(ctx context.Context, id string, failure *connector.E
 		entry.MatchValue = plan.StorableMatchValue(c.Desired.DisplayName)
 		c.worker.ledger.Present(c.id)
 		c.worker.ledger.ForgetHidden(c.id)
-		c.settled(*entry, false, eventNotFound)
+		c.settled(*entry, false, event)
 	}
 	return nil
 }

@@ -27,36 +27,7 @@ func (c *accountCall) create(ctx context.Context) error {
 	if found == nil {
 		return c.createNew(ctx)
 	}
-	if reason, message := c.refusal(found); reason != "" {
-		c.fail(reason, message, false)
-		return nil
-	}
-	if err := c.hold(found.ID, looked); err != nil {
-		return err
-	}
-	owner, err := c.otherOwner(ctx, found.ID)
-	switch {
-	case err != nil:
-		return err
-	case owner != nil:
-		c.contested(owner)
-	default:
-		c.link(found)
-	}
-	return nil
-}
-
-// refusal is why an account that was found is not linked, if so.
-func (c *accountCall) refusal(found *connector.User) (reason, message string) {
-	switch {
-	case c.App.Protected(found.UserName):
-		return v1alpha1.ReasonAccountProtected, messageProtected
-	case c.App.Object.Spec.Adoption == v1alpha1.AdoptionNever && !c.mine(found):
-		return v1alpha1.ReasonAccountConflict, "the app has an account of this name that the operator did not create, and spec.adoption of the ScimApp is " +
-			"Never; set it to Link, or remove the account in the app"
-	default:
-		return "", ""
-	}
+	return c.adopt(ctx, found, looked)
 }
 
 // mine reports whether the operator created an account for this user: it carries the user's id, or this process looked the account up, did not find it, and sent its create.
@@ -99,11 +70,7 @@ func (c *accountCall) createNew(ctx context.Context) error {
 	c.worker.ledger.Sent(c.id)
 	created, err := c.connector().CreateUser(ctx, values)
 	if connector.Is(err, connector.Conflict) {
-		// Another client was faster, or the lookup is stale: the existing account is linked at the next attempt, and is not ours.
-		c.worker.ledger.Refused(c.id)
-		c.fail(v1alpha1.ReasonAccountConflict, "the app says that the account exists, but a lookup did not show it; it will be looked up again. If this stays, the app may "+
-			"compare letter case: look there for the same name in another spelling", true)
-		return nil
+		return c.conflicted(ctx, connector.AsError(err))
 	}
 	if err != nil {
 		return err
@@ -117,6 +84,11 @@ func (c *accountCall) created(ctx context.Context, created connector.User) error
 		c.worker.ledger.MarkUnknown(c.id)
 		c.fail(v1alpha1.ReasonServerError, "the app answered the create with an account of another userName; it will be looked up. If this stays, ask the vendor why", true)
 		return nil
+	}
+	if c.foreign(&created) || c.App.Protected(created.UserName) {
+		// The app has answered with an account that was there before, and may have left it as it was.
+		c.worker.ledger.Refused(c.id)
+		return c.adopt(ctx, &created, c.worker.clock.Now())
 	}
 	owner, err := c.otherOwner(ctx, created.ID)
 	if err != nil {
@@ -253,8 +225,8 @@ func (c *accountCall) contested(owner *v1alpha1.ScimUser) {
 	c.worker.ledger.WaitFor(c.id, c.user.Name, owner.UID)
 }
 
-// vanished records that the app does not have the account any more: it is looked up again, and created if it does not exist.
-func (c *accountCall) vanished() {
+// vanished records that the app does not have the account any more: it is looked up again, and created if it does not exist. event says how that is known.
+func (c *accountCall) vanished(event string) {
 	c.own(c.Recorded.RemoteID, false)
 	entry := c.Recorded.DeepCopy()
 	c.clear(entry)
@@ -265,6 +237,6 @@ func (c *accountCall) vanished() {
 	entry.MatchValue = plan.StorableMatchValue(c.App.MatchValue(c.Desired))
 	c.worker.ledger.Observed(c.id)
 	c.worker.ledger.Present(c.id)
-	c.settled(*entry, false, eventNotFound)
+	c.settled(*entry, false, event)
 	c.worker.ledger.Intended(c.id)
 }

@@ -184,7 +184,7 @@ func TestConflictLeadsToALink(t *testing.T) {
 	w.script.Errs[create] = []error{failure(create, connector.Conflict, 409)}
 	w.write(user, w.work("kim"))
 	w.script.Users = []connector.User{theirs("KIM@corp.test")}
-	w.wantCalls(find, create)
+	w.wantCalls(find, create, connector.OpListUsers)
 	if got := w.work("kim"); got != nil && got.Entry.State != v1alpha1.AccountCreating {
 		t.Errorf("it is not waited for: %+v", got.Entry)
 	}

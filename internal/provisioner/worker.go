@@ -64,6 +64,7 @@ type Worker struct {
 	gate    *gate
 	// evidence tells failures of the app from those that the data of one account causes.
 	evidence evidence
+	names    remoteNames
 	breaker  *gobreaker.TwoStepCircuitBreaker[struct{}]
 	// rescan: the queue refused something that has room now.
 	rescan atomic.Bool

@@ -71,7 +71,8 @@ func TestWhatAFailureOfACreateLeadsTo(t *testing.T) {
 			err: failure(create, connector.Unsupported, 501), reason: v1alpha1.ReasonUnsupportedFeature, wait: personRetry, calls: []string{find, create},
 		},
 		"a conflict is looked up again soon": {
-			err: failure(create, connector.Conflict, 409), reason: v1alpha1.ReasonAccountConflict, wait: accountRetryBase, calls: []string{find, create},
+			err: failure(create, connector.Conflict, 409), reason: v1alpha1.ReasonAccountConflict, wait: accountRetryBase,
+			calls: []string{find, create, connector.OpListUsers},
 		},
 		"one server error is the app's": {err: failure(create, connector.ServerError, 503), calls: []string{find, create}},
 	} {

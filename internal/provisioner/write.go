@@ -182,6 +182,9 @@ func (c *accountCall) answeredID(ctx context.Context, answered string) (string, 
 
 // shownAs reports whether the app shows an account as this user's: by the userName that was written, or by the id that a create gives.
 func (c *accountCall) shownAs(user *connector.User) bool {
+	if c.App.Protected(user.UserName) || (c.foreign(user) && c.App.Object.Spec.Adoption != "" && c.App.Object.Spec.Adoption != v1alpha1.AdoptionLink) {
+		return false
+	}
 	userName, ok := c.Desired.Values["userName"].(string)
 	return user.ExternalID == c.view.User.SCIMID() || (ok && scim.Fold(user.UserName) == scim.Fold(connector.BoundText(userName)))
 }

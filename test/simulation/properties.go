@@ -19,7 +19,7 @@ import (
 // personReasons are the reasons for which an account may differ from what it should be for ever: a person, or the app's admin, has to act.
 var personReasons = []string{
 	v1alpha1.ReasonHeld, v1alpha1.ReasonFeatureOff, v1alpha1.ReasonAccountConflict, v1alpha1.ReasonAccountProtected, v1alpha1.ReasonSuspended,
-	v1alpha1.ReasonIdentifierChange, v1alpha1.ReasonMissingRequiredAttribute, v1alpha1.ReasonOwnershipUnknown,
+	v1alpha1.ReasonIdentifierChange, v1alpha1.ReasonMissingRequiredAttribute, v1alpha1.ReasonOwnershipUnknown, v1alpha1.ReasonAdoptionUnconfirmed,
 }
 
 // department is the one attribute of an extension that the events change.

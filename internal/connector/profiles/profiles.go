@@ -48,6 +48,9 @@ type Profile struct {
 	// KeepsExternalID: the app keeps the externalId of an account. Each create carries the user's SCIM id there, so that an account whose create was answered
 	// to nobody is known as our own. It is never changed later: another one may have put it there.
 	KeepsExternalID bool
+	// SameRecord: an inactive account of the same address is always the user's, by the vendor's guide (S49). Otherwise one with another externalId or employee number is
+	// linked only when a person has confirmed it.
+	SameRecord bool
 	// Roles says how a role reaches the app.
 	Roles Roles
 

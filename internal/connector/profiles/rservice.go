@@ -22,6 +22,7 @@ var rService = Profile{
 	TenantInURL:        true,
 	RequiredAttributes: []string{"userName"},
 	KeepsExternalID:    true,
+	SameRecord:         true,
 	Attributes:         append([]Attribute{{"userName", email}}, profileAttributes()...),
 	Roles:              Roles{Attribute: "roles", Form: RolesAsValues},
 	MatchAttribute:     "userName",

@@ -67,31 +67,43 @@ func (c *Connector) CreateGroup(ctx context.Context, group connector.Group) (con
 	if err := c.noGroups(connector.OpCreateGroup); err != nil {
 		return connector.Group{}, err
 	}
-	first, rest := split(group.Members, c.profile.SCIM.MaxMembers)
+	first, rest := split(group.Members, c.membersPerRequest())
+	created, err := c.postGroup(ctx, group, first)
+	if len(first) > 0 && refusesMembers(err) {
+		// It may refuse their number, or one of them, and takes the group without.
+		rest = group.Members
+		created, err = c.postGroup(ctx, group, nil)
+	}
+	if err != nil || len(rest) == 0 {
+		return created, err
+	}
+	after, err := c.writeMembers(ctx, connector.OpCreateGroup, created.ID, connector.GroupChange{Add: rest})
+	if err != nil {
+		return connector.Group{ID: created.ID}, err
+	}
+	return after, nil
+}
+
+func (c *Connector) postGroup(ctx context.Context, group connector.Group, members []connector.Member) (connector.Group, error) {
 	body := map[string]any{"schemas": []any{schemaGroup}, "displayName": group.DisplayName}
 	if group.ExternalID != "" {
 		body["externalId"] = group.ExternalID
 	}
-	if len(first) > 0 {
-		body["members"] = c.members(first)
+	if len(members) > 0 {
+		body["members"] = c.members(members)
 	}
 	created, shown, err := c.group(ctx, connector.HTTPRequest{
 		Op: connector.OpCreateGroup, Method: http.MethodPost, Path: c.profile.SCIM.GroupsPath, Body: body,
 	}, "")
-	if err != nil {
+	switch {
+	case err != nil:
 		return connector.Group{}, err
-	}
-	if created.ID == "" {
-		if created, err = c.findCreatedGroup(ctx, group.DisplayName); err != nil {
-			return connector.Group{}, err
-		}
-	} else if !shown {
+	case created.ID == "":
+		return c.findCreatedGroup(ctx, group.DisplayName)
+	case !shown:
 		created.DisplayName = connector.BoundText(group.DisplayName)
 	}
-	if len(rest) == 0 {
-		return created, nil
-	}
-	return c.patchGroup(ctx, connector.OpCreateGroup, created.ID, groupOperations(c, connector.GroupChange{Add: rest}))
+	return created, nil
 }
 
 // findCreatedGroup looks up the group that the app says it has created without saying which.
@@ -111,14 +123,10 @@ func (c *Connector) UpdateGroup(ctx context.Context, id string, change connector
 	if change.DisplayName == "" && len(change.Add) == 0 && len(change.Remove) == 0 && change.Want == nil {
 		return connector.Group{ID: id}, nil
 	}
-	switch c.profile.SCIM.GroupPatch {
-	case profiles.GroupPut:
-		return c.putGroup(ctx, id, change)
-	case profiles.GroupPatchSCIM11:
-		return c.patchGroup11(ctx, id, change)
-	default:
-		return c.patchGroup(ctx, connector.OpUpdateGroup, id, groupOperations(c, change))
+	if c.profile.SCIM.GroupPatch == profiles.GroupPut {
+		return c.replaceGroup(ctx, id, change)
 	}
+	return c.writeMembers(ctx, connector.OpUpdateGroup, id, change)
 }
 
 // DeleteGroup implements connector.Connector.
@@ -158,54 +166,25 @@ func (c *Connector) members(members []connector.Member) []member {
 	return list
 }
 
-// split returns the first n members and the rest; n of 0 is no bound.
-func split(members []connector.Member, n int) (first, rest []connector.Member) {
-	if n <= 0 || len(members) <= n {
-		return members, nil
+// patch returns the body of a PATCH.
+func (c *Connector) patch(change connector.GroupChange) map[string]any {
+	if c.profile.SCIM.GroupPatch == profiles.GroupPatchSCIM11 {
+		return c.patch11(change)
 	}
-	return members[:n], members[n:]
-}
-
-// groupOperations returns the operations of a change, in requests of at most MaxMembers members each. The name goes with the first.
-func groupOperations(c *Connector, change connector.GroupChange) [][]any {
-	var requests [][]any
 	var operations []any
-	room := c.profile.SCIM.MaxMembers
-	flush := func() {
-		if len(operations) > 0 {
-			requests = append(requests, operations)
-		}
-		operations, room = nil, c.profile.SCIM.MaxMembers
-	}
-	each := func(members []connector.Member, operation func([]connector.Member) []any) {
-		for len(members) > 0 {
-			var now []connector.Member
-			now, members = split(members, room)
-			operations = append(operations, operation(now)...)
-			if room -= len(now); room <= 0 && c.profile.SCIM.MaxMembers > 0 {
-				flush()
-			}
-		}
-	}
 	if change.DisplayName != "" {
 		operations = append(operations, map[string]any{"op": "replace", "path": "displayName", "value": change.DisplayName})
 	}
-	add := change.Add
-	if replacesMembers(change) {
-		var first []connector.Member
-		first, add = split(change.Want, room)
-		operations = append(operations, map[string]any{"op": "replace", "path": "members", "value": c.members(first)})
-		room -= len(first)
-		if room <= 0 && c.profile.SCIM.MaxMembers > 0 {
-			flush()
-		}
+	if change.Want != nil {
+		operations = append(operations, map[string]any{"op": "replace", "path": "members", "value": c.members(change.Want)})
 	}
-	each(change.Remove, c.removal)
-	each(add, func(members []connector.Member) []any {
-		return []any{map[string]any{"op": "add", "path": "members", "value": c.members(members)}}
-	})
-	flush()
-	return requests
+	if len(change.Remove) > 0 {
+		operations = append(operations, c.removal(change.Remove)...)
+	}
+	if len(change.Add) > 0 {
+		operations = append(operations, map[string]any{"op": "add", "path": "members", "value": c.members(change.Add)})
+	}
+	return patchBody(operations)
 }
 
 // removal returns the operations that take members out.
@@ -220,34 +199,8 @@ func (c *Connector) removal(members []connector.Member) []any {
 	return operations
 }
 
-// patchGroup sends the operations, a request after the other, and returns the group as the last answer shows it.
-func (c *Connector) patchGroup(ctx context.Context, op, id string, requests [][]any) (connector.Group, error) {
-	path, err := resourcePath(op, c.profile.SCIM.GroupsPath, id)
-	if err != nil {
-		return connector.Group{}, err
-	}
-	group := connector.Group{ID: id}
-	for _, operations := range requests {
-		answer, shown, err := c.group(ctx, connector.HTTPRequest{Op: op, Method: http.MethodPatch, Path: path, Body: patchBody(operations)}, id)
-		if err != nil {
-			return connector.Group{}, err
-		}
-		if shown {
-			group = answer
-		}
-	}
-	return group, nil
-}
-
-// patchGroup11 changes a group in the manner of SCIM 1.1: members given are added, those marked as deleted are taken out.
-func (c *Connector) patchGroup11(ctx context.Context, id string, change connector.GroupChange) (connector.Group, error) {
-	if replacesMembers(change) {
-		return c.putGroup(ctx, id, change)
-	}
-	path, err := resourcePath(connector.OpUpdateGroup, c.profile.SCIM.GroupsPath, id)
-	if err != nil {
-		return connector.Group{}, err
-	}
+// patch11 is the body in the manner of SCIM 1.1: members given are added, those marked as deleted are taken out.
+func (c *Connector) patch11(change connector.GroupChange) map[string]any {
 	body := map[string]any{"schemas": []any{schemaGroup}}
 	if change.DisplayName != "" {
 		body["displayName"] = change.DisplayName
@@ -260,8 +213,7 @@ func (c *Connector) patchGroup11(ctx context.Context, id string, change connecto
 	if len(list) > 0 {
 		body["members"] = list
 	}
-	group, _, err := c.group(ctx, connector.HTTPRequest{Op: connector.OpUpdateGroup, Method: http.MethodPatch, Path: path, Body: body}, id)
-	return group, err
+	return body
 }
 
 // putGroup writes a group whole. The membership is what the app shows now with the difference applied, so that members that are not ours stay; where the app
@@ -304,7 +256,7 @@ func (c *Connector) groupBody(ctx context.Context, path string, change connector
 		put(body, "displayName", change.DisplayName)
 	}
 	switch {
-	case difference && current.MembersKnown:
+	case difference && current.MembersKnown && !change.Hidden:
 		put(body, "members", c.members(applied(current.Members, change)))
 	case change.Want != nil:
 		put(body, "members", c.members(change.Want))

@@ -20,27 +20,27 @@ type groupVariant struct {
 	flavour fakeapp.Flavour
 	profile string
 	change  func(*profiles.Profile)
-	// rename and members are the calls of a new name and of a changed membership.
-	rename, members []string
+	// rename are the calls of a new name, and both those of a removal beside another change: a PATCH each.
+	rename, both []string
 }
 
 func groupVariants() map[string]groupVariant {
 	return map[string]groupVariant{
 		"RFC 7644": {
 			flavour: fakeapp.Generic, profile: "generic",
-			rename: []string{fakeapp.GroupsPatch}, members: []string{fakeapp.GroupsPatch},
+			rename: []string{fakeapp.GroupsPatch}, both: []string{fakeapp.GroupsPatch, fakeapp.GroupsPatch},
 		},
 		"generic with PUT": {
 			flavour: fakeapp.Generic, profile: "generic", change: func(p *profiles.Profile) { p.SCIM.GroupPatch = profiles.GroupPut },
-			rename: []string{fakeapp.GroupsGet, fakeapp.GroupsReplace}, members: []string{fakeapp.GroupsGet, fakeapp.GroupsReplace},
+			rename: []string{fakeapp.GroupsGet, fakeapp.GroupsReplace}, both: []string{fakeapp.GroupsGet, fakeapp.GroupsReplace},
 		},
 		"R-Service": {
 			flavour: fakeapp.RService, profile: "r-service",
-			rename: []string{fakeapp.GroupsReplace}, members: []string{fakeapp.GroupsGet, fakeapp.GroupsReplace},
+			rename: []string{fakeapp.GroupsReplace}, both: []string{fakeapp.GroupsGet, fakeapp.GroupsReplace},
 		},
 		"R-Service in the manner of SCIM 1.1": {
 			flavour: fakeapp.RService, profile: "r-service", change: func(p *profiles.Profile) { p.SCIM.GroupPatch = profiles.GroupPatchSCIM11 },
-			rename: []string{fakeapp.GroupsPatch}, members: []string{fakeapp.GroupsPatch},
+			rename: []string{fakeapp.GroupsPatch}, both: []string{fakeapp.GroupsPatch, fakeapp.GroupsPatch},
 		},
 	}
 }
@@ -112,14 +112,14 @@ func TestGroupLifeCycle(t *testing.T) {
 				}
 				wantCalls(t, app, calls...)
 			}
-			update(connector.GroupChange{Add: m[2:4], Remove: m[:1]}, v.members)
+			update(connector.GroupChange{Add: m[2:4], Remove: m[:1]}, v.both)
 			wantMembers(t, app, "Sales", m[1], m[2], m[3], m[4])
 			update(connector.GroupChange{DisplayName: "Sales EMEA"}, v.rename)
 			wantMembers(t, app, "Sales EMEA", m[1], m[2], m[3], m[4])
-			update(connector.GroupChange{DisplayName: "Sales", Remove: m[2:4]}, v.members)
+			update(connector.GroupChange{DisplayName: "Sales", Remove: m[2:4]}, v.both)
 			wantMembers(t, app, "Sales", m[1], m[4])
 			// Once more: adding who is there and removing who is not changes nothing.
-			update(connector.GroupChange{Add: m[1:2], Remove: m[2:4]}, v.members)
+			update(connector.GroupChange{Add: m[1:2], Remove: m[2:4]}, v.both)
 			wantMembers(t, app, "Sales", m[1], m[4])
 			update(connector.GroupChange{}, nil)
 
@@ -203,7 +203,7 @@ func TestLargeChangesAreSplit(t *testing.T) {
 	if _, err := c.UpdateGroup(t.Context(), created.ID, connector.GroupChange{DisplayName: "Few", Remove: m[:15]}); err != nil {
 		t.Fatal(err)
 	}
-	wantCalls(t, app, fakeapp.GroupsPatch, fakeapp.GroupsPatch)
+	wantCalls(t, app, fakeapp.GroupsPatch, fakeapp.GroupsPatch, fakeapp.GroupsPatch)
 	wantMembers(t, app, "Few", m[15:]...)
 	if _, err := c.UpdateGroup(t.Context(), created.ID, connector.GroupChange{Want: m[3:]}); err != nil {
 		t.Fatal(err)

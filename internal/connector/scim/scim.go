@@ -6,6 +6,7 @@ package scimconn
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/scim-operator/scim-operator/internal/connector"
@@ -37,6 +39,8 @@ type Options struct {
 	Transport http.RoundTripper
 	// Limits override the profile's where they are not zero.
 	Limits connector.Limits
+	// MembersPerRequest is what an earlier connector learned, see connector.Batched.
+	MembersPerRequest int
 	// UserAgent of the requests, for example "scim-operator/1.0".
 	UserAgent string
 	// Clock tells the time; nil is time.Now.
@@ -49,11 +53,15 @@ type Options struct {
 type Connector struct {
 	profile profiles.Profile
 	http    *connector.HTTP
+	// maxMembers is the largest number of members in one request; 0 is no bound. learned is a smaller one that the app showed to be its limit, 0 for none.
+	maxMembers int
+	learned    atomic.Int64
 }
 
 var (
 	_ connector.Connector = (*Connector)(nil)
 	_ connector.Blocked   = (*Connector)(nil)
+	_ connector.Batched   = (*Connector)(nil)
 )
 
 // New checks the options and returns a connector. It makes no request. Its error is about the configuration.
@@ -90,7 +98,9 @@ func New(options Options) (*Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Connector{profile: profile, http: client}, nil
+	c := &Connector{profile: profile, http: client, maxMembers: cmp.Or(options.Limits.MembersPerRequest, profile.SCIM.MaxMembers)}
+	c.learned.Store(int64(options.MembersPerRequest))
+	return c, nil
 }
 
 // Close implements connector.Connector.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -174,6 +175,56 @@ func TestAnAppWithoutAFreeSeatSaysSo(t *testing.T) {
 			_, c := script(t, profileOf(t, "generic"), always(http.StatusForbidden, scimError("", text)))
 			_, err := c.CreateUser(t.Context(), jane(nil))
 			wantKind(t, err, connector.Forbidden)
+		})
+	}
+}
+
+func TestADuplicateIsAConflictInEveryFormAndKeepsTheWordsOfTheApp(t *testing.T) {
+	tests := map[string]struct {
+		status int
+		body   string
+		named  []string
+		says   string
+	}{
+		"409, e-mail":       {409, scimError("uniqueness", "e-mail jane.doe@corp.test already in use"), []string{"emails"}, "e-mail *** already in use"},
+		"409, userName":     {409, scimError("uniqueness", "User with userName 'Jane.Doe@corp.test' already exists"), []string{"userName"}, "User with userName '***' already exists"},
+		"409, no attribute": {409, scimError("", "conflict"), nil, "conflict"},
+		"400 uniqueness":    {400, scimError("uniqueness", "One or more of the attribute values are already in use"), nil, "One or more of the attribute values are already in use"},
+		"400, text":         {400, `{"message":"The primary email address has already been taken"}`, []string{"emails"}, "The primary email address has already been taken"},
+		"400, Roambi":       {400, `{"error":"resource_exists","error_description":"user exists"}`, nil, "user exists"},
+		"422, Rails":        {422, `{"errors":{"email":["has already been taken"]}}`, []string{"emails"}, "email has already been taken"},
+		"500, database": {
+			500, `{"error":"duplicate key value violates unique constraint \"users_email_key\" Key (email)=(jane.doe@corp.test) already exists."}`, []string{"emails"},
+			`duplicate key value violates unique constraint "users_email_key" Key (email)=(***) already exists.`,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, c := script(t, profileOf(t, "generic"), always(test.status, test.body))
+			_, err := c.CreateUser(t.Context(), jane(nil))
+			e := failureOf(t, err, connector.Conflict)
+			if e.UnknownOutcome() || e.Scope() != connector.ScopeAccount {
+				t.Errorf("unknown outcome %t, scope %s", e.UnknownOutcome(), e.Scope())
+			}
+			if diff := cmp.Diff(test.named, e.Attributes); diff != "" {
+				t.Errorf("attributes (-want +got):\n%s", diff)
+			}
+			if _, says, _ := strings.Cut(e.For(nil), "; the app says: "); says != test.says {
+				t.Errorf("says %q, want %q", says, test.says)
+			}
+		})
+	}
+	for name, answer := range map[string]http.HandlerFunc{
+		"500 otherwise":    always(500, `{"error":"something went wrong"}`),
+		"400 otherwise":    always(400, scimError("invalidValue", "title is too long")),
+		"500 of an update": always(500, `{"error":"duplicate key value"}`),
+	} {
+		t.Run("not: "+name, func(t *testing.T) {
+			_, c := script(t, profileOf(t, "generic"), answer)
+			_, err := c.UpdateUser(t.Context(), "1", connector.Change{Set: connector.Attributes{"title": "x"}})
+			if connector.Is(err, connector.Conflict) {
+				t.Errorf("error = %v", err)
+			}
 		})
 	}
 }

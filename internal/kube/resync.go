@@ -23,7 +23,7 @@ const (
 	// indexPortion finds the objects of a portion of a resync.
 	indexPortion = "resync.portion"
 	// portions of a resync period.
-	portions = 1024
+	portions = 256
 	// minStep is the least time between two steps of a resync.
 	minStep = 100 * time.Millisecond
 )

@@ -109,7 +109,7 @@ func TestAResyncEnqueuesEveryObjectOncePerPeriodAndInSmallPortions(t *testing.T)
 			}
 		}
 	}
-	if cache.largest > users/200 {
+	if cache.largest > users/100 {
 		t.Errorf("a portion has %d of %d users", cache.largest, users)
 	}
 }

@@ -24,10 +24,10 @@ const (
 // schedule is the one that the operator has by default.
 var schedule = kube.Schedule{Period: 30 * time.Minute, Clock: clock.RealClock{}}
 
-// deafened has the events of one kind lost in every fifth seed. Only there, and where single events are lost, is there a resync: elsewhere it would hide what does not
+// deafened has the events of one kind lost in every ninth seed. Only there, and where single events are lost, is there a resync: elsewhere it would hide what does not
 // arrive without it.
 func (w *world) deafened() {
-	if w.options.Seed%5 == 2 && w.plan.drops == 0 {
+	if w.options.Seed%9 == 2 && w.plan.drops == 0 {
 		w.plan.deaf = pickOne(w, kinds...)
 	}
 	w.plan.resync = w.plan.drops > 0 || w.plan.deaf != ""

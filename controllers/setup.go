@@ -85,7 +85,8 @@ func Setup(mgr ctrl.Manager, o Options) error {
 			Client: mgr.GetClient(), Live: o.Live, Directory: o.Directory, View: view, Apps: registry, Recorder: recorder, Clock: o.Clock,
 		}).SetupWithManager(mgr, &groups, schedule),
 		(&app.Reconciler{
-			Client: mgr.GetClient(), Live: o.Live, View: view, Apps: registry, Metrics: metrics, Clock: o.Clock, Wake: notify, UserAgent: o.UserAgent, Egress: o.Egress,
+			Client: mgr.GetClient(), Live: o.Live, View: view, Apps: registry, Metrics: metrics, Recorder: recorder, Clock: o.Clock, Wake: notify,
+			UserAgent: o.UserAgent, Egress: o.Egress,
 		}).SetupWithManager(mgr, &scimApps, schedule),
 		(&rolemapping.Reconciler{Client: mgr.GetClient(), Clock: o.Clock}).SetupWithManager(mgr, schedule),
 		(&groupslice.Reconciler{Directory: o.Directory, Clock: o.Clock}).SetupWithManager(mgr, schedule),

@@ -24,6 +24,8 @@ const (
 	ConditionAttributesSynced = "AttributesSynced"
 	// ConditionMassChangeHeld is true while the mass-change guard holds changes of an app for a person to approve.
 	ConditionMassChangeHeld = "MassChangeHeld"
+	// ConditionSeatsAvailable is False while the plan of an app has no seat left for users who wait for an account. It is absent otherwise.
+	ConditionSeatsAvailable = "SeatsAvailable"
 	// ConditionSubjectsResolved says whether the groups and users that a mapping or an app names exist. Outside Ready: they may come later.
 	ConditionSubjectsResolved = "SubjectsResolved"
 	// ConditionTokenExpiring is true on a ScimClient whose generated token is to expire soon, or has. Outside Ready until it has.
@@ -85,11 +87,14 @@ const (
 	ReasonRejected                 = "Rejected"
 	ReasonTargetGroupNotPredefined = "TargetGroupNotPredefined"
 	ReasonMembersPending           = "MembersPending"
+	ReasonMembersNotShown          = "MembersNotShown"
+	ReasonMembersRefused           = "MembersRefused"
 	ReasonTooManyAccounts          = "TooManyAccounts"
 	ReasonNotApplied               = "NotApplied"
 	ReasonUnusableAnswer           = "UnusableAnswer"
 	ReasonAbsenceUnproven          = "AbsenceUnproven"
 	ReasonOwnershipUnknown         = "OwnershipUnknown"
+	ReasonNoSeats                  = "NoSeats"
 	ReasonAdoptionUnconfirmed      = "AdoptionUnconfirmed"
 
 	// Mappings.

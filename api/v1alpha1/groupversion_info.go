@@ -30,6 +30,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&ScimUser{}, &ScimUserList{},
 		&ScimGroup{}, &ScimGroupList{},
 		&ScimGroupSlice{}, &ScimGroupSliceList{},
+		&ScimGroupRecord{}, &ScimGroupRecordList{},
 		&ScimApp{}, &ScimAppList{},
 		&ScimRoleMapping{}, &ScimRoleMappingList{},
 	)

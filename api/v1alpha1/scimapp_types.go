@@ -236,7 +236,23 @@ type PushedGroup struct {
 	// creation says what happens when the app has no group of this name; the profile's default when absent.
 	// +optional
 	Creation GroupCreation `json:"creation,omitempty"`
+
+	// foreignMembers says what happens to members of the group in the app who are no account of a ScimUser. Defaults to Remove.
+	// +optional
+	// +kubebuilder:default=Remove
+	ForeignMembers ForeignMembers `json:"foreignMembers,omitempty"`
 }
+
+// ForeignMembers says what happens to members of a pushed group that are no account of a ScimUser.
+// +kubebuilder:validation:Enum=Remove;Keep
+type ForeignMembers string
+
+const (
+	// ForeignMembersRemove removes them: the group has the members of the ScimGroup and no others. The mass-change guard counts them.
+	ForeignMembersRemove ForeignMembers = "Remove"
+	// ForeignMembersKeep leaves them in the group.
+	ForeignMembersKeep ForeignMembers = "Keep"
+)
 
 // Adoption says what happens when an account exists already.
 // +kubebuilder:validation:Enum=Link;Confirm;Never
@@ -325,6 +341,13 @@ type AppLimits struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=60
 	TimeoutSeconds int32 `json:"timeoutSeconds,omitempty"`
+
+	// membersPerRequest is the largest number of members of a group in one request; the profile's when absent. An app that refuses so many is asked with fewer, see
+	// status.membersPerRequest.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100000
+	MembersPerRequest int32 `json:"membersPerRequest,omitempty"`
 }
 
 // ScimAppStatus is the observed state of a ScimApp.
@@ -359,7 +382,13 @@ type ScimAppStatus struct {
 	// +kubebuilder:default=0
 	Pending int32 `json:"pending"`
 
-	// failed is how many accounts cannot be brought to what they should be.
+	// membersPerRequest is how many members of a group the app takes in one request, after it refused more. It is forgotten when spec.limits.membersPerRequest is not
+	// above it.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	MembersPerRequest int32 `json:"membersPerRequest,omitempty"`
+
+	// failed is how many accounts and pushed groups failed to sync.
 	// +optional
 	// +kubebuilder:default=0
 	Failed int32 `json:"failed"`

@@ -273,6 +273,10 @@ type PushedGroupStatus struct {
 	// +kubebuilder:validation:MaxLength=32
 	HeldMembers string `json:"heldMembers,omitempty"`
 
+	// membersHidden is whether the app does not show the members of the group, or cannot show the group. A ScimGroupRecord then says who may be in it.
+	// +optional
+	MembersHidden bool `json:"membersHidden,omitempty"`
+
 	// applied are short hashes of the name and the members that were last written; empty while a change may have taken effect and is not settled.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256

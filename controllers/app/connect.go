@@ -157,8 +157,10 @@ func (r *Reconciler) options(ctx context.Context, s *scope) (scimconn.Options, e
 	if limits := s.app.Spec.Limits; limits != nil {
 		options.Limits = connector.Limits{
 			PerSecond: float64(limits.RequestsPerMinute) / 60, Burst: int(limits.Burst), Timeout: time.Duration(limits.TimeoutSeconds) * time.Second,
+			MembersPerRequest: int(limits.MembersPerRequest),
 		}
 	}
+	options.MembersPerRequest = learned(s.app)
 	return options, nil
 }
 

@@ -77,6 +77,7 @@ func (r *Reconciler) conclude(ctx context.Context, s *scope, result *TestResult,
 func (r *Reconciler) runConfig(s *scope, conn connector.Connector) provisioner.Config {
 	config := provisioner.Config{
 		Key: s.key, Connector: conn, Settle: s.compiled.Profile.SettleTime, Credentials: s.connection.credentials, PausedUntil: s.connection.paused,
+		NoSeats: noSeats(s.app),
 	}
 	if s.app.Spec.Limits != nil {
 		config.Concurrency = int(s.app.Spec.Limits.Concurrency)

@@ -13,6 +13,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -44,7 +45,9 @@ type Reconciler struct {
 	View    *desired.View
 	Apps    *provisioner.Registry
 	Metrics *provisioner.Metrics
-	Clock   clock.PassiveClock
+	// Recorder records events.
+	Recorder events.EventRecorder
+	Clock    clock.PassiveClock
 	// Wake asks for a look at users and groups: an app that has just started may have work for them.
 	Wake provisioner.Notify
 	// UserAgent of the calls to apps.
@@ -78,6 +81,8 @@ type scope struct {
 	unresolved []string
 	// moved: the base URL is another one than that under which accounts are recorded.
 	moved bool
+	// smallerRequests: the app was found to refuse requests for groups that its profile allows.
+	smallerRequests bool
 	// invalid says what a person has to mend in the configuration, with its reason.
 	invalid, invalidReason string
 	requeue                time.Duration
@@ -87,6 +92,7 @@ type scope struct {
 // +kubebuilder:rbac:groups=scim-operator.io,resources=scimapps/status,verbs=patch
 // +kubebuilder:rbac:groups=scim-operator.io,resources=scimusers;scimgroups,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Reconcile brings one app's connection and status up to date.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
@@ -114,12 +120,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	setStatus(s, r.stateOf(s))
 	setPause(s, r.Clock.Now())
+	r.noteMembersPerRequest(s)
 	wrote, err := kube.PatchStatus(ctx, r.Client, before, s.app)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return ctrl.Result{RequeueAfter: kube.Jitter(100 * time.Millisecond)}, nil
 	}
 	if err == nil && wrote {
 		r.wrote(s.app)
+		r.record(s)
 	}
 	if err == nil {
 		r.Apps.Recorded(s.key, s.recorded)

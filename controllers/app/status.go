@@ -22,11 +22,15 @@ import (
 // runState is what matters of a running app for the status.
 type runState struct {
 	health provisioner.Health
+	// running: calls are made. noSeats: the app has refused accounts because no seat is left, as cause says.
+	running, noSeats bool
+	cause            string
 }
 
 func (r *Reconciler) stateOf(s *scope) runState {
 	if app := r.Apps.Get(s.key); app != nil {
-		return runState{health: app.Health()}
+		cause, noSeats := app.NoSeats()
+		return runState{health: app.Health(), running: true, noSeats: noSeats, cause: cause}
 	}
 	return runState{}
 }
@@ -40,6 +44,7 @@ func setStatus(s *scope, state runState) {
 	if s.census != nil {
 		setCounters(s)
 	}
+	setSeats(s, state)
 	setConnection(s, state)
 	setSubjects(s)
 	setReady(s)
@@ -52,21 +57,52 @@ func setCounters(s *scope) {
 	for _, batch := range status.Batches {
 		status.Held += batch.Remaining
 	}
-	status.Accounts, status.Failed = count(census.Active), count(census.Failed)
+	status.Accounts, status.Failed = count(census.Active), count(census.Failed+len(census.FailedGroups))
 	// Approved changes are still pending.
 	status.Pending = count(census.Pending + max(0, len(census.Held)-int(status.Held)))
-	switch {
-	case census.Failed > 0:
-		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, metav1.ConditionFalse, v1alpha1.ReasonRejected,
-			fmt.Sprintf("%d accounts failed to sync; kubectl get scimusers shows which, and their status why", census.Failed))
-	case status.Held > 0:
-		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, metav1.ConditionFalse, v1alpha1.ReasonHeld, "revocations are on hold")
-	case status.Pending > 0:
-		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, metav1.ConditionFalse, v1alpha1.ReasonProgressing, "changes are being made")
-	default:
-		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "all accounts are in sync")
-	}
+	setSynced(s)
 	kube.SetWhile(s.app, len(status.Batches) > 0, v1alpha1.ConditionMassChangeHeld, v1alpha1.ReasonHeld, heldMessage(s.app))
+}
+
+// setSynced fills in the condition AccountsSynced, which is about accounts and pushed groups.
+func setSynced(s *scope) {
+	status, census := &s.app.Status, s.census
+	synced := func(is metav1.ConditionStatus, reason, message string) {
+		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, is, reason, message)
+	}
+	var failed []string
+	if census.Failed > 0 {
+		failed = append(failed, fmt.Sprintf("%d accounts failed to sync; kubectl get scimusers shows which, and their status why", census.Failed))
+	}
+	if len(census.FailedGroups) > 0 {
+		failed = append(failed, named(census.FailedGroups, "failed to sync; their status says why"))
+	}
+	switch {
+	case len(failed) > 0:
+		synced(metav1.ConditionFalse, v1alpha1.ReasonRejected, strings.Join(failed, "; "))
+	case status.Held > 0:
+		synced(metav1.ConditionFalse, v1alpha1.ReasonHeld, "revocations are on hold")
+	case census.NoSeats > 0:
+		synced(metav1.ConditionFalse, v1alpha1.ReasonNoSeats,
+			fmt.Sprintf("%d accounts wait for a seat; the condition SeatsAvailable says what to do", census.NoSeats))
+	case status.Pending > 0:
+		synced(metav1.ConditionFalse, v1alpha1.ReasonProgressing, "changes are being made")
+	case len(census.NotShown) > 0:
+		synced(metav1.ConditionFalse, v1alpha1.ReasonMembersNotShown, named(census.NotShown, "are pushed, but the app does not show their members; check in the app that it takes members"))
+	default:
+		synced(metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "all accounts are in sync")
+	}
+}
+
+// named is a sentence about ScimGroups, the first of which it names.
+func named(groups []string, what string) string {
+	const most = 5
+	slices.Sort(groups)
+	text := strings.Join(groups[:min(len(groups), most)], ", ")
+	if more := len(groups) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Sprintf("%d groups (ScimGroup %s) %s", len(groups), text, what)
 }
 
 // heldMessage says what is held, and how to approve it.

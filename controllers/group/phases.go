@@ -62,6 +62,9 @@ func (r *Reconciler) push(ctx context.Context, view *desired.GroupView) (result 
 	}
 	after := view.Cached.DeepCopy()
 	intents := computeStatus(after, view, unresolved, r.callable(view))
+	if err := r.recordMembers(ctx, view, after, intents); err != nil {
+		return ctrl.Result{}, false, err
+	}
 	wrote, err = kube.PatchStatus(ctx, r.Client, view.Cached, after)
 	if err != nil {
 		return ctrl.Result{}, false, err
@@ -69,6 +72,7 @@ func (r *Reconciler) push(ctx context.Context, view *desired.GroupView) (result 
 	if wrote {
 		r.View.Book.Groups.Put(after, after.Status.DeepCopy())
 		r.record(view)
+		r.count(view.Cached, after)
 	}
 	for app, outcome := range view.Outcomes {
 		r.ledger(view, app).GroupWritten(view.Group.UID, outcome)
@@ -166,6 +170,26 @@ func classOf(pushed *desired.PushedGroupView) provisioner.Class {
 		return provisioner.ClassRevocation
 	}
 	return provisioner.ClassChange
+}
+
+// count has the apps count again in which the group began or ceased to fail, or to show its members.
+func (r *Reconciler) count(before, after *v1alpha1.ScimGroup) {
+	for _, group := range []*v1alpha1.ScimGroup{before, after} {
+		for i := range group.Status.Apps {
+			app := group.Status.Apps[i].App
+			if countsAs(before.Status.App(app)) != countsAs(after.Status.App(app)) {
+				r.Apps.Changed(types.NamespacedName{Namespace: after.Namespace, Name: app})
+			}
+		}
+	}
+}
+
+// countsAs is what the status of an app tells of the group.
+func countsAs(entry *v1alpha1.PushedGroupStatus) [2]bool {
+	if entry == nil {
+		return [2]bool{}
+	}
+	return [2]bool{entry.Attempts > 0, entry.MembersHidden}
 }
 
 func (r *Reconciler) record(view *desired.GroupView) {

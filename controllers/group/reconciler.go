@@ -55,6 +55,7 @@ type Reconciler struct {
 
 // +kubebuilder:rbac:groups=scim-operator.io,resources=scimgroups,verbs=get;list;watch;create;update;patch;delete
 // +kubebuilder:rbac:groups=scim-operator.io,resources=scimgroups/status,verbs=patch
+// +kubebuilder:rbac:groups=scim-operator.io,resources=scimgrouprecords,verbs=get;create;update;delete
 // +kubebuilder:rbac:groups=scim-operator.io,resources=scimusers,verbs=get;list;watch
 // +kubebuilder:rbac:groups=scim-operator.io,resources=scimapps,verbs=list;watch
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;create;update;delete

@@ -18,6 +18,9 @@ import (
 // maxUnresolved is how many ids of unresolved members a status shows.
 const maxUnresolved = 10
 
+const messageMembersNotShown = "the app confirms changes of the members and shows a group without any; the operator goes by the members that it has written. " +
+	"Check in the app that the group has its members: some apps take none"
+
 // computeStatus fills in the status that follows from what is known of a group, and tells in which apps the group is to be created and
 // whose entry says so only now. It is pure.
 func computeStatus(after *v1alpha1.ScimGroup, view *desired.GroupView, unresolved []string, callable func(*desired.PushedGroupView) bool) (intents map[string]bool) {
@@ -83,7 +86,10 @@ func entryOf(pushed *desired.PushedGroupView, intents map[string]bool, callable 
 		entry.Applied = ""
 		intents[pushed.AppName] = true
 	}
-	if pushed.Step.Action != "" && entry.Attempts == 0 && entry.HeldBatch == "" {
+	if pushed.Step.Action == "" && entry.MembersHidden && entry.Reason == "" {
+		entry.Reason, entry.Message = v1alpha1.ReasonMembersNotShown, messageMembersNotShown
+	}
+	if pushed.Step.Action != "" && entry.Attempts == 0 && entry.HeldBatch == "" && entry.NextRetryTime == nil {
 		entry.Reason, entry.Message = "", ""
 	}
 	return entry

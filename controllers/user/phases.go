@@ -182,7 +182,8 @@ func (r *Reconciler) compute(view *desired.UserView) *nextStatus {
 			return appState{}
 		}
 		verdict := r.ledger(view, account.AppName).Verdict(ledger.ID{Kind: ledger.Account, UID: view.User.UID}, string(account.Step.Effect))
-		return appState{running: true, healthy: app.Health().Reason == "", verdict: verdict}
+		_, noSeats := app.NoSeats()
+		return appState{running: true, healthy: app.Health().Reason == "", noSeats: noSeats, verdict: verdict}
 	})
 }
 
@@ -268,7 +269,7 @@ func classOf(account *desired.AccountView) provisioner.Class {
 	switch {
 	case account.Step.Revocation:
 		return provisioner.ClassRevocation
-	case account.Step.Action == v1alpha1.ActionCreate:
+	case provisioner.NeedsSeat(account.Step.Action):
 		return provisioner.ClassJoiner
 	default:
 		return provisioner.ClassChange

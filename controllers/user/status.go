@@ -16,11 +16,14 @@ import (
 	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/ledger"
 	"github.com/scim-operator/scim-operator/internal/plan"
+	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
 
 // appState is the state of a running app, as far as a user's status depends on it.
 type appState struct {
 	running, healthy bool
+	// noSeats: the app has no seat left.
+	noSeats bool
 	// verdict of the mass-change guard on the account's revocation.
 	verdict ledger.Verdict
 }
@@ -147,6 +150,8 @@ func (n *nextStatus) explain(entry *v1alpha1.Account, account *desired.AccountVi
 	case account.App.Object.Spec.Suspend:
 		entry.Reason, entry.Message = v1alpha1.ReasonSuspended, "the ScimApp is suspended; the change is made when spec.suspend is false"
 	case entry.Attempts > 0:
+	case callable && state.noSeats && provisioner.NeedsSeat(account.Step.Action):
+		entry.Reason, entry.Message = v1alpha1.ReasonNoSeats, provisioner.MessageNoSeats
 	case account.Step.Action == v1alpha1.ActionCreate && !callable:
 		entry.Reason, entry.Message = v1alpha1.ReasonAppNotReady, "the ScimApp is not ready; the account is created when it is"
 	default:
@@ -227,7 +232,7 @@ func problemOf(account *desired.AccountView, entry *v1alpha1.Account) problem {
 // waiting are reasons that need no action on this user: they resolve without one, or by an action elsewhere. The user is not Stalled.
 var waiting = []string{
 	"", v1alpha1.ReasonHeld, v1alpha1.ReasonSuspended, v1alpha1.ReasonAppNotReady, v1alpha1.ReasonRateLimited, v1alpha1.ReasonServerError, v1alpha1.ReasonUnreachable,
-	v1alpha1.ReasonUnexpectedAnswer,
+	v1alpha1.ReasonUnexpectedAnswer, v1alpha1.ReasonNoSeats,
 }
 
 func setConditions(user *v1alpha1.ScimUser, problems []problem) {

@@ -281,7 +281,7 @@ func TestConditionsOfAUser(t *testing.T) {
 func TestClassesOfChanges(t *testing.T) {
 	for want, step := range map[provisioner.Class]plan.Step{
 		provisioner.ClassRevocation: {Action: v1alpha1.ActionUpdate, Revocation: true},
-		provisioner.ClassChange:     {Action: v1alpha1.ActionReactivate},
+		provisioner.ClassChange:     {Action: v1alpha1.ActionUpdate},
 		provisioner.ClassJoiner:     {Action: v1alpha1.ActionCreate},
 	} {
 		if got := classOf(&desired.AccountView{Step: step}); got != want {

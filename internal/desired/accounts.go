@@ -42,26 +42,14 @@ func (v *View) OtherAccount(ctx context.Context, app types.NamespacedName, excep
 // HasActiveAccount reports whether an account of the app may be active: unless the status of its user says that it is inactive, and no operation may have reactivated it. An account
 // that was released is left as it is, and one that belongs to no user may be anything.
 func (v *View) HasActiveAccount(ctx context.Context, app types.NamespacedName, remoteID string) (bool, error) {
-	var list v1alpha1.ScimUserList
-	fields := client.MatchingFields{IndexUserRemote: RemoteKey(app.Name, remoteID)}
-	if err := v.cache.List(ctx, &list, client.InNamespace(app.Namespace), fields, client.UnsafeDisableDeepCopy); err != nil {
-		return false, fmt.Errorf("looking for the owner of an account: %w", err)
+	users, err := v.usersOf(ctx, app, remoteID)
+	if err != nil {
+		return false, err
 	}
-	inactive := false
-	for i := range list.Items {
-		user, _, err := v.latest(ctx, &list.Items[i])
-		if err != nil {
-			return false, err
-		}
-		if user == nil {
-			continue
-		}
-		if entry := user.Status.Account(app.Name); entry != nil && entry.RemoteID == remoteID {
-			inactive = true
-			if entry.State != v1alpha1.AccountInactive || entry.Operation != nil {
-				return true, nil
-			}
+	for _, user := range users {
+		if entry := user.Status.Account(app.Name); entry.State != v1alpha1.AccountInactive || entry.Operation != nil {
+			return true, nil
 		}
 	}
-	return !inactive, nil
+	return len(users) == 0, nil
 }

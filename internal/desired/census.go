@@ -28,6 +28,10 @@ type AppCensus struct {
 	Done int
 	// Pending changes, and Failed accounts: those that failed to sync.
 	Pending, Failed int
+	// NoSeats is how many of the pending changes wait for a seat of the app's plan.
+	NoSeats int
+	// FailedGroups are the pushed groups that failed to sync, NotShown those whose members the app does not show.
+	FailedGroups, NotShown []string
 	// Held are the changes that the guard holds.
 	Held []HeldChange
 	// Closing: the statuses of some of them do not show their batch yet.
@@ -84,6 +88,9 @@ func (c *AppCensus) add(user *v1alpha1.ScimUser, entry *v1alpha1.Account, now ti
 		c.Closing = c.Closing || change.Batch != entry.HeldBatch
 	case entry.HeldBatch != "":
 		c.Held = append(c.Held, HeldChange{Name: user.Name, Effect: string(entry.Planned), Batch: entry.HeldBatch, Users: 1})
+	case entry.Reason == v1alpha1.ReasonNoSeats && entry.Attempts == 0:
+		c.NoSeats++
+		c.Pending++
 	case entry.Attempts > 0, entry.Planned == "" && entry.Reason != "":
 		c.Failed++
 	case entry.Planned != "", entry.State == v1alpha1.AccountPending:
@@ -91,10 +98,16 @@ func (c *AppCensus) add(user *v1alpha1.ScimUser, entry *v1alpha1.Account, now ti
 	}
 }
 
-// countGroups adds the held removals of pushed groups.
+// countGroups adds the held removals of pushed groups, and those that failed to sync.
 func (v *View) countGroups(ctx context.Context, census *AppCensus, app types.NamespacedName, held map[ledger.ID]HeldChange) error {
 	return v.eachGroup(ctx, app, func(group *v1alpha1.ScimGroup, entry *v1alpha1.PushedGroupStatus) {
 		change, known := held[ledger.ID{Kind: ledger.Group, UID: group.UID}]
+		switch {
+		case entry.Attempts > 0:
+			census.FailedGroups = append(census.FailedGroups, group.Name)
+		case entry.MembersHidden:
+			census.NotShown = append(census.NotShown, group.Name)
+		}
 		switch {
 		case known:
 			census.Held = append(census.Held, change)

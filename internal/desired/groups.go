@@ -42,6 +42,8 @@ type PushedGroupView struct {
 	Step    plan.GroupStep
 	// Creation says what happens when the app has no group of the name.
 	Creation v1alpha1.GroupCreation
+	// KeepForeign: members who are no account of a user stay in the group.
+	KeepForeign bool
 	// Exclusive is the group's name, folded: a deleted group and its successor are not worked on at once.
 	Exclusive string
 	// WithoutAccount is how many members are left out because they have no active account in the app (S87).
@@ -152,29 +154,37 @@ func pushedNames(group *v1alpha1.ScimGroup, apps map[string]*compiledApp) []stri
 	return slices.Compact(names)
 }
 
-// creation is how a group is made in the app, "" if it is not pushed there.
-func (a *App) creation(groupID string) v1alpha1.GroupCreation {
+// listed is the entry of spec.groups for a group, nil if it is not pushed to the app.
+func (a *App) listed(groupID string) *v1alpha1.PushedGroup {
 	if groupID == "" || !a.HasFeature(v1alpha1.FeaturePushGroups) {
-		return ""
+		return nil
 	}
 	for _, resolved := range a.Object.Status.Groups {
 		if resolved.ID != groupID {
 			continue
 		}
-		for _, listed := range a.Object.Spec.Groups {
-			if listed.DisplayName != resolved.DisplayName {
-				continue
+		for i := range a.Object.Spec.Groups {
+			if listed := &a.Object.Spec.Groups[i]; listed.DisplayName == resolved.DisplayName {
+				return listed
 			}
-			if listed.Creation != "" {
-				return listed.Creation
-			}
-			if a.Profile.GroupCreation == profiles.RequirePredefined {
-				return v1alpha1.GroupRequirePredefined
-			}
-			return v1alpha1.GroupCreate
 		}
 	}
-	return ""
+	return nil
+}
+
+// creation is how a group is made in the app, "" if it is not pushed there.
+func (a *App) creation(groupID string) v1alpha1.GroupCreation {
+	listed := a.listed(groupID)
+	switch {
+	case listed == nil:
+		return ""
+	case listed.Creation != "":
+		return listed.Creation
+	case a.Profile.GroupCreation == profiles.RequirePredefined:
+		return v1alpha1.GroupRequirePredefined
+	default:
+		return v1alpha1.GroupCreate
+	}
 }
 
 // GroupOwner returns another ScimGroup that has a group of the app, nil for none. One that is being deleted does not count: its successor takes the group over.
@@ -217,6 +227,9 @@ func (v *View) pushed(ctx context.Context, group *v1alpha1.ScimGroup, name strin
 	}
 	pushed.App = app.app
 	pushed.Creation = app.app.creation(group.SCIMID())
+	if listed := app.app.listed(group.SCIMID()); listed != nil {
+		pushed.KeepForeign = listed.ForeignMembers == v1alpha1.ForeignMembersKeep
+	}
 	pushed.Desired = plan.DesiredGroup{
 		FeatureOff:  !app.app.HasFeature(v1alpha1.FeaturePushGroups),
 		Pushed:      pushed.Creation != "" && group.DeletionTimestamp.IsZero() && app.app.Object.DeletionTimestamp.IsZero(),

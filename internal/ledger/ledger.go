@@ -27,8 +27,9 @@
 //	verdict     What the mass-change guard decided of a revocation. Restart: the batch is in status, the rest is counted again.
 //	removals    The users who would lose membership of a pushed group, and those with which its held batch was closed. Restart: the group is read again; the status has a
 //	            hash of the members that are held.
-//	hidden      The members that a group may have whose members the app does not show: those that were written last, and those of a call whose outcome is unknown.
-//	            Restart: unknown; all recorded members count as removed by the next change.
+//	members     The members that a group may have in the app: those that were written last, and those of a call whose outcome is unknown. Restart: the desired ones
+//	            where the group is in sync, else those of the ScimGroupRecord, which is written where the app does not show members; else unknown: where the app does
+//	            not show them, all members that the status counts are taken for removed by the next change.
 //	revoked     Users who lost access within the guard's window, or may have: the outcome of a call is unknown. Restart: read from the users' statuses and
 //	            ScimApp.status.guard; an operation in status that revokes access counts from then on, and an observation that shows its effect writes revokedTime.
 //	waits       The owner of the account that a user waits for. Restart: reconciled again.
@@ -113,14 +114,14 @@ type entry struct {
 	verdict     Verdict
 	removals    *Removals
 	closed      closedRemovals
-	hidden      map[string]bool
+	members     *Members
 	waitsFor    types.UID
 	idle        int
 }
 
 func (e *entry) empty() bool {
 	return e.unsettled == nil && e.current == nil && !e.adopted && !e.intended && !e.sent && e.unknownSince.IsZero() && e.absentSince.IsZero() && !e.tried && e.failures == 0 &&
-		e.backoff == backoff{} && e.woken == 0 && e.verdict == Verdict{} && e.removals == nil && e.hidden == nil && e.waitsFor == "" && e.idle == 0
+		e.backoff == backoff{} && e.woken == 0 && e.verdict == Verdict{} && e.removals == nil && e.members == nil && e.waitsFor == "" && e.idle == 0
 }
 
 func newLedger(clk clock.PassiveClock, started time.Time) *Ledger {

@@ -200,6 +200,20 @@ func (l *Ledger) ExpectLateEffect(id ID, remoteID string) {
 	e.unsettled = &operation{Operation: plan.Operation{All: true, Superseded: true}, since: since}
 }
 
+// Suspect says that the app may not have an account any more, or another one than the status says: it is observed. It returns false where an operation is not settled: then the
+// account is observed anyway.
+func (l *Ledger) Suspect(id ID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entry(id)
+	if e.current != nil || e.unsettled != nil {
+		return false
+	}
+	e.adopted = true
+	e.unsettled = &operation{Operation: plan.Operation{All: true, Superseded: true}, since: l.clock.Now().Add(-l.settle)}
+	return true
+}
+
 // Intended says that this process has written the intent to create: nothing was called before.
 func (l *Ledger) Intended(id ID) {
 	l.mu.Lock()

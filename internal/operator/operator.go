@@ -233,6 +233,8 @@ func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 	}
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 		Scheme: Scheme(), Logger: o.Log, Cache: cached, MapperProvider: newMapper,
+		// Records are large, and read once, when a group changes.
+		Client:                 client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&v1alpha1.ScimGroupRecord{}}}},
 		Metrics:                metricsOptions(o),
 		HealthProbeBindAddress: o.HealthAddress,
 		Controller:             controllerConfig(),

@@ -75,6 +75,30 @@ func decidePushed(w DesiredGroup, have *v1alpha1.PushedGroupStatus) GroupStep {
 	return GroupStep{InSync: true}
 }
 
+// MemberState is what is known of the members of a group in an app, by their ids there.
+type MemberState struct {
+	// Shown are the members that the app shows, Recorded those that the group may have by what was written, Desired those that it shall have.
+	Shown, Recorded, Desired []string
+	// Hidden: the app is known not to show members.
+	Hidden bool
+}
+
+// Changes returns what has to be added and removed. An app may show fewer members than the group has: who is recorded and not desired is removed although the app does not
+// show it, unless the app shows all recorded members who stay. Where the app shows none although some are recorded, all are added again, once: if it then shows them, they
+// were missing.
+func (m MemberState) Changes() (add, remove []string) {
+	stay := without(m.Recorded, without(m.Recorded, m.Desired))
+	trusted := len(stay) > 0 && len(without(stay, m.Shown)) == 0
+	have, listed := m.Shown, m.Shown
+	if !trusted {
+		have = append(slices.Clone(m.Shown), without(m.Recorded, m.Shown)...)
+	}
+	if m.Hidden && len(m.Shown) == 0 {
+		listed = m.Recorded
+	}
+	return without(m.Desired, listed), without(have, m.Desired)
+}
+
 // Difference is what has to be added to have and removed from it to get want.
 func Difference(have, want []string) (add, remove []string) {
 	return without(want, have), without(have, want)

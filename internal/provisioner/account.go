@@ -98,6 +98,9 @@ func (c *accountCall) due(ctx context.Context) (bool, error) {
 	if wait, err := c.worker.backOff(ctx, c.line); wait {
 		return false, err
 	}
+	if NeedsSeat(c.Step.Action) && c.worker.queue.rejoin(c.key) {
+		return false, c.worker.idle(ctx, c.line)
+	}
 	if c.Step.Action == v1alpha1.ActionObserve {
 		if wait := c.Unsettled.SettledFrom.Sub(c.worker.clock.Now()); wait > 0 {
 			return false, &retryLater{after: wait}
@@ -169,6 +172,10 @@ func (c *accountCall) finish(ctx context.Context, err error) error {
 		if found, findErr := c.findOtherwise(ctx, false); found != nil && findErr == nil {
 			return c.adopt(ctx, found, looked)
 		}
+	}
+	if failure != nil && failure.Kind == connector.NoSeats && NeedsSeat(c.Step.Action) {
+		c.noSeat(failure)
+		return nil
 	}
 	if failure == nil || !c.worker.concernsOne(ctx, c.id, failure, c.Recorded.RemoteID) {
 		return err
@@ -274,6 +281,7 @@ func (c *accountCall) drop(event string) {
 	c.worker.ledger.Present(c.id)
 	if revokes(event) {
 		c.revoked()
+		c.seat()
 	}
 	c.settled(*c.Recorded.DeepCopy(), true, event)
 }
@@ -316,6 +324,9 @@ func (c *accountCall) succeed(state v1alpha1.AccountState, remoteID, event strin
 	}
 	c.worker.ledger.Present(c.id)
 	c.own(remoteID, state == v1alpha1.AccountActive)
+	if event != "Linked" {
+		c.seat()
+	}
 	c.settled(entry, false, event)
 }
 

@@ -6,7 +6,6 @@ package provisioner
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -24,6 +23,13 @@ import (
 // predefinedRetry is how often an app is asked for a group that has to be made there first (S51).
 const predefinedRetry = 5 * time.Minute
 
+const (
+	// awaitRetry is how often a linked group is read again while members of it may become accounts of users.
+	awaitRetry = 30 * time.Second
+
+	messageAwaiting = "%d members of the group in the app are no account of a ScimUser yet; they are removed once the accounts of all members of the ScimGroup are linked, or after an approval"
+)
+
 // groupCall is one reconcile of a pushed group and the step that follows.
 type groupCall struct {
 	*line
@@ -34,8 +40,14 @@ type groupCall struct {
 	desired.PushedGroupView
 	// written: a call that changes the group was made.
 	written bool
-	// hidden: the app does not show the members of the group.
+	// hidden: the app does not show the members of the group, so that a change replaces all of them.
 	hidden bool
+	// showsNone: the app confirms members, and then shows a group without any.
+	showsNone bool
+	// awaiting are members who are no account of a user yet, and may become one: their removal waits.
+	awaiting int
+	// refused are members that the app does not take.
+	refused []connector.Member
 }
 
 // syncGroup does for a pushed group what syncAccount does for an account.
@@ -55,6 +67,10 @@ func (w *Worker) syncGroup(ctx context.Context, key Key, line *line) error {
 		return w.idle(ctx, line)
 	}
 	call := &groupCall{line: line, worker: w, key: key, group: group, view: view, PushedGroupView: *pushed}
+	if call.Entry != nil {
+		// The outcome of a failure keeps what this call finds out.
+		call.Entry = call.Entry.DeepCopy()
+	}
 	if pushed.App.Object.Spec.Suspend || !call.due() {
 		return w.idle(ctx, line)
 	}
@@ -68,7 +84,11 @@ func (w *Worker) syncGroup(ctx context.Context, key Key, line *line) error {
 		w.notify.Group(group)
 		return w.countIdle(line.id, key)
 	}
+	batch := w.MembersPerRequest()
 	err = call.perform(ctx)
+	if w.MembersPerRequest() != batch {
+		w.notify.App(w.config.Key)
+	}
 	failure := connector.AsError(err)
 	switch {
 	case ctx.Err() != nil, failure != nil && failure.UnknownOutcome():
@@ -145,147 +165,6 @@ func (c *groupCall) perform(ctx context.Context) error {
 	}
 }
 
-func (c *groupCall) create(ctx context.Context) error {
-	found, err := c.find(ctx)
-	if err != nil {
-		return err
-	}
-	predefined := c.Creation == v1alpha1.GroupRequirePredefined
-	switch {
-	case found == nil && predefined:
-		c.fail(v1alpha1.ReasonTargetGroupNotPredefined,
-			"the app has no group of this name, and requires it to exist; create it there, or set creation: Create for it in spec.groups of the ScimApp", predefinedRetry)
-		return nil
-	case found == nil:
-		return c.createNew(ctx)
-	case !predefined && !c.mine(found) && !c.App.HasFeature(v1alpha1.FeatureGroupLinking):
-		c.fail(v1alpha1.ReasonAccountConflict,
-			"the app has a group of this name that the operator did not create; add GroupLinking to spec.features of the ScimApp, or rename one of them", personRetry)
-		return nil
-	default:
-		// A group that was created before a crash is found again by our id.
-		mine := c.mine(found)
-		if !mine {
-			c.worker.ledger.ForgetHidden(c.id)
-		}
-		return c.update(ctx, found.ID, c.Entry.Created || mine, "Linked")
-	}
-}
-
-// mine reports whether the operator created a group: it carries the group's id, or this process looked it up, did not find it, and sent its create.
-func (c *groupCall) mine(found *connector.Group) bool {
-	return found.ExternalID == c.view.Group.SCIMID() || (found.ExternalID == "" && c.worker.ledger.WasSent(c.id))
-}
-
-func (c *groupCall) createNew(ctx context.Context) error {
-	if wait := c.worker.ledger.SettleWait(c.id, true); wait > 0 {
-		return &retryLater{after: wait}
-	}
-	// An earlier create has made nothing: the lookup would show it. If the app refuses this one, a group that is found is not ours.
-	c.worker.ledger.KnownAgain(c.id)
-	if c.renamed() {
-		entry := c.Entry.DeepCopy()
-		entry.MatchValue = c.Desired.DisplayName
-		// The name to look up is written before it is used.
-		c.put(*entry, false, "")
-		return nil
-	}
-	c.worker.ledger.Sent(c.id)
-	c.worker.ledger.HidesMembers(c.id, c.Desired.Members)
-	c.written = true
-	created, err := c.connector().CreateGroup(ctx, connector.Group{
-		DisplayName: c.Desired.DisplayName, ExternalID: c.view.Group.SCIMID(), Members: members(c.Desired.Members),
-	})
-	if failure := connector.AsError(err); created.MembersKnown || (err != nil && (failure == nil || !failure.UnknownOutcome())) {
-		c.worker.ledger.ForgetHidden(c.id)
-	}
-	if err != nil {
-		return err
-	}
-	c.worker.ledger.KnownAgain(c.id)
-	c.succeed(created.ID, true, "Created")
-	return nil
-}
-
-// update brings name and members in sync. The app's own list is read first, so that only the difference is written. Members are removed only when the guard lets them;
-// members that are held stay, and everything else is written.
-func (c *groupCall) update(ctx context.Context, id string, created bool, event string) error {
-	have, err := c.connector().GetGroup(ctx, id)
-	if connector.Is(err, connector.NotFound) {
-		return c.missing(ctx, id, connector.AsError(err))
-	}
-	if err != nil {
-		return err
-	}
-	c.worker.ledger.Present(c.id)
-	change, wait, err := c.change(ctx, have)
-	if err != nil || wait {
-		return err
-	}
-	held := len(change.held)
-	if change.DisplayName != "" || len(change.Add)+len(change.Remove) > 0 || change.Want != nil {
-		c.written = true
-		if change.Want != nil {
-			c.worker.ledger.MayHideMembers(c.id, c.Desired.Members)
-		}
-		after, err := c.connector().UpdateGroup(ctx, id, change.GroupChange)
-		if connector.Is(err, connector.NotFound) {
-			return c.missing(ctx, id, connector.AsError(err))
-		}
-		if err != nil {
-			return err
-		}
-		if confirmed, err := c.confirmed(ctx, id, after, change.GroupChange); err != nil || !confirmed {
-			return err
-		}
-	}
-	c.revoked(change.users)
-	if c.hidden && held == 0 {
-		c.worker.ledger.HidesMembers(c.id, c.Desired.Members)
-	}
-	if held > 0 {
-		c.hold(id, created, held)
-		return nil
-	}
-	c.succeed(id, created, event)
-	return nil
-}
-
-// confirmed reports whether the app shows the members that were added, and none that were removed. An answer that does not show the members is followed by one read.
-func (c *groupCall) confirmed(ctx context.Context, id string, after connector.Group, change connector.GroupChange) (bool, error) {
-	if len(change.Add)+len(change.Remove) == 0 {
-		return true, nil
-	}
-	if !after.MembersKnown {
-		read, err := c.connector().GetGroup(ctx, id)
-		if err != nil {
-			c.worker.ledger.MarkUnknown(c.id)
-			return false, err
-		}
-		after = read
-	}
-	shown := make(map[string]bool, len(after.Members))
-	for _, member := range after.Members {
-		shown[member.ID] = true
-	}
-	switch {
-	case slices.ContainsFunc(change.Remove, func(m connector.Member) bool { return shown[m.ID] }):
-		c.notApplied("members that were removed")
-		return false, nil
-	case after.MembersKnown && slices.ContainsFunc(change.Add, func(m connector.Member) bool { return !shown[m.ID] }):
-		c.notApplied("the group without members that were added")
-		return false, nil
-	}
-	return true, nil
-}
-
-// notApplied records that the app confirmed the call but still shows the group as it was; the call is retried.
-func (c *groupCall) notApplied(what string) {
-	c.worker.ledger.MarkUnknown(c.id)
-	c.alone = true
-	c.fail(v1alpha1.ReasonNotApplied, "the app answered with success, but still shows "+what+"; retrying. If this stays, ask the vendor why the app does not apply the change", 0)
-}
-
 // missing handles the answer that the app does not have the group.
 func (c *groupCall) missing(ctx context.Context, id string, failure *connector.Error) error {
 	absent, event, wait := true, ledger.EventAbsenceConfirmed, time.Duration(0)
@@ -312,10 +191,11 @@ func (c *groupCall) missing(ctx context.Context, id string, failure *connector.E
 		c.settled(*c.Entry.DeepCopy(), true, "")
 	default:
 		entry := c.Entry.DeepCopy()
-		entry.State, entry.RemoteID, entry.Applied, entry.HeldBatch, entry.Held, entry.HeldMembers = v1alpha1.GroupCreating, "", "", "", 0, ""
+		// The id stays: should the group be found again, it is ours.
+		entry.State, entry.Applied, entry.HeldBatch, entry.Held, entry.HeldMembers, entry.MembersHidden = v1alpha1.GroupCreating, "", "", 0, "", false
 		entry.MatchValue = plan.StorableMatchValue(c.Desired.DisplayName)
 		c.worker.ledger.Present(c.id)
-		c.worker.ledger.ForgetHidden(c.id)
+		c.worker.ledger.ForgetMembers(c.id)
 		c.settled(*entry, false, event)
 	}
 	return nil
@@ -372,11 +252,18 @@ func (c *groupCall) staleFor(now time.Time) time.Duration {
 }
 
 // succeed records that the app has the group as desired. While a late effect of an earlier change is possible, or the app may have shown the group as it was before the last
-// one, it is read once more after the settle time.
+// one, it is read once more after the settle time; the same where it shows no members for the first time.
 func (c *groupCall) succeed(remoteID string, created bool, event string) {
 	now := c.worker.clock.Now()
 	entry := c.entry(remoteID, created)
 	wait := max(c.worker.ledger.SettleWait(c.id, c.Entry.State == v1alpha1.GroupPushed), c.staleFor(now))
+	if c.showsNone && !c.Entry.MembersHidden {
+		wait = max(wait, c.worker.config.Settle)
+	}
+	if c.awaiting > 0 {
+		wait = max(wait, awaitRetry)
+		entry.Reason, entry.Message = v1alpha1.ReasonMembersPending, fmt.Sprintf(messageAwaiting, c.awaiting)
+	}
 	if wait <= 0 {
 		entry.Applied = c.Desired.Hash()
 		c.worker.ledger.KnownAgain(c.id)
@@ -414,7 +301,7 @@ func (c *groupCall) entry(remoteID string, created bool) v1alpha1.PushedGroupSta
 	entry := v1alpha1.PushedGroupStatus{
 		App: c.AppName, State: v1alpha1.GroupPushed, RemoteID: remoteID, Created: created,
 		Members:         int32(min(len(c.Desired.Members), v1alpha1.MaxMembers)),
-		ProvisionedTime: c.Entry.ProvisionedTime, UpdatedTime: c.Entry.UpdatedTime,
+		ProvisionedTime: c.Entry.ProvisionedTime, UpdatedTime: c.Entry.UpdatedTime, MembersHidden: c.hidden || c.showsNone,
 	}
 	if c.written || entry.UpdatedTime == nil {
 		entry.UpdatedTime = &now
@@ -426,8 +313,12 @@ func (c *groupCall) entry(remoteID string, created bool) v1alpha1.PushedGroupSta
 }
 
 func (c *groupCall) fail(reason, message string, wait time.Duration) {
-	entry := c.Entry.DeepCopy()
-	entry.Attempts++
+	c.failAs(*c.Entry.DeepCopy(), reason, message, wait)
+}
+
+// failAs records a failure of a group whose status is otherwise as given.
+func (c *groupCall) failAs(entry v1alpha1.PushedGroupStatus, reason, message string, wait time.Duration) {
+	entry.Attempts = c.Entry.Attempts + 1
 	entry.Reason, entry.Message = reason, kube.EntryMessage(message)
 	if wait == 0 {
 		wait = kube.Backoff(entry.Attempts, accountRetryBase, accountRetryMax)
@@ -435,7 +326,7 @@ func (c *groupCall) fail(reason, message string, wait time.Duration) {
 	next := metav1.NewTime(c.worker.clock.Now().Add(kube.Jitter(wait)).Truncate(time.Second))
 	entry.NextRetryTime = &next
 	c.worker.ledger.Tried(c.id, c.attempt())
-	c.put(*entry, false, "")
+	c.put(entry, false, "")
 }
 
 // settled records the end of a step. The ledger then keeps only its outcome.
@@ -444,7 +335,7 @@ func (c *groupCall) settled(entry v1alpha1.PushedGroupStatus, drop bool, event s
 	c.worker.gate.made(c.id)
 	c.worker.ledger.Settled(c.id)
 	if drop {
-		c.worker.ledger.ForgetHidden(c.id)
+		c.worker.ledger.ForgetMembers(c.id)
 	}
 	c.put(entry, drop, event)
 }

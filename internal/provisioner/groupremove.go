@@ -6,13 +6,14 @@ package provisioner
 import (
 	"context"
 
+	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector"
 )
 
 // remove deletes a group that the operator created, unless it belongs to another ScimGroup by now. One whose create may not have taken effect is looked up first.
 func (c *groupCall) remove(ctx context.Context) error {
 	id, created := c.Entry.RemoteID, c.Entry.Created
-	if id == "" {
+	if id == "" || c.Entry.State == v1alpha1.GroupCreating {
 		found, err := c.find(ctx)
 		if err != nil {
 			return err

@@ -179,7 +179,9 @@ func reasonOf(kind connector.Kind) string {
 	switch kind {
 	case connector.Credentials:
 		return v1alpha1.ReasonCredentialsRejected
-	case connector.Forbidden, connector.NoSeats:
+	case connector.NoSeats:
+		return v1alpha1.ReasonNoSeats
+	case connector.Forbidden:
 		return v1alpha1.ReasonInsufficientPermissions
 	case connector.RateLimited:
 		return v1alpha1.ReasonRateLimited

@@ -6,6 +6,8 @@ package provisioner
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector"
@@ -14,6 +16,9 @@ import (
 	"github.com/scim-operator/scim-operator/internal/plan"
 )
 
+// awaitMembers is how long unknown members of a linked group stay without an approval, while accounts of users are to be linked.
+const awaitMembers = 10 * time.Minute
+
 // memberChange is the change of a group that has to be written.
 type memberChange struct {
 	connector.GroupChange
@@ -21,46 +26,110 @@ type memberChange struct {
 	users, held []string
 }
 
+func (m *memberChange) empty() bool {
+	return m.DisplayName == "" && len(m.Add)+len(m.Remove) == 0 && m.Want == nil
+}
+
 // change returns the change from the group that the app shows. wait: the guard has to count the removals first, and then enqueues the key.
 func (c *groupCall) change(ctx context.Context, have connector.Group) (change memberChange, wait bool, err error) {
 	if have.DisplayName != c.Desired.DisplayName {
 		change.DisplayName = c.Desired.DisplayName
 	}
-	if !have.MembersKnown {
-		return c.replacement(ctx, change)
+	recorded, known, err := c.worker.view.RecordedMembers(ctx, c.view.Group, c.AppName)
+	if err != nil {
+		return change, false, err
 	}
-	c.worker.ledger.ForgetHidden(c.id)
-	add, remove := plan.Difference(ids(have.Members), c.Desired.Members)
-	change.Add = members(add)
+	if !have.MembersKnown {
+		return c.replacement(ctx, change, recorded.IDs, known)
+	}
+	state := plan.MemberState{Shown: ids(have.Members), Recorded: recorded.IDs, Desired: c.Desired.Members, Hidden: c.Entry.MembersHidden}
+	add, remove := state.Changes()
+	remove, awaited, err := c.withoutForeign(ctx, remove, recorded.IDs)
+	if err != nil {
+		return change, false, err
+	}
 	users, err := c.losers(ctx, remove)
 	if err != nil {
 		return change, false, err
 	}
-	allowed, counted := c.mayRemove(remove, users, len(have.Members)-len(remove)+len(add) == 0 && len(have.Members) >= guard.MinEmptied)
-	switch {
-	case !counted:
+	size := max(len(have.Members), len(recorded.IDs))
+	allowed, counted := c.mayRemove(remove, users, awaited || c.empties(size, len(remove), len(add)))
+	if !counted {
 		return change, true, nil
-	case allowed:
+	}
+	change.Add, change.Hidden = members(add), len(have.Members) == 0
+	stay := c.staying(have, recorded.IDs, remove, add)
+	if allowed {
 		change.Remove, change.users = members(remove), users
-		if len(change.Add)+len(change.Remove) > 0 {
-			// For apps that only take the whole membership.
-			change.Want = members(c.Desired.Members)
-		}
-	default:
+	} else {
 		change.held = remove
-		if len(add) > 0 {
-			change.Want = append(have.Members, change.Add...)
-		}
+		stay = append(stay, remove...)
+	}
+	if len(change.Add)+len(change.Remove) > 0 {
+		// For apps that only take the whole membership.
+		change.Want = members(stay)
 	}
 	return change, false, nil
 }
 
-// replacement returns the change that replaces the membership of a group whose members the app does not show. Where this process has not written them, it is unknown who loses
+// staying are the members of the group after a change, without those whose removal is held.
+func (c *groupCall) staying(have connector.Group, recorded, remove, add []string) []string {
+	all := append(ids(have.Members), add...)
+	if len(have.Members) == 0 {
+		all = append(slices.Clone(recorded), add...)
+	}
+	slices.Sort(all)
+	stay, _ := plan.Difference(remove, slices.Compact(all))
+	return stay
+}
+
+// empties reports whether a group of some size loses all of its members.
+func (c *groupCall) empties(size, removed, added int) bool {
+	return size-removed+added <= 0 && size >= guard.MinEmptied
+}
+
+// withoutForeign returns the members to be removed without those who are no account of a user: they stay where the policy says so. Otherwise they stay while accounts of the
+// group's members are to be linked, for they may be those; after some time a person decides, and awaited is true.
+func (c *groupCall) withoutForeign(ctx context.Context, remove, recorded []string) (_ []string, awaited bool, err error) {
+	var ours []string
+	written := make(map[string]bool, len(recorded))
+	for _, id := range recorded {
+		written[id] = true
+	}
+	for _, id := range remove {
+		known := written[id]
+		if !known {
+			if known, err = c.worker.view.HasUser(ctx, c.worker.config.Key, id); err != nil {
+				return nil, false, err
+			}
+		}
+		if known {
+			ours = append(ours, id)
+		}
+	}
+	foreign := len(remove) - len(ours)
+	if foreign == 0 || !c.Desired.Pushed {
+		return remove, false, nil
+	}
+	if c.KeepForeign {
+		return ours, false, nil
+	}
+	awaits, err := c.worker.view.AwaitsAccount(ctx, c.view.Group, c.AppName)
+	if err != nil || !awaits {
+		return remove, false, err
+	}
+	if linked := c.Entry.ProvisionedTime; linked != nil && c.worker.clock.Since(linked.Time) >= awaitMembers {
+		return remove, true, nil
+	}
+	c.awaiting = foreign
+	return ours, false, nil
+}
+
+// replacement returns the change that replaces the membership of a group whose members the app does not show. Where they are not recorded, it is unknown who loses
 // membership: the guard counts all recorded members, and always holds the replacement of a group that is being linked. While they are held, only the name is written, because the
 // app may only accept the whole list.
-func (c *groupCall) replacement(ctx context.Context, change memberChange) (_ memberChange, wait bool, err error) {
+func (c *groupCall) replacement(ctx context.Context, change memberChange, have []string, known bool) (_ memberChange, wait bool, err error) {
 	c.hidden = true
-	have, known := c.worker.ledger.HiddenMembers(c.id)
 	_, lost := plan.Difference(have, c.Desired.Members)
 	count := len(have)
 	var users []string

@@ -57,9 +57,11 @@ type queue struct {
 	paused, blocked time.Time
 	// throttled: the limit set for the app is reached. Before that time only revocations are let out, which wait for their turn at the limit.
 	throttled time.Time
-	refused   [classes]bool
-	picks     int
-	wake      chan struct{}
+	// seats holds joiners back while the app has no seat left.
+	seats   seats
+	refused [classes]bool
+	picks   int
+	wake    chan struct{}
 }
 
 type item struct {
@@ -151,8 +153,13 @@ func (q *queue) pick() (Key, time.Duration, bool) {
 			wait = min(wait, until)
 			continue
 		}
+		joins := q.seats.wait(now)
 		for i, key := range q.order[class] {
 			it := q.waiting[key]
+			if class == ClassJoiner && key.Kind == KindAccount && joins > 0 {
+				wait = min(wait, joins)
+				continue
+			}
 			if until := it.due.Sub(now); until > 0 {
 				wait = min(wait, until)
 				continue
@@ -163,6 +170,7 @@ func (q *queue) pick() (Key, time.Duration, bool) {
 			q.order[class] = slices.Delete(q.order[class], i, i+1)
 			delete(q.waiting, key)
 			q.running[key] = it
+			q.seats.picked(key, class)
 			if it.exclusive != "" {
 				q.exclusive[it.exclusive] = true
 			}
@@ -196,6 +204,7 @@ func (q *queue) done(key Key) (rescan bool) {
 		delete(q.exclusive, it.exclusive)
 	}
 	delete(q.running, key)
+	q.seats.done(key)
 	q.signal()
 	for class := range q.refused {
 		if q.refused[class] && len(q.order[class]) <= q.limit/2 {
@@ -254,6 +263,9 @@ func (q *queue) busy(key Key) bool {
 		return true
 	}
 	it := q.waiting[key]
+	if it != nil && it.class == ClassJoiner && q.seats.wait(q.now()) > 0 {
+		return false
+	}
 	return it != nil && !q.paused.After(q.now()) && !q.blocked.After(q.now()) && !it.due.After(q.now())
 }
 

@@ -47,6 +47,8 @@ type Config struct {
 	Settle time.Duration
 	// Credentials changes with the credentials: a failure that they may fix is retried at once.
 	Credentials string
+	// NoSeats: its status says that the app has no seat left.
+	NoSeats bool
 	// PausedUntil is the time before which the app asked for no calls, as its status says.
 	PausedUntil time.Time
 }
@@ -93,6 +95,7 @@ func newWorker(config Config, r *Registry) *Worker {
 	w.ledger.SetSettle(config.Settle)
 	w.ledger.Pause(bounded(config.PausedUntil, r.clock.Now()))
 	w.queue.pause(w.ledger.PausedUntil())
+	w.queue.seats.missing = config.NoSeats
 	w.gate = newGate(w)
 	w.breaker = newBreaker(breakerPause)
 	return w
@@ -168,6 +171,14 @@ func (w *Worker) Enqueue(key Key, class Class, exclusive string, delay time.Dura
 
 // PausedUntil returns the time before which the app asked for no calls.
 func (w *Worker) PausedUntil() time.Time { return w.ledger.PausedUntil() }
+
+// MembersPerRequest returns how many members of a group the app takes in one request, after it refused more; 0 where it never did.
+func (w *Worker) MembersPerRequest() int {
+	if batched, ok := w.config.Connector.(connector.Batched); ok {
+		return batched.MembersPerRequest()
+	}
+	return 0
+}
 
 // HeldBatches are the digests of the batches that wait for an approval, sorted.
 func (w *Worker) HeldBatches() []string { return w.gate.batches() }

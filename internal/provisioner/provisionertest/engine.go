@@ -70,6 +70,24 @@ func (c *Client) List(ctx context.Context, list client.ObjectList, opts ...clien
 	return c.Cache.List(ctx, list, opts...)
 }
 
+// Create implements client.Writer.
+func (c *Client) Create(_ context.Context, object client.Object, _ ...client.CreateOption) error {
+	c.Put(object)
+	return nil
+}
+
+// Update implements client.Writer.
+func (c *Client) Update(_ context.Context, object client.Object, _ ...client.UpdateOption) error {
+	c.Put(object)
+	return nil
+}
+
+// Delete implements client.Writer.
+func (c *Client) Delete(_ context.Context, object client.Object, _ ...client.DeleteOption) error {
+	c.Remove(object)
+	return nil
+}
+
 // Status implements client.StatusClient.
 func (c *Client) Status() client.SubResourceWriter { return &statusWriter{to: c} }
 

@@ -75,6 +75,8 @@ func command() *cobra.Command {
 	flags.StringVar(&o.HealthAddress, "health-probe-bind-address", ":8081", "address of the probes /healthz and /readyz, 0 for none")
 	flags.BoolVar(&o.LeaderElection, "leader-elect", false, "let one of several replicas run the controllers; every replica serves SCIM")
 	flags.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", "", "namespace of the leader's Lease; the pod's own when empty")
+	flags.DurationVar(&o.CredentialTestInterval, "credential-test-interval", operator.DefaultCredentialTestInterval,
+		"after how long without an answer the credentials of an app are tested again, by one call that only reads; 0 for never")
 	flags.BoolVar(&debug, "debug", false, "log in a form for people, with more detail")
 	return cmd
 }

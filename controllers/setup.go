@@ -43,6 +43,8 @@ type Options struct {
 	Directory *directory.Store
 	Clock     clock.Clock
 	Metrics   prometheus.Registerer
+	// TestInterval is after how long without an answer the credentials of an app are tested again; never if 0.
+	TestInterval time.Duration
 	// UserAgent of the calls to apps, such as "scim-operator/1.0".
 	UserAgent string
 	// ResyncPeriod is the time within which every object is reconciled although nothing is known to have changed.
@@ -67,7 +69,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	if err := watchLosses(mgr, view); err != nil {
 		return err
 	}
-	metrics := provisioner.NewMetrics(o.Metrics)
+	metrics := provisioner.NewMetrics(o.Metrics, o.Clock)
 	registry := provisioner.NewRegistry(view, o.Clock, mgr.GetLogger().WithName("apps"), metrics)
 	schedule := kube.Schedule{Period: o.ResyncPeriod, Clock: o.Clock}
 	var users, groups, scimApps kube.Trigger
@@ -77,20 +79,24 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		return fmt.Errorf("adding the running apps: %w", err)
 	}
 	recorder := mgr.GetEventRecorder("scim-operator")
+	reporter := kube.NewReporter(recorder, o.Clock)
 	return errors.Join(
 		(&user.Reconciler{
-			Client: mgr.GetClient(), Live: o.Live, Directory: o.Directory, View: view, Apps: registry, Recorder: recorder, Clock: o.Clock,
+			Client: mgr.GetClient(), Live: o.Live, Directory: o.Directory, View: view, Apps: registry, Recorder: recorder, Reporter: reporter,
+			Clock: o.Clock,
 		}).SetupWithManager(mgr, &users, schedule),
 		(&group.Reconciler{
-			Client: mgr.GetClient(), Live: o.Live, Directory: o.Directory, View: view, Apps: registry, Recorder: recorder, Clock: o.Clock,
+			Client: mgr.GetClient(), Live: o.Live, Directory: o.Directory, View: view, Apps: registry, Recorder: recorder, Reporter: reporter,
+			Clock: o.Clock,
 		}).SetupWithManager(mgr, &groups, schedule),
 		(&app.Reconciler{
 			Client: mgr.GetClient(), Live: o.Live, View: view, Apps: registry, Metrics: metrics, Recorder: recorder, Clock: o.Clock, Wake: notify,
 			UserAgent: o.UserAgent, Egress: o.Egress,
+			TestInterval: o.TestInterval, Reporter: reporter,
 		}).SetupWithManager(mgr, &scimApps, schedule),
 		(&rolemapping.Reconciler{Client: mgr.GetClient(), Clock: o.Clock}).SetupWithManager(mgr, schedule),
 		(&groupslice.Reconciler{Directory: o.Directory, Clock: o.Clock}).SetupWithManager(mgr, schedule),
-		(&scimclient.Reconciler{Client: mgr.GetClient(), Live: o.Live, Issuers: o.Issuers, Clock: o.Clock}).SetupWithManager(mgr, schedule),
+		(&scimclient.Reconciler{Client: mgr.GetClient(), Live: o.Live, Issuers: o.Issuers, Clock: o.Clock, Reporter: reporter}).SetupWithManager(mgr, schedule),
 	)
 }
 

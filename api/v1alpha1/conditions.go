@@ -84,6 +84,7 @@ const (
 	ReasonFeatureOff               = "FeatureOff"
 	ReasonHeld                     = "Held"
 	ReasonAppNotReady              = "AppNotReady"
+	ReasonQueued                   = "Queued"
 	ReasonRejected                 = "Rejected"
 	ReasonTargetGroupNotPredefined = "TargetGroupNotPredefined"
 	ReasonMembersPending           = "MembersPending"

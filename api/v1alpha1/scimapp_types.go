@@ -17,6 +17,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Pending",type=integer,JSONPath=`.status.pending`
 // +kubebuilder:printcolumn:name="Failed",type=integer,JSONPath=`.status.failed`
 // +kubebuilder:printcolumn:name="Held",type=integer,JSONPath=`.status.held`
+// +kubebuilder:printcolumn:name="Revoking",type=date,JSONPath=`.status.oldestPendingRevocation`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type ScimApp struct {
@@ -392,6 +393,11 @@ type ScimAppStatus struct {
 	// +optional
 	// +kubebuilder:default=0
 	Failed int32 `json:"failed"`
+
+	// oldestPendingRevocation is since when the oldest pending revocation waits: a user has more access in the app than desired. Absent when none is pending. The time
+	// for which the mass-change guard holds it counts.
+	// +optional
+	OldestPendingRevocation *metav1.Time `json:"oldestPendingRevocation,omitempty"`
 
 	// held is how many changes the mass-change guard holds.
 	// +optional

@@ -258,6 +258,10 @@ type PushedGroupStatus struct {
 	// +optional
 	NextRetryTime *metav1.Time `json:"nextRetryTime,omitempty"`
 
+	// pendingRevocationTime is since when members, or the group, are to be removed from the app. Present until that is done or no longer desired.
+	// +optional
+	PendingRevocationTime *metav1.Time `json:"pendingRevocationTime,omitempty"`
+
 	// heldBatch is the digest of the batch in which the mass-change guard holds the removal of members. Other changes of the group are made.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64

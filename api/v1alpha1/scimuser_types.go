@@ -508,6 +508,11 @@ type Account struct {
 	// +optional
 	Operation *AccountOperation `json:"operation,omitempty"`
 
+	// pendingRevocationTime is since when a revocation is pending: the account has, or may have, more access than it should. Present until the revocation is made or no
+	// longer desired, whatever it waits for.
+	// +optional
+	PendingRevocationTime *metav1.Time `json:"pendingRevocationTime,omitempty"`
+
 	// heldBatch is the digest of the batch in which the mass-change guard holds the planned change.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64

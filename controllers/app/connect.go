@@ -42,6 +42,9 @@ type connection struct {
 	reason, message string
 	attempts        int32
 	retry           time.Time
+	// nextTest is when an app that runs is tested next unless it answers before, zero if that is not decided. idleFailures are the tests of the running app that failed in a row.
+	nextTest     time.Time
+	idleFailures int32
 	// address is the base URL; paused is the time before which the app there asked for no calls.
 	address string
 	paused  time.Time
@@ -86,9 +89,11 @@ func (r *Reconciler) connect(ctx context.Context, s *scope) error {
 	}
 	if running != nil && s.connection.tested && !running.Health().FailedCredentials() {
 		if running.TakeRescan() {
-			return r.rescan(ctx, s)
+			if err := r.rescan(ctx, s); err != nil {
+				return err
+			}
 		}
-		return nil
+		return r.testIdle(s, options, running)
 	}
 	return r.test(ctx, s, options, running)
 }

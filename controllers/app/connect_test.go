@@ -41,7 +41,7 @@ func newSwitchboard(t *testing.T, apps map[string]*tested) *switchboard {
 	b := &switchboard{landlord: newLandlord(), t: t, apps: apps}
 	b.Clock = clock.RealClock{}
 	b.View = desired.NewView(b.cache, ledger.NewBook(clock.RealClock{}))
-	b.Metrics = provisioner.NewMetrics(prometheus.NewRegistry())
+	b.Metrics = provisioner.NewMetrics(prometheus.NewRegistry(), clock.RealClock{})
 	b.Apps = provisioner.NewRegistry(b.View, clock.RealClock{}, logr.Discard(), b.Metrics)
 	nobody := func(types.NamespacedName) {}
 	b.Wake = provisioner.Notify{User: nobody, Group: nobody, App: nobody}

@@ -31,13 +31,18 @@ func (r *Reconciler) test(ctx context.Context, s *scope, options scimconn.Option
 		s.soon(wait)
 		return nil
 	}
+	return r.submit(s, options, s.connection.attempts > 0)
+}
+
+// submit submits a credential test. repeats: those of new and changed credentials go first.
+func (r *Reconciler) submit(s *scope, options scimconn.Options, repeats bool) error {
 	conn, err := r.connector(options)
 	if err != nil {
 		r.Apps.Stop(s.key)
 		s.invalid, s.invalidReason = "spec.scim: "+err.Error(), v1alpha1.ReasonInvalidConfiguration
 		return nil //nolint:nilerr // it is for a person, and stands in the status
 	}
-	r.Prober.Submit(Test{Key: s.key, Fingerprint: s.connection.fingerprint, Connector: conn, Retry: s.connection.attempts > 0})
+	r.Prober.Submit(Test{Key: s.key, Fingerprint: s.connection.fingerprint, Connector: conn, Retry: repeats})
 	return nil
 }
 
@@ -88,6 +93,7 @@ func (r *Reconciler) runConfig(s *scope, conn connector.Connector) provisioner.C
 func (c *connection) succeeded() {
 	c.tested, c.good, c.first = true, false, false
 	c.reason, c.message, c.attempts, c.retry = "", "", 0, time.Time{}
+	c.nextTest, c.idleFailures = time.Time{}, 0
 }
 
 // failed remembers the failure of a test and when it is repeated.

@@ -119,6 +119,7 @@ func (r *Reconciler) count(ctx context.Context, s *scope) error {
 	}
 	s.census = census
 	s.connection.counted, s.connection.closing = now, census.Closing
+	r.Metrics.PendingRevocations(s.key, census.Revoking, census.OldestRevocation)
 	if census.Closing {
 		s.soon(countBatchesEvery)
 	}

@@ -28,11 +28,14 @@ type tested struct {
 	mu     sync.Mutex
 	began  bool
 	closed bool
+	// tests counts them.
+	tests int
 }
 
 func (c *tested) Test(ctx context.Context) error {
 	c.mu.Lock()
 	c.began = true
+	c.tests++
 	c.mu.Unlock()
 	answer := make(<-chan time.Time)
 	if c.takes > 0 {

@@ -54,6 +54,10 @@ type Reconciler struct {
 	UserAgent string
 	// Prober tests credentials. SetupWithManager makes one that runs with the manager unless there is one.
 	Prober *Prober
+	// TestInterval is after how long without an answer the credentials of a running app are tested again; never if 0.
+	TestInterval time.Duration
+	// Reporter tells of failures; nil for none.
+	Reporter *kube.Reporter
 	// NewConnector makes the connector of an app; nil is scimconn.New.
 	NewConnector func(scimconn.Options) (connector.Connector, error)
 	// Egress says which addresses apps may have; nil is all of them.
@@ -107,7 +111,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{RequeueAfter: kube.Jitter(staleWait)}, nil
 	}
 	s := &scope{key: req.NamespacedName, app: before.DeepCopy()}
-	for _, phase := range []func(context.Context, *scope) error{r.finalizer, r.configuration, r.address, r.groups, r.tenant, r.connect, r.guard, r.count, r.remove} {
+	for _, phase := range []func(context.Context, *scope) error{r.finalizer, r.configuration, r.attributes, r.address, r.groups, r.tenant, r.connect, r.guard, r.count, r.remove} {
 		if err := phase(ctx, s); err != nil {
 			if errors.Is(err, errWritten) {
 				return ctrl.Result{}, nil
@@ -121,6 +125,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	setStatus(s, r.stateOf(s))
 	setPause(s, r.Clock.Now())
 	r.noteMembersPerRequest(s)
+	if err := r.tellRevocations(ctx, s); err != nil {
+		return ctrl.Result{}, err
+	}
 	wrote, err := kube.PatchStatus(ctx, r.Client, before, s.app)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return ctrl.Result{RequeueAfter: kube.Jitter(100 * time.Millisecond)}, nil
@@ -128,6 +135,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err == nil && wrote {
 		r.wrote(s.app)
 		r.record(s)
+		r.Reporter.Tell(ctx, s.app, reports(&before.Status, &s.app.Status)...)
 	}
 	if err == nil {
 		r.Apps.Recorded(s.key, s.recorded)

@@ -46,6 +46,7 @@ func setStatus(s *scope, state runState) {
 	}
 	setSeats(s, state)
 	setConnection(s, state)
+	setAttributes(s.app)
 	setSubjects(s)
 	setReady(s)
 }
@@ -58,6 +59,10 @@ func setCounters(s *scope) {
 		status.Held += batch.Remaining
 	}
 	status.Accounts, status.Failed = count(census.Active), count(census.Failed+len(census.FailedGroups))
+	status.OldestPendingRevocation = nil
+	if !census.OldestRevocation.IsZero() {
+		status.OldestPendingRevocation = &metav1.Time{Time: census.OldestRevocation}
+	}
 	// Approved changes are still pending.
 	status.Pending = count(census.Pending + max(0, len(census.Held)-int(status.Held)))
 	setSynced(s)
@@ -71,22 +76,25 @@ func setSynced(s *scope) {
 		kube.SetCondition(s.app, v1alpha1.ConditionAccountsSynced, is, reason, message)
 	}
 	var failed []string
+	reason := v1alpha1.ReasonRejected
 	if census.Failed > 0 {
-		failed = append(failed, fmt.Sprintf("%d accounts failed to sync; kubectl get scimusers shows which, and their status why", census.Failed))
+		counts := ""
+		reason, counts = failedReason(census.FailedFor)
+		failed = append(failed, fmt.Sprintf("%d accounts failed to sync%s; kubectl get scimusers shows which, and their status why", census.Failed, counts))
 	}
 	if len(census.FailedGroups) > 0 {
 		failed = append(failed, named(census.FailedGroups, "failed to sync; their status says why"))
 	}
 	switch {
 	case len(failed) > 0:
-		synced(metav1.ConditionFalse, v1alpha1.ReasonRejected, strings.Join(failed, "; "))
+		synced(metav1.ConditionFalse, reason, strings.Join(failed, "; "))
 	case status.Held > 0:
-		synced(metav1.ConditionFalse, v1alpha1.ReasonHeld, "revocations are on hold")
+		synced(metav1.ConditionFalse, v1alpha1.ReasonHeld, "revocations are on hold; the condition MassChangeHeld says how to approve them")
 	case census.NoSeats > 0:
 		synced(metav1.ConditionFalse, v1alpha1.ReasonNoSeats,
 			fmt.Sprintf("%d accounts wait for a seat; the condition SeatsAvailable says what to do", census.NoSeats))
 	case status.Pending > 0:
-		synced(metav1.ConditionFalse, v1alpha1.ReasonProgressing, "changes are being made")
+		synced(metav1.ConditionFalse, v1alpha1.ReasonProgressing, "changes are pending; they are made while the app is Ready")
 	case len(census.NotShown) > 0:
 		synced(metav1.ConditionFalse, v1alpha1.ReasonMembersNotShown, named(census.NotShown, "are pushed, but the app does not show their members; check in the app that it takes members"))
 	default:

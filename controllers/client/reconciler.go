@@ -40,6 +40,8 @@ type Reconciler struct {
 	Issuers *clients.Issuers
 	// Clock by which generated tokens expire.
 	Clock clock.PassiveClock
+	// Reporter tells of failures; nil for none.
+	Reporter *kube.Reporter
 }
 
 // concurrency: an issuer that does not answer holds one worker up for ten seconds, and not the other ScimClients.
@@ -79,11 +81,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	after := before.DeepCopy()
 	report(after, found)
-	if _, err := kube.PatchStatus(ctx, r.Client, &before, after); client.IgnoreNotFound(err) != nil {
-		if apierrors.IsConflict(err) {
-			return ctrl.Result{RequeueAfter: raceDelay}, nil
-		}
+	wrote, err := kube.PatchStatus(ctx, r.Client, &before, after)
+	switch {
+	case apierrors.IsConflict(err):
+		return ctrl.Result{RequeueAfter: raceDelay}, nil
+	case client.IgnoreNotFound(err) != nil:
 		return ctrl.Result{}, err
+	case wrote && err == nil:
+		r.Reporter.Tell(ctx, after, reports(&before, after)...)
 	}
 	return ctrl.Result{RequeueAfter: found.next()}, found.again
 }

@@ -67,6 +67,13 @@ func report(sc *v1alpha1.ScimClient, f *findings) {
 	sc.Status.ObservedGeneration = sc.Generation
 }
 
+// reports are the changes of a status that people should hear of.
+func reports(before, after *v1alpha1.ScimClient) []kube.Report {
+	was, is := before.Status.Conditions, after.Status.Conditions
+	return append(kube.ConditionReports(was, is, metav1.ConditionFalse, v1alpha1.ConditionReady, v1alpha1.ConditionIssuerReachable),
+		kube.ConditionReports(was, is, metav1.ConditionTrue, v1alpha1.ConditionTokenExpiring)...)
+}
+
 // reportExpiry writes the warning that a generated token is to expire, or has.
 func reportExpiry(sc *v1alpha1.ScimClient, f *findings) {
 	reason, message := v1alpha1.ReasonTokenExpiresSoon, "the generated token expires soon, at the time in status.generatedToken.expirationTime"

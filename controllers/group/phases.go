@@ -11,6 +11,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -40,7 +41,10 @@ func (r *Reconciler) admit(ctx context.Context, view *desired.GroupView) (done b
 		}
 		after := group.DeepCopy()
 		refused(after, conflict.Holder)
-		_, err = kube.PatchStatus(ctx, r.Client, group, after)
+		wrote, err := kube.PatchStatus(ctx, r.Client, group, after)
+		if wrote && err == nil {
+			r.Reporter.Tell(ctx, group, reports(&group.Status, &after.Status)...)
+		}
 		return true, ctrl.Result{RequeueAfter: conflictRetry}, err
 	}
 	if err != nil || admitted.ResourceVersion == group.ResourceVersion {
@@ -61,7 +65,7 @@ func (r *Reconciler) push(ctx context.Context, view *desired.GroupView) (result 
 		return ctrl.Result{}, false, err
 	}
 	after := view.Cached.DeepCopy()
-	intents := computeStatus(after, view, unresolved, r.callable(view))
+	intents := computeStatus(after, view, unresolved, metav1.NewTime(r.Clock.Now()), r.stateOf(view))
 	if err := r.recordMembers(ctx, view, after, intents); err != nil {
 		return ctrl.Result{}, false, err
 	}
@@ -73,23 +77,13 @@ func (r *Reconciler) push(ctx context.Context, view *desired.GroupView) (result 
 		r.View.Book.Groups.Put(after, after.Status.DeepCopy())
 		r.record(view)
 		r.count(view.Cached, after)
+		r.Reporter.Tell(ctx, view.Group, reports(&view.Cached.Status, &after.Status)...)
 	}
 	for app, outcome := range view.Outcomes {
 		r.ledger(view, app).GroupWritten(view.Group.UID, outcome)
 	}
 	r.enqueue(view, intents)
 	return ctrl.Result{RequeueAfter: nextRetry(after.Status.Apps, r.Clock.Now())}, wrote, nil
-}
-
-// callable reports whether an app may be called now: no intent is written while it may not.
-func (r *Reconciler) callable(view *desired.GroupView) func(*desired.PushedGroupView) bool {
-	return func(pushed *desired.PushedGroupView) bool {
-		if pushed.App != nil && pushed.App.Object.Spec.Suspend {
-			return false
-		}
-		worker := r.Apps.Get(types.NamespacedName{Namespace: view.Group.Namespace, Name: pushed.AppName})
-		return worker != nil && worker.Health().Reason == ""
-	}
 }
 
 func (r *Reconciler) ledger(view *desired.GroupView, app string) *ledger.Ledger {

@@ -46,7 +46,9 @@ type Reconciler struct {
 	View      *desired.View
 	Apps      *provisioner.Registry
 	Recorder  events.EventRecorder
-	Clock     clock.PassiveClock
+	// Reporter tells of failures; nil for none.
+	Reporter *kube.Reporter
+	Clock    clock.PassiveClock
 
 	// large are the groups to which looks are rare.
 	large   looks

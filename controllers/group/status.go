@@ -23,8 +23,11 @@ const messageMembersNotShown = "the app confirms changes of the members and show
 
 // computeStatus fills in the status that follows from what is known of a group, and tells in which apps the group is to be created and
 // whose entry says so only now. It is pure.
-func computeStatus(after *v1alpha1.ScimGroup, view *desired.GroupView, unresolved []string, callable func(*desired.PushedGroupView) bool) (intents map[string]bool) {
+func computeStatus(
+	after *v1alpha1.ScimGroup, view *desired.GroupView, unresolved []string, now metav1.Time, state func(*desired.PushedGroupView) appState,
+) (intents map[string]bool) {
 	intents = map[string]bool{}
+	cause := causeOf(view.Group, now)
 	status := &after.Status
 	status.Members = int32(after.Spec.MemberCount())
 	status.UnresolvedMembers = int32(len(unresolved))
@@ -39,7 +42,9 @@ func computeStatus(after *v1alpha1.ScimGroup, view *desired.GroupView, unresolve
 		if pushed.Step.Drop {
 			continue
 		}
-		entry := entryOf(pushed, intents, callable(pushed))
+		app := state(pushed)
+		entry := entryOf(pushed, intents, app.callable)
+		explain(&entry, pushed, app, cause)
 		status.Apps = append(status.Apps, entry)
 		if pushed.Step.InSync {
 			inSync++
@@ -49,7 +54,7 @@ func computeStatus(after *v1alpha1.ScimGroup, view *desired.GroupView, unresolve
 		switch {
 		case entry.Attempts > 0 && waits:
 			reason, waits = entry.Reason, false
-		case entry.HeldBatch != "" && waits:
+		case entry.HeldBatch != "" && waits, reason == v1alpha1.ReasonProgressing && entry.Reason != "" && entry.Reason != v1alpha1.ReasonQueued:
 			reason = entry.Reason
 		}
 	}
@@ -89,17 +94,18 @@ func entryOf(pushed *desired.PushedGroupView, intents map[string]bool, callable 
 	if pushed.Step.Action == "" && entry.MembersHidden && entry.Reason == "" {
 		entry.Reason, entry.Message = v1alpha1.ReasonMembersNotShown, messageMembersNotShown
 	}
-	if pushed.Step.Action != "" && entry.Attempts == 0 && entry.HeldBatch == "" && entry.NextRetryTime == nil {
-		entry.Reason, entry.Message = "", ""
-	}
 	return entry
 }
 
 func describe(entry v1alpha1.PushedGroupStatus) string {
 	if entry.Reason == "" {
-		return entry.App + ": changes are being made"
+		return entry.App + ": changes are pending"
 	}
-	return entry.App + ": " + entry.Reason + ": " + entry.Message
+	text := entry.App + ": " + entry.Reason + ": " + entry.Message
+	if entry.Attempts > 0 {
+		text += kube.NextAttempt(entry.NextRetryTime)
+	}
+	return text
 }
 
 func setConditions(group *v1alpha1.ScimGroup, problems []string, reason string, waits bool) {

@@ -7,9 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/desired"
@@ -21,45 +24,83 @@ import (
 
 func TestEntryOfAPushedGroup(t *testing.T) {
 	pushed := v1alpha1.PushedGroupStatus{App: "crm", State: v1alpha1.GroupPushed, RemoteID: "1", Applied: "v1 x=y"}
+	with := func(change func(*v1alpha1.PushedGroupStatus)) *v1alpha1.PushedGroupStatus {
+		entry := pushed
+		entry.Members = 3
+		change(&entry)
+		return &entry
+	}
+	now, since := metav1.NewTime(pt.Now), metav1.NewTime(pt.Now.Add(-time.Hour))
+	removal := plan.GroupStep{Action: v1alpha1.ActionUpdate}
+	good := appState{callable: true, known: true}
+	down := appState{known: true, trouble: provisioner.Health{Reason: v1alpha1.ReasonUnreachable}}
 	for name, tc := range map[string]struct {
-		view desired.PushedGroupView
-		want v1alpha1.PushedGroupStatus
-		// down: the app cannot be called.
-		down   bool
+		view   desired.PushedGroupView
+		want   v1alpha1.PushedGroupStatus
+		state  appState
 		intent bool
 		ready  string
 	}{
 		"a create is announced": {
-			view: desired.PushedGroupView{Step: plan.GroupStep{Action: v1alpha1.ActionCreate}},
-			want: v1alpha1.PushedGroupStatus{App: "crm", State: v1alpha1.GroupCreating}, intent: true, ready: v1alpha1.ReasonProgressing,
+			view:  desired.PushedGroupView{Step: plan.GroupStep{Action: v1alpha1.ActionCreate}},
+			state: good, want: v1alpha1.PushedGroupStatus{App: "crm", State: v1alpha1.GroupCreating}, intent: true, ready: v1alpha1.ReasonProgressing,
 		},
 		// A promise that changed: a create was announced whatever the app's state.
 		"no intent is written while the app cannot be called": {
-			view: desired.PushedGroupView{Step: plan.GroupStep{Action: v1alpha1.ActionCreate}}, down: true,
-			want: v1alpha1.PushedGroupStatus{App: "crm", State: v1alpha1.GroupPending}, ready: v1alpha1.ReasonProgressing,
+			view: desired.PushedGroupView{Step: plan.GroupStep{Action: v1alpha1.ActionCreate}}, state: down,
+			want: v1alpha1.PushedGroupStatus{App: "crm", State: v1alpha1.GroupPending, Reason: v1alpha1.ReasonAppNotReady}, ready: v1alpha1.ReasonAppNotReady,
 		},
 		"nor that an update may have been made": {
-			view: desired.PushedGroupView{Entry: &pushed, Step: plan.GroupStep{Action: v1alpha1.ActionUpdate}}, down: true,
+			view: desired.PushedGroupView{Entry: &pushed, Step: plan.GroupStep{Action: v1alpha1.ActionUpdate}}, state: down,
 			want: pushed, ready: v1alpha1.ReasonProgressing,
 		},
 		"an update makes what was written doubtful": {
-			view: desired.PushedGroupView{Entry: &pushed, Step: plan.GroupStep{Action: v1alpha1.ActionUpdate}},
+			view: desired.PushedGroupView{Entry: &pushed, Step: plan.GroupStep{Action: v1alpha1.ActionUpdate}}, state: good,
 			want: v1alpha1.PushedGroupStatus{App: "crm", State: v1alpha1.GroupPushed, RemoteID: "1"}, intent: true,
 			ready: v1alpha1.ReasonProgressing,
 		},
 		"members without an account are told of": {
-			view: desired.PushedGroupView{Entry: &pushed, Step: plan.GroupStep{InSync: true}, WithoutAccount: 2},
+			view: desired.PushedGroupView{Entry: &pushed, Step: plan.GroupStep{InSync: true}, WithoutAccount: 2}, state: good,
 			want: v1alpha1.PushedGroupStatus{
 				App: "crm", State: v1alpha1.GroupPushed, RemoteID: "1", Applied: "v1 x=y", Reason: v1alpha1.ReasonMembersPending,
 			},
 			ready: v1alpha1.ReasonSucceeded,
+		},
+		"a removal says that it is queued, and since when it is pending": {
+			view: desired.PushedGroupView{Entry: with(func(e *v1alpha1.PushedGroupStatus) { e.Applied = "" }), Step: removal}, state: good,
+			want: *with(func(e *v1alpha1.PushedGroupStatus) {
+				e.Applied, e.Reason, e.PendingRevocationTime = "", v1alpha1.ReasonQueued, &now
+			}),
+			ready: v1alpha1.ReasonProgressing,
+		},
+		"a removal says what keeps the app from being called": {
+			view:  desired.PushedGroupView{Entry: with(func(e *v1alpha1.PushedGroupStatus) { e.PendingRevocationTime = &since }), Step: removal},
+			state: down,
+			want: *with(func(e *v1alpha1.PushedGroupStatus) {
+				e.Reason, e.PendingRevocationTime = v1alpha1.ReasonUnreachable, &since
+			}),
+			ready: v1alpha1.ReasonUnreachable,
+		},
+		"a held removal is pending": {
+			view: desired.PushedGroupView{Entry: with(func(e *v1alpha1.PushedGroupStatus) {
+				e.HeldBatch, e.Held, e.Reason, e.PendingRevocationTime = "b1", 1, v1alpha1.ReasonHeld, &since
+			}), Step: plan.GroupStep{Action: v1alpha1.ActionUpdate}}, state: down,
+			want: *with(func(e *v1alpha1.PushedGroupStatus) {
+				e.HeldBatch, e.Held, e.Reason, e.PendingRevocationTime = "b1", 1, v1alpha1.ReasonHeld, &since
+			}),
+			ready: v1alpha1.ReasonHeld,
+		},
+		"a removal that was made is not pending": {
+			view:  desired.PushedGroupView{Entry: with(func(e *v1alpha1.PushedGroupStatus) { e.PendingRevocationTime = &since }), Step: plan.GroupStep{InSync: true}},
+			state: good, want: *with(func(*v1alpha1.PushedGroupStatus) {}), ready: v1alpha1.ReasonSucceeded,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.view.AppName = "crm"
 			tc.view.App = &desired.App{Object: pt.App("crm")}
 			group := pt.Group("sales", pt.User("kim"))
-			intents := computeStatus(group, &desired.GroupView{Group: group, Apps: []desired.PushedGroupView{tc.view}}, []string{"unknown.id"}, func(*desired.PushedGroupView) bool { return !tc.down })
+			intents := computeStatus(group, &desired.GroupView{Group: group, Apps: []desired.PushedGroupView{tc.view}}, []string{"unknown.id"}, metav1.NewTime(pt.Now),
+				func(*desired.PushedGroupView) appState { return tc.state })
 			got := group.Status.Apps[0]
 			got.Message = ""
 			if diff := cmp.Diff(tc.want, got); diff != "" || intents["crm"] != tc.intent {
@@ -79,8 +120,9 @@ func TestEntryOfAPushedGroup(t *testing.T) {
 func TestSuspendedAppCannotBeCalled(t *testing.T) {
 	app := pt.App("crm")
 	app.Spec.Suspend = true
-	callable := (&Reconciler{}).callable(&desired.GroupView{Group: pt.Group("sales")})
-	if callable(&desired.PushedGroupView{AppName: "crm", App: &desired.App{Object: app}}) {
+	view := pt.NewView(pt.NewCache())
+	r := &Reconciler{Apps: provisioner.NewRegistry(view, clocktesting.NewFakeClock(pt.Now), logr.Discard(), provisioner.NewMetrics(prometheus.NewRegistry(), nil))}
+	if r.stateOf(&desired.GroupView{Group: pt.Group("sales")})(&desired.PushedGroupView{AppName: "crm", App: &desired.App{Object: app}}).callable {
 		t.Error("an intent would be written for a suspended app")
 	}
 }

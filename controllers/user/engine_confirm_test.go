@@ -105,7 +105,9 @@ func TestWhichAccountsWaitForAPerson(t *testing.T) {
 
 // The app keeps no externalId, and the account that it shows again is the one that the status tells of.
 func TestAccountThatTheStatusTellsOfIsOurs(t *testing.T) {
-	e := employed(t, func(app *v1alpha1.ScimApp) { app.Spec.Profile, app.Spec.Adoption = "common-room", v1alpha1.AdoptionNever }, "viewer")
+	e := employed(t, func(app *v1alpha1.ScimApp) {
+		app.Spec.Profile, app.Spec.Adoption = "common-room", v1alpha1.AdoptionNever
+	}, "viewer")
 	app := e.Apps["crm"]
 	account := *e.account()
 	app.Users = nil
@@ -140,7 +142,9 @@ func TestAbsenceThatAPersonConfirms(t *testing.T) {
 			app := e.Apps["crm"]
 			id := e.entry("kim", "crm").RemoteID
 			app.Users = nil
-			page := func(op string) error { return &connector.Error{Op: op, Kind: connector.NotFound, Status: 404, Sent: true} }
+			page := func(op string) error {
+				return &connector.Error{Op: op, Kind: connector.NotFound, Status: 404, Sent: true}
+			}
 			for _, op := range []string{connector.OpSetActive, connector.OpUpdateUser, connector.OpGetUser} {
 				app.Always[op] = page(op)
 			}

@@ -102,6 +102,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, view *desired.UserView) (n
 	if wrote {
 		book.Users.Put(after, after.Status.DeepCopy())
 		r.record(view)
+		r.Reporter.Tell(ctx, view.User, reports(view.Stored, &next.status)...)
 	}
 	for i := range next.status.Accounts {
 		if entry := &next.status.Accounts[i]; entry.Operation == nil {
@@ -177,13 +178,15 @@ func nextRetry(accounts []v1alpha1.Account, now time.Time) time.Duration {
 // compute is the status as it should be now.
 func (r *Reconciler) compute(view *desired.UserView) *nextStatus {
 	return computeStatus(view, metav1.NewTime(r.Clock.Now()), func(account *desired.AccountView) appState {
-		app := r.Apps.Get(r.appKey(view, account.AppName))
-		if app == nil {
-			return appState{}
+		key := r.appKey(view, account.AppName)
+		state := appState{}
+		state.trouble, state.known = r.Apps.Trouble(key)
+		if app := r.Apps.Get(key); app != nil {
+			state.running, state.healthy = true, app.Health().Reason == ""
+			_, state.noSeats = app.NoSeats()
+			state.verdict = r.ledger(view, account.AppName).Verdict(ledger.ID{Kind: ledger.Account, UID: view.User.UID}, string(account.Step.Effect))
 		}
-		verdict := r.ledger(view, account.AppName).Verdict(ledger.ID{Kind: ledger.Account, UID: view.User.UID}, string(account.Step.Effect))
-		_, noSeats := app.NoSeats()
-		return appState{running: true, healthy: app.Health().Reason == "", noSeats: noSeats, verdict: verdict}
+		return state
 	})
 }
 
@@ -269,7 +272,7 @@ func classOf(account *desired.AccountView) provisioner.Class {
 	switch {
 	case account.Step.Revocation:
 		return provisioner.ClassRevocation
-	case provisioner.NeedsSeat(account.Step.Action):
+	case provisioner.NeedsSeat(account.Step.Action), account.Step.Action == v1alpha1.ActionCheck:
 		return provisioner.ClassJoiner
 	default:
 		return provisioner.ClassChange

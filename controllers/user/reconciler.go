@@ -53,7 +53,9 @@ type Reconciler struct {
 	View      *desired.View
 	Apps      *provisioner.Registry
 	Recorder  events.EventRecorder
-	Clock     clock.PassiveClock
+	// Reporter tells of failures; nil for none.
+	Reporter *kube.Reporter
+	Clock    clock.PassiveClock
 
 	sweeper *kube.Sweeper
 }

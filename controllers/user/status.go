@@ -24,13 +24,18 @@ type appState struct {
 	running, healthy bool
 	// noSeats: the app has no seat left.
 	noSeats bool
+	// trouble is why the app is not called, and known whether that is known.
+	trouble provisioner.Health
+	known   bool
 	// verdict of the mass-change guard on the account's revocation.
 	verdict ledger.Verdict
 }
 
 // nextStatus is a status to write, and how urgent that is.
 type nextStatus struct {
-	now    metav1.Time
+	now metav1.Time
+	// cause is when what a new revocation follows from has happened.
+	cause  metav1.Time
 	status v1alpha1.ScimUserStatus
 	// intents are the apps in which the account is to be created and whose account status says so only with this write.
 	intents map[string]bool
@@ -44,7 +49,7 @@ type nextStatus struct {
 
 // computeStatus is the status that follows from what is known of a user. It is pure.
 func computeStatus(view *desired.UserView, now metav1.Time, state func(*desired.AccountView) appState) *nextStatus {
-	next := &nextStatus{now: now, intents: map[string]bool{}, announced: map[string]bool{}}
+	next := &nextStatus{now: now, cause: causeOf(view, now), intents: map[string]bool{}, announced: map[string]bool{}}
 	after := view.User.DeepCopy()
 	after.Status.Accounts = nil
 	inSync := 0
@@ -77,6 +82,7 @@ func computeStatus(view *desired.UserView, now metav1.Time, state func(*desired.
 	} else {
 		setConditions(after, problems)
 	}
+	handled(view, after)
 	next.status = after.Status
 	return next
 }
@@ -86,12 +92,13 @@ const maxAccounts = 64
 
 const tooManyAccounts = "the user already has 64 accounts, the maximum; remove the user from the mappings of other apps"
 
-// entryOf leaves the account status of an app whose configuration is invalid as it is, but for an unsettled operation: an invalid configuration is a failure of the app, and
-// costs no write for each user.
+// entryOf leaves the account status of an app whose configuration is invalid as it is, but for an unsettled operation and for what a leaver waits for: an invalid configuration
+// is a failure of the app, and costs no write for each user.
 func (n *nextStatus) entryOf(account *desired.AccountView, state func(*desired.AccountView) appState) v1alpha1.Account {
 	if account.App == nil && account.Recorded != nil {
 		entry := *account.Recorded.DeepCopy()
 		entry.Operation = n.operation(account, false)
+		n.explainInvalid(&entry, account)
 		return entry
 	}
 	return n.entry(account, state(account))
@@ -102,9 +109,13 @@ func settled(account *desired.AccountView) bool {
 	if account.App != nil || account.Recorded == nil {
 		return false
 	}
-	leaver := account.ByProvider || !account.Desired.Assigned
+	return account.Recorded.Planned == "" && account.Recorded.Reason == "" && !leaves(account)
+}
+
+// leaves reports whether an account may be usable although the user should not have it. The configuration of the app, which may be invalid, is left out.
+func leaves(account *desired.AccountView) bool {
 	usable := account.Recorded.State == v1alpha1.AccountActive || account.Recorded.State == v1alpha1.AccountCreating
-	return account.Recorded.Planned == "" && account.Recorded.Reason == "" && (!leaver || !usable)
+	return usable && (account.ByProvider || !account.Desired.Assigned)
 }
 
 // entry returns the next status of an account.
@@ -114,17 +125,22 @@ func (n *nextStatus) entry(account *desired.AccountView, state appState) v1alpha
 	if account.Recorded != nil {
 		entry = *account.Recorded.DeepCopy()
 	}
+	entry.RejectedAttributes, _ = plan.Shown(step.Rejected, plan.MaxRejected)
 	batch := batchOf(&entry, step, state)
 	if entry.Planned != step.Action {
 		// What failed was something else.
-		entry.Attempts, entry.NextRetryTime = 0, nil
+		entry.Attempts, entry.NextRetryTime, entry.Reason, entry.Message = 0, nil, "", ""
 	}
+	n.pending(&entry, step.Revocation)
 	entry.Planned, entry.PlannedAttributes, entry.HeldBatch = step.Action, nil, batch
 	callable := state.callable(account)
 	entry.Operation = n.operation(account, callable)
 	switch {
 	case step.Action == "":
 		entry.Reason, entry.Message = step.Reason, kube.EntryMessage(step.Message)
+		return entry
+	case step.Action == v1alpha1.ActionCheck:
+		n.explainCheck(&entry, step, state)
 		return entry
 	case step.Action == v1alpha1.ActionUpdate, step.Action == v1alpha1.ActionReactivate:
 		names := append(slices.Clone(step.Set), step.Clear...)
@@ -139,27 +155,6 @@ func (n *nextStatus) entry(account *desired.AccountView, state appState) v1alpha
 	}
 	n.explain(&entry, account, state, callable)
 	return entry
-}
-
-// explain says why a step is not taken yet, and how urgent a write is.
-func (n *nextStatus) explain(entry *v1alpha1.Account, account *desired.AccountView, state appState, callable bool) {
-	switch {
-	case entry.HeldBatch != "" && !state.verdict.Allowed:
-		entry.Reason = v1alpha1.ReasonHeld
-		entry.Message = "the mass-change guard holds the change in batch " + entry.HeldBatch + "; the condition MassChangeHeld of the ScimApp says how to approve it"
-	case account.App.Object.Spec.Suspend:
-		entry.Reason, entry.Message = v1alpha1.ReasonSuspended, "the ScimApp is suspended; the change is made when spec.suspend is false"
-	case entry.Attempts > 0:
-	case callable && state.noSeats && provisioner.NeedsSeat(account.Step.Action):
-		entry.Reason, entry.Message = v1alpha1.ReasonNoSeats, provisioner.MessageNoSeats
-	case account.Step.Action == v1alpha1.ActionCreate && !callable:
-		entry.Reason, entry.Message = v1alpha1.ReasonAppNotReady, "the ScimApp is not ready; the account is created when it is"
-	default:
-		entry.Reason, entry.Message = "", ""
-		n.imminent = n.imminent || (state.running && state.healthy)
-	}
-	// What no change of the spec tells of is announced before it is done.
-	n.urgent = n.urgent || (!account.Announced && callable)
 }
 
 // callable reports whether a worker takes the step when it gets the key.
@@ -218,29 +213,12 @@ func batchOf(entry *v1alpha1.Account, step plan.Step, state appState) string {
 	}
 }
 
-// problem is an account that is out of sync; reason is empty while its change is being made.
-type problem struct{ app, reason, message string }
-
-// problemOf returns why an account is out of sync. The account status of an app whose configuration is invalid may say nothing.
-func problemOf(account *desired.AccountView, entry *v1alpha1.Account) problem {
-	if account.App == nil && entry.Reason == "" {
-		return problem{app: entry.App, reason: account.Step.Reason, message: account.Step.Message}
-	}
-	return problem{app: entry.App, reason: entry.Reason, message: entry.Message}
-}
-
-// waiting are reasons that need no action on this user: they resolve without one, or by an action elsewhere. The user is not Stalled.
-var waiting = []string{
-	"", v1alpha1.ReasonHeld, v1alpha1.ReasonSuspended, v1alpha1.ReasonAppNotReady, v1alpha1.ReasonRateLimited, v1alpha1.ReasonServerError, v1alpha1.ReasonUnreachable,
-	v1alpha1.ReasonUnexpectedAnswer, v1alpha1.ReasonNoSeats,
-}
-
 func setConditions(user *v1alpha1.ScimUser, problems []problem) {
-	i := slices.IndexFunc(problems, func(p problem) bool { return !slices.Contains(waiting, p.reason) })
+	i := slices.IndexFunc(problems, func(p problem) bool { return !p.waits })
 	stalled := i >= 0
 	worst := v1alpha1.ReasonProgressing
 	for _, p := range problems {
-		if p.reason != "" {
+		if p.reason != "" && p.reason != v1alpha1.ReasonQueued {
 			worst = p.reason
 			break
 		}
@@ -251,7 +229,7 @@ func setConditions(user *v1alpha1.ScimUser, problems []problem) {
 	text := describe(problems)
 	switch {
 	case len(problems) == 0:
-		kube.SetCondition(user, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "all accounts are in sync")
+		kube.SetCondition(user, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "all accounts are in sync"+notes(user))
 	default:
 		kube.SetCondition(user, v1alpha1.ConditionReady, metav1.ConditionFalse, worst, text)
 	}
@@ -263,9 +241,9 @@ func setConditions(user *v1alpha1.ScimUser, problems []problem) {
 func describe(problems []problem) string {
 	parts := make([]string, len(problems))
 	for i, p := range problems {
-		parts[i] = p.app + ": changes are being made"
+		parts[i] = p.app + ": changes are pending"
 		if p.reason != "" {
-			parts[i] = p.app + ": " + p.reason + ": " + p.message
+			parts[i] = p.app + ": " + p.reason + ": " + p.message + kube.NextAttempt(p.retry)
 		}
 	}
 	return strings.Join(parts, "; ")

@@ -47,8 +47,9 @@ func viewOf(user *v1alpha1.ScimUser, accounts ...desired.AccountView) *desired.U
 }
 
 func TestEntryFollowsFromTheStep(t *testing.T) {
+	since := metav1.NewTime(now.Add(-time.Hour))
 	later := &metav1.Time{Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
-	good := appState{running: true, healthy: true}
+	good := appState{running: true, healthy: true, known: true}
 	entry := func(change func(*v1alpha1.Account)) *v1alpha1.Account {
 		e := &v1alpha1.Account{App: "crm", State: v1alpha1.AccountActive, RemoteID: "1"}
 		if change != nil {
@@ -60,7 +61,7 @@ func TestEntryFollowsFromTheStep(t *testing.T) {
 	revocation := plan.Step{Action: off, Revocation: true, Effect: off}
 	verdict := func(v ledger.Verdict) appState {
 		v.Effect = string(off)
-		return appState{running: true, healthy: true, verdict: v}
+		return appState{running: true, healthy: true, known: true, verdict: v}
 	}
 	operation := func(action v1alpha1.AccountAction, attributes ...string) *v1alpha1.AccountOperation {
 		return &v1alpha1.AccountOperation{Types: []v1alpha1.AccountAction{action}, Attributes: attributes, StartTime: now}
@@ -99,27 +100,29 @@ func TestEntryFollowsFromTheStep(t *testing.T) {
 		},
 		"a revocation is not announced before the guard has counted": {
 			entry: entry(nil), step: revocation, state: good,
-			want:     v1alpha1.Account{App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: off},
+			want:     v1alpha1.Account{App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: off, PendingRevocationTime: &now, Reason: v1alpha1.ReasonQueued},
 			imminent: true,
 		},
 		"a revocation that passed is announced": {
 			entry: entry(nil), step: revocation, state: verdict(ledger.Verdict{Allowed: true}),
-			want:   v1alpha1.Account{App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: off, Operation: operation(off)},
+			want: v1alpha1.Account{
+				App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: off, Operation: operation(off), PendingRevocationTime: &now, Reason: v1alpha1.ReasonQueued,
+			},
 			urgent: true, imminent: true,
 		},
 		"a revocation is held": {
 			entry: entry(nil), step: revocation, state: verdict(ledger.Verdict{Batch: "b1"}),
 			want: v1alpha1.Account{
-				App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: off, HeldBatch: "b1", Reason: v1alpha1.ReasonHeld,
+				App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: off, HeldBatch: "b1", PendingRevocationTime: &now, Reason: v1alpha1.ReasonHeld,
 			},
 		},
 		"it stays held until the guard has counted after a restart": {
 			entry: entry(func(e *v1alpha1.Account) {
-				e.Planned, e.HeldBatch, e.Reason = off, "b1", v1alpha1.ReasonHeld
+				e.Planned, e.HeldBatch, e.Reason, e.PendingRevocationTime = off, "b1", v1alpha1.ReasonHeld, &since
 			}),
 			step: revocation, state: good,
 			want: v1alpha1.Account{
-				App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: off, HeldBatch: "b1", Reason: v1alpha1.ReasonHeld,
+				App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: off, HeldBatch: "b1", PendingRevocationTime: &since, Reason: v1alpha1.ReasonHeld,
 			},
 		},
 		"one that was approved keeps its batch and is under way": {
@@ -129,13 +132,14 @@ func TestEntryFollowsFromTheStep(t *testing.T) {
 			step: revocation, state: verdict(ledger.Verdict{Batch: "b1", Approved: true, Allowed: true}),
 			want: v1alpha1.Account{
 				App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: off, HeldBatch: "b1", Operation: operation(off),
+				PendingRevocationTime: &now, Reason: v1alpha1.ReasonQueued,
 			},
 			urgent: true, imminent: true,
 		},
 		"another revocation than the one that is held is none of the batch": {
 			entry: entry(func(e *v1alpha1.Account) { e.Planned, e.HeldBatch = v1alpha1.ActionUpdate, "b1" }),
 			step:  revocation, state: good,
-			want:     v1alpha1.Account{App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: off},
+			want:     v1alpha1.Account{App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: off, PendingRevocationTime: &now, Reason: v1alpha1.ReasonQueued},
 			imminent: true,
 		},
 		"a failure stays until the next try": {
@@ -145,7 +149,7 @@ func TestEntryFollowsFromTheStep(t *testing.T) {
 			step: revocation, state: good, announced: true,
 			want: v1alpha1.Account{
 				App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: v1alpha1.ActionDeactivate, Attempts: 2,
-				Reason: v1alpha1.ReasonRejected, NextRetryTime: later,
+				Reason: v1alpha1.ReasonRejected, NextRetryTime: later, PendingRevocationTime: &now,
 			},
 		},
 		"a failure of another change is history": {
@@ -153,7 +157,9 @@ func TestEntryFollowsFromTheStep(t *testing.T) {
 				e.Planned, e.Attempts, e.Reason, e.NextRetryTime = v1alpha1.ActionUpdate, 2, v1alpha1.ReasonRejected, later
 			}),
 			step: revocation, state: good, announced: true,
-			want:     v1alpha1.Account{App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: v1alpha1.ActionDeactivate},
+			want: v1alpha1.Account{
+				App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: v1alpha1.ActionDeactivate, PendingRevocationTime: &now, Reason: v1alpha1.ReasonQueued,
+			},
 			imminent: true,
 		},
 		"what cannot be done says why": {
@@ -164,12 +170,55 @@ func TestEntryFollowsFromTheStep(t *testing.T) {
 		"a suspended app waits": {
 			entry: entry(nil), step: revocation, app: func(app *v1alpha1.ScimApp) { app.Spec.Suspend = true },
 			want: v1alpha1.Account{
-				App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: v1alpha1.ActionDeactivate, Reason: v1alpha1.ReasonSuspended,
+				App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: v1alpha1.ActionDeactivate, PendingRevocationTime: &now,
+				Reason: v1alpha1.ReasonSuspended,
 			},
 		},
-		"an app that does not answer shows what is planned": {
-			entry: entry(nil), step: revocation, state: appState{running: true},
-			want: v1alpha1.Account{App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: off},
+		"a revocation says that the app does not answer": {
+			entry: entry(nil), step: revocation, state: appState{running: true, known: true, trouble: provisioner.Health{Reason: v1alpha1.ReasonUnreachable}},
+			want: v1alpha1.Account{
+				App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: off, PendingRevocationTime: &now, Reason: v1alpha1.ReasonUnreachable,
+			},
+		},
+		"a revocation says that the token is rejected": {
+			entry: entry(func(e *v1alpha1.Account) {
+				e.Planned, e.Reason, e.PendingRevocationTime = off, v1alpha1.ReasonQueued, &since
+			}),
+			step: revocation, state: appState{known: true, trouble: provisioner.Health{Reason: v1alpha1.ReasonCredentialsRejected}},
+			want: v1alpha1.Account{
+				App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: off, PendingRevocationTime: &since, Reason: v1alpha1.ReasonCredentialsRejected,
+			},
+		},
+		"a revocation keeps its reason until it is known after a restart whether the app is ready": {
+			entry: entry(func(e *v1alpha1.Account) {
+				e.Planned, e.Reason, e.Message, e.PendingRevocationTime = off, v1alpha1.ReasonCredentialsRejected, "the app rejects the token", &since
+			}),
+			step: revocation,
+			want: v1alpha1.Account{
+				App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: off, PendingRevocationTime: &since, Reason: v1alpha1.ReasonCredentialsRejected,
+			},
+		},
+		"a revocation that is no longer desired is not pending": {
+			entry: entry(func(e *v1alpha1.Account) {
+				e.Planned, e.Reason, e.PendingRevocationTime = off, v1alpha1.ReasonQueued, &since
+			}),
+			step: plan.Step{InSync: true}, state: good,
+			want: v1alpha1.Account{App: "crm", State: v1alpha1.AccountActive, RemoteID: "1"},
+		},
+		"an update that is planned while the app does not answer says so": {
+			entry: entry(nil), step: plan.Step{Action: v1alpha1.ActionUpdate, Set: []string{"title"}}, announced: true,
+			state: appState{running: true, known: true, trouble: provisioner.Health{Reason: v1alpha1.ReasonUnreachable}},
+			want: v1alpha1.Account{
+				App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: v1alpha1.ActionUpdate, PlannedAttributes: []string{"title"}, Reason: v1alpha1.ReasonAppNotReady,
+			},
+		},
+		"an app that breaks later costs no write of an update": {
+			entry: entry(func(e *v1alpha1.Account) { e.Planned, e.PlannedAttributes = v1alpha1.ActionUpdate, []string{"title"} }),
+			step:  plan.Step{Action: v1alpha1.ActionUpdate, Set: []string{"title"}}, announced: true,
+			state: appState{running: true, known: true, trouble: provisioner.Health{Reason: v1alpha1.ReasonUnreachable}},
+			want: v1alpha1.Account{
+				App: "crm", State: v1alpha1.AccountActive, RemoteID: "1", Planned: v1alpha1.ActionUpdate, PlannedAttributes: []string{"title"},
+			},
 		},
 		// A promise that changed: the intent was written whatever the app's state.
 		"no intent is written while the app is suspended": {
@@ -192,6 +241,9 @@ func TestEntryFollowsFromTheStep(t *testing.T) {
 			}
 			next := computeStatus(viewOf(pt.User("kim"), account), now, func(*desired.AccountView) appState { return tc.state })
 			got := next.status.Accounts[0]
+			if got.Reason != "" && got.Attempts == 0 && tc.step.Action != "" && got.Message == "" {
+				t.Errorf("%s has no message", got.Reason)
+			}
 			got.Message = ""
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("entry (-want +got):\n%s", diff)
@@ -253,10 +305,10 @@ func TestConditionsOfAUser(t *testing.T) {
 		kstatus  string
 	}{
 		"all is well":                     {ready: "True", reason: v1alpha1.ReasonSucceeded},
-		"a change is under way":           {problems: []problem{{app: "a"}}, ready: "False", reason: v1alpha1.ReasonProgressing, kstatus: v1alpha1.ConditionReconciling},
-		"held is not stalled":             {problems: []problem{{"a", v1alpha1.ReasonHeld, ""}}, ready: "False", reason: v1alpha1.ReasonHeld, kstatus: v1alpha1.ConditionReconciling},
-		"an app that is down resolves":    {problems: []problem{{"a", v1alpha1.ReasonUnreachable, ""}}, ready: "False", reason: v1alpha1.ReasonUnreachable, kstatus: v1alpha1.ConditionReconciling},
-		"what needs a person comes first": {problems: []problem{{"a", v1alpha1.ReasonHeld, ""}, {"b", v1alpha1.ReasonMissingRequiredAttribute, "x"}}, ready: "False", reason: v1alpha1.ReasonMissingRequiredAttribute, kstatus: v1alpha1.ConditionStalled},
+		"a change is under way":           {problems: []problem{{app: "a", waits: true}}, ready: "False", reason: v1alpha1.ReasonProgressing, kstatus: v1alpha1.ConditionReconciling},
+		"held is not stalled":             {problems: []problem{{app: "a", reason: v1alpha1.ReasonHeld, waits: true}}, ready: "False", reason: v1alpha1.ReasonHeld, kstatus: v1alpha1.ConditionReconciling},
+		"an app that is down resolves":    {problems: []problem{{app: "a", reason: v1alpha1.ReasonUnreachable, waits: true}}, ready: "False", reason: v1alpha1.ReasonUnreachable, kstatus: v1alpha1.ConditionReconciling},
+		"what needs a person comes first": {problems: []problem{{app: "a", reason: v1alpha1.ReasonHeld, waits: true}, {app: "b", reason: v1alpha1.ReasonMissingRequiredAttribute}}, ready: "False", reason: v1alpha1.ReasonMissingRequiredAttribute, kstatus: v1alpha1.ConditionStalled},
 	} {
 		t.Run(name, func(t *testing.T) {
 			user := pt.User("kim")

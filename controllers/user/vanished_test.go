@@ -10,6 +10,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/types"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/desired"
@@ -22,7 +23,7 @@ import (
 func TestNothingIsRememberedOfAUserThatVanished(t *testing.T) {
 	d := drive(t, "kim", "lee")
 	d.r.View = desired.NewView(d.cache, ledger.NewBook(d.clock))
-	d.r.Apps = provisioner.NewRegistry(d.r.View, nil, logr.Discard(), provisioner.NewMetrics(prometheus.NewRegistry()))
+	d.r.Apps = provisioner.NewRegistry(d.r.View, nil, logr.Discard(), provisioner.NewMetrics(prometheus.NewRegistry(), clocktesting.NewFakePassiveClock(pt.Now)))
 	var woken []string
 	d.r.Apps.SetNotify(provisioner.Notify{User: func(key types.NamespacedName) { woken = append(woken, key.Name) }})
 	kim, lee := pt.User("kim"), pt.User("lee")

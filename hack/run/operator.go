@@ -62,6 +62,7 @@ func (d *demo) startOperator(ctx context.Context) error {
 			Version: "dev", Listener: listener, CertFile: files.cert, KeyFile: files.key, ExternalURL: origin,
 			MetricsAddress: d.metrics, HealthAddress: "0", Log: d.log, AllowedAddresses: egress.Loopback(),
 			LeaderElectionNamespace: operatorNamespace,
+			CredentialTestInterval:  operator.DefaultCredentialTestInterval,
 		})
 		if running.Err() == nil {
 			d.fail(fmt.Errorf("the operator ended by itself, see %s: %w", d.shown("operator.log"), err))

@@ -139,7 +139,16 @@ func (e *Error) For(values []string) string {
 	if text == "" {
 		return e.Summary()
 	}
-	return e.Summary() + "; the app says: " + text
+	return e.Summary() + appSays + text
+}
+
+// appSays comes before the words of the app.
+const appSays = "; the app says: "
+
+// WithoutAppText returns what For gave without the words of the app: for logs and events.
+func WithoutAppText(message string) string {
+	ours, _, _ := strings.Cut(message, appSays)
+	return ours
 }
 
 // Unwrap returns the cause.

@@ -32,6 +32,11 @@ type AppCensus struct {
 	NoSeats int
 	// FailedGroups are the pushed groups that failed to sync, NotShown those whose members the app does not show.
 	FailedGroups, NotShown []string
+	// FailedFor is how many of them failed for each reason.
+	FailedFor map[string]int
+	// Revoking is the number of pending revocations, whatever they wait for; OldestRevocation is since when the oldest is pending, zero for none.
+	Revoking         int
+	OldestRevocation time.Time
 	// Held are the changes that the guard holds.
 	Held []HeldChange
 	// Closing: the statuses of some of them do not show their batch yet.
@@ -81,6 +86,7 @@ func (c *AppCensus) add(user *v1alpha1.ScimUser, entry *v1alpha1.Account, now ti
 	if revokedLately(entry, now) {
 		c.Done++
 	}
+	c.revoking(entry.PendingRevocationTime)
 	change, known := held[ledger.ID{Kind: ledger.Account, UID: user.UID}]
 	switch {
 	case known:
@@ -91,16 +97,28 @@ func (c *AppCensus) add(user *v1alpha1.ScimUser, entry *v1alpha1.Account, now ti
 	case entry.Reason == v1alpha1.ReasonNoSeats && entry.Attempts == 0:
 		c.NoSeats++
 		c.Pending++
-	case entry.Attempts > 0, entry.Planned == "" && entry.Reason != "":
-		c.Failed++
-	case entry.Planned != "", entry.State == v1alpha1.AccountPending:
+	case entry.Attempts > 0, entry.Planned == "" && entry.Reason != "" && entry.PendingRevocationTime == nil:
+		c.fail(entry.Reason)
+	case entry.Planned != "", entry.State == v1alpha1.AccountPending, entry.PendingRevocationTime != nil:
 		c.Pending++
 	}
 }
 
-// countGroups adds the held removals of pushed groups, and those that failed to sync.
+func (c *AppCensus) fail(reason string) {
+	c.Failed++
+	if reason == "" {
+		return
+	}
+	if c.FailedFor == nil {
+		c.FailedFor = map[string]int{}
+	}
+	c.FailedFor[reason]++
+}
+
+// countGroups adds the pending and held removals of pushed groups, and those that failed to sync.
 func (v *View) countGroups(ctx context.Context, census *AppCensus, app types.NamespacedName, held map[ledger.ID]HeldChange) error {
 	return v.eachGroup(ctx, app, func(group *v1alpha1.ScimGroup, entry *v1alpha1.PushedGroupStatus) {
+		census.revoking(entry.PendingRevocationTime)
 		change, known := held[ledger.ID{Kind: ledger.Group, UID: group.UID}]
 		switch {
 		case entry.Attempts > 0:

@@ -58,7 +58,7 @@ func TestCensusCountsWhatTheStatusesSay(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &desired.AppCensus{
-		Active: 3, Open: 5, Done: 1, Pending: 2, Failed: 2,
+		Active: 3, Open: 5, Done: 1, Pending: 2, Failed: 2, FailedFor: map[string]int{v1alpha1.ReasonMissingRequiredAttribute: 1, v1alpha1.ReasonRejected: 1},
 		Held: []desired.HeldChange{change("held")},
 	}
 	if diff := cmp.Diff(want, census); diff != "" {
@@ -76,7 +76,7 @@ func TestCensusCountsWhatTheStatusesSay(t *testing.T) {
 	// A batch is shown as a whole, also while the statuses are written.
 	census, err = view.Census(t.Context(), pt.Key("crm"), pt.Now, held("held", "planned"))
 	want = &desired.AppCensus{
-		Active: 2, Open: 4, Done: 1, Pending: 1, Failed: 2, Closing: true,
+		Active: 2, Open: 4, Done: 1, Pending: 1, Failed: 2, FailedFor: map[string]int{v1alpha1.ReasonMissingRequiredAttribute: 1, v1alpha1.ReasonRejected: 1}, Closing: true,
 		Held: []desired.HeldChange{change("held"), change("planned")},
 	}
 	if diff := cmp.Diff(want, census); diff != "" || err != nil {

@@ -251,6 +251,7 @@ func (v *View) decide(view *UserView, name string, app *compiledApp, given *assi
 	if view.Refused {
 		account.refuse()
 	}
+	account.check(user)
 	account.Announced = account.announced(view)
 	return account
 }

@@ -34,7 +34,7 @@ func SecretValue(ctx context.Context, reader client.Reader, namespace string, re
 	if apierrors.IsNotFound(err) {
 		return nil, &SecretProblem{
 			Reason: v1alpha1.ReasonSecretNotFound, Secret: ref.Name,
-			Message: fmt.Sprintf("there is no Secret %q with the label %s", ref.Name, v1alpha1.LabelCredentials),
+			Message: fmt.Sprintf("there is no Secret %q with the label %s; create it, it is read at once", ref.Name, v1alpha1.LabelCredentials),
 		}
 	}
 	if err != nil {
@@ -47,7 +47,7 @@ func SecretValue(ctx context.Context, reader client.Reader, namespace string, re
 	if !ok {
 		return nil, &SecretProblem{
 			Reason: v1alpha1.ReasonSecretKeyMissing, Secret: ref.Name,
-			Message: fmt.Sprintf("the Secret %q has no key %q", ref.Name, ref.KeyOrDefault()),
+			Message: fmt.Sprintf("the Secret %q has no key %q; add the key, it is read at once", ref.Name, ref.KeyOrDefault()),
 		}
 	}
 	return value, nil
@@ -57,7 +57,7 @@ func SecretValue(ctx context.Context, reader client.Reader, namespace string, re
 func SecretNotLabelled(name string) *SecretProblem {
 	return &SecretProblem{
 		Reason: v1alpha1.ReasonSecretNotLabelled, Secret: name,
-		Message: fmt.Sprintf("the Secret %q does not carry the label %s, so it is not read", name, v1alpha1.LabelCredentials),
+		Message: fmt.Sprintf("the Secret %q does not have the label %s, so it is not read; add the label", name, v1alpha1.LabelCredentials),
 	}
 }
 

@@ -77,7 +77,7 @@ func (s *shared) slim(status *v1alpha1.ScimUserStatus) {
 		share(s, &a.Message)
 		a.Roles = s.list(a.Roles)
 		a.PlannedAttributes = s.list(a.PlannedAttributes)
-		for _, at := range []**metav1.Time{&a.ProvisionedTime, &a.UpdatedTime, &a.RevokedTime, &a.NextRetryTime} {
+		for _, at := range []**metav1.Time{&a.ProvisionedTime, &a.UpdatedTime, &a.RevokedTime, &a.PendingRevocationTime, &a.NextRetryTime} {
 			seen.share(at)
 		}
 	}

@@ -7,6 +7,7 @@ package kube
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -83,6 +84,14 @@ func SetWhile(obj v1alpha1.Conditioned, holds bool, conditionType, reason, messa
 
 // EntryMessage cuts the message of an account status or a pushed group's.
 func EntryMessage(message string) string { return bounded.Cut(message, MaxEntryMessage) }
+
+// NextAttempt says in a message when a failed change is tried again; it says nothing if that is not known.
+func NextAttempt(at *metav1.Time) string {
+	if at == nil {
+		return ""
+	}
+	return "; the next attempt is at " + at.UTC().Format(time.RFC3339)
+}
 
 // OlderThan is whether the object that a cache shows is older than a resourceVersion that was written. resourceVersions of one kind are
 // ordered (KEP-5504). One that cannot be compared counts as not older, so that nothing waits for ever.

@@ -21,9 +21,18 @@ const findingKept = 10 * time.Minute
 type findings struct {
 	// byName has the newest finding of each attribute, nil where the app shows it as it was written.
 	byName map[string]*v1alpha1.AttributeFinding
-	// read are the attributes that an account was read for, because the answer to a write does not show them.
-	read map[string]bool
+	// read are the attributes that an account was read for, because the answer to a write does not show them, and whether the read showed them.
+	read map[string]readAttribute
 }
+
+type readAttribute struct {
+	tries  int
+	known  bool
+	hidden bool
+}
+
+// maxReads is how many accounts are read to see one attribute, while the reads tell nothing.
+const maxReads = 3
 
 // severity orders findings: a lesser one does not replace a more severe one.
 var severity = []v1alpha1.Finding{
@@ -72,19 +81,46 @@ func (l *Ledger) Shows(known *v1alpha1.AttributeFinding) bool {
 	return true
 }
 
-// ReadFor reports whether an account has to be read to see these attributes, which the answer to a write does not show. It is true once for each of them.
+// ReadFor reports whether an account is to be read to see these attributes, which the answer to a write does not show: no read has told yet whether the app shows them.
 func (l *Ledger) ReadFor(names []string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.found.read == nil {
-		l.found.read = map[string]bool{}
+		l.found.read = map[string]readAttribute{}
 	}
 	needed := false
 	for _, name := range names {
-		needed = needed || !l.found.read[name]
-		l.found.read[name] = true
+		read := l.found.read[name]
+		if !read.known && read.tries < maxReads {
+			needed = true
+			read.tries++
+			l.found.read[name] = read
+		}
 	}
 	return needed
+}
+
+// SetRead says whether a read has shown an attribute.
+func (l *Ledger) SetRead(name string, shown bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	read := l.found.read[name]
+	read.known, read.hidden = true, !shown
+	l.found.read[name] = read
+}
+
+// Hides reports whether a read has not shown an attribute that was written.
+func (l *Ledger) Hides(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.found.read[name].hidden
+}
+
+// ForgetReads says that the app shows an attribute in its answers.
+func (l *Ledger) ForgetReads(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.found.read, name)
 }
 
 // Findings returns the findings of the status with those of this process, sorted by name. Those that are not valid, because the mapping has changed, are left out.

@@ -72,6 +72,8 @@ type Options struct {
 	// LeaderElection makes one of several replicas run the controllers. Its Lease stands in LeaderElectionNamespace.
 	LeaderElection          bool
 	LeaderElectionNamespace string
+	// CredentialTestInterval is after how long without an answer the credentials of an app are tested again; never if 0.
+	CredentialTestInterval time.Duration
 	// Log of everything.
 	Log logr.Logger
 	// Metrics is where metrics are registered; controller-runtime's registry, which MetricsAddress serves, when nil.
@@ -80,6 +82,9 @@ type Options struct {
 
 // DefaultResyncPeriod is the resync period unless the options have another one.
 const DefaultResyncPeriod = 30 * time.Minute
+
+// DefaultCredentialTestInterval is for Options.CredentialTestInterval.
+const DefaultCredentialTestInterval = 10 * time.Minute
 
 // Scheme has every kind that the operator reads or writes.
 func Scheme() *runtime.Scheme {
@@ -130,7 +135,7 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 	}
 	setup := controllers.Options{
 		Live: live, Issuers: issuers, Directory: store, Clock: clock.RealClock{}, Metrics: o.Metrics, UserAgent: "scim-operator/" + o.Version,
-		Egress: policy, ResyncPeriod: cmp.Or(o.ResyncPeriod, DefaultResyncPeriod),
+		Egress: policy, TestInterval: o.CredentialTestInterval, ResyncPeriod: cmp.Or(o.ResyncPeriod, DefaultResyncPeriod),
 	}
 	if o.LeaderElection {
 		err = mgr.Add(&candidate{base: mgr, options: o, setup: setup})

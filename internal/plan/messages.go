@@ -65,6 +65,11 @@ func (d decision) problems() Step {
 	if len(names) > 1 {
 		message += fmt.Sprintf(" The same applies to %d more attributes.", len(names)-1)
 	}
+	if first == d.RoleAttribute {
+		message += " Correct the roles in the ScimRoleMapping, or spec.roles of the ScimApp."
+	} else {
+		message += " Correct the expression in spec.attributes of the ScimApp, or the values of the user."
+	}
 	return blocked(v1alpha1.ReasonInvalidAttribute, message)
 }
 

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -40,6 +41,8 @@ type accountCall struct {
 	desired.AccountView
 	// held are the accounts in the app that this call holds.
 	held []string
+	// refused are the attributes that the app refuses and that every account needs.
+	refused []string
 }
 
 // syncAccount decides the next step of an account right before the call, and takes it. Its error is about the app as a whole; a failure of
@@ -136,7 +139,7 @@ func (c *accountCall) attempt() ledger.Attempt {
 // make takes the step. What may have taken effect stays unsettled.
 func (c *accountCall) make(ctx context.Context) error {
 	book := c.worker.ledger
-	writes := c.Step.Action != v1alpha1.ActionCreate && c.Step.Action != v1alpha1.ActionObserve && c.Step.Action != v1alpha1.ActionRelease
+	writes := !slices.Contains([]v1alpha1.AccountAction{v1alpha1.ActionCreate, v1alpha1.ActionObserve, v1alpha1.ActionRelease, v1alpha1.ActionCheck}, c.Step.Action)
 	if writes {
 		if protected, err := c.protected(ctx); protected || err != nil {
 			return c.finish(ctx, err)
@@ -181,7 +184,11 @@ func (c *accountCall) finish(ctx context.Context, err error) error {
 		return err
 	}
 	c.alone = true
-	c.fail(reasonOf(failure.Kind), failure.For(c.personal()), failure.Retriable())
+	message := failure.For(c.personal())
+	if len(c.refused) > 0 {
+		message = "the app refuses " + strings.Join(c.refused, ", ") + ", without which the account is not written; change the value or its mapping. " + message
+	}
+	c.fail(reasonOf(failure.Kind), message, failure.Retriable())
 	return nil
 }
 
@@ -202,6 +209,8 @@ func (c *accountCall) perform(ctx context.Context) error {
 		return c.revoke(ctx)
 	case v1alpha1.ActionObserve:
 		return c.observe(ctx)
+	case v1alpha1.ActionCheck:
+		return c.check(ctx)
 	case v1alpha1.ActionRelease:
 		c.release()
 		return nil
@@ -310,6 +319,7 @@ func (c *accountCall) succeed(state v1alpha1.AccountState, remoteID, event strin
 		App: c.AppName, State: state, RemoteID: remoteID,
 		ProvisionedTime: c.Recorded.ProvisionedTime, UpdatedTime: &now, RevokedTime: c.Recorded.RevokedTime,
 		Roles: plan.BoundedRoles(roles, c.Desired.Roles), Applied: written.String(),
+		CheckedTime: c.Recorded.CheckedTime, CheckedFor: c.Recorded.CheckedFor, Differences: c.remaining(),
 	}
 	if entry.ProvisionedTime == nil {
 		entry.ProvisionedTime = &now

@@ -18,8 +18,9 @@ func TestStrangersAccountThatRefusedOurCreateIsNotOurs(t *testing.T) {
 			w := newWorld(t, nil)
 			kim := w.joiner("kim")
 			w.script.Hidden = true
-			w.script.Errs[connector.OpCreateUser] = []error{failure(connector.OpCreateUser, kind, 409)}
+			w.script.Always[connector.OpCreateUser] = failure(connector.OpCreateUser, kind, 409)
 			w.write(kim, w.work("kim"))
+			w.script.Always[connector.OpCreateUser] = nil
 			// An admin of the app has made the account by hand, or the lookup shows it only now.
 			w.script.Hidden = false
 			w.script.Users = []connector.User{{ID: "r-kim", UserName: "kim@corp.test", Active: true, ActiveShown: true}}

@@ -70,8 +70,41 @@ func opensBreaker(kind connector.Kind) bool {
 	}
 }
 
+// Answered is when the app last answered a call as it should, zero if it has not been called.
+func (w *Worker) Answered() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.tested.After(w.lastAnswer) {
+		return w.tested
+	}
+	return w.lastAnswer
+}
+
+// Fail handles the failure of a credential test that is not about the credentials: nothing is announced until the app answers. The calls go on, for they find out first.
+func (w *Worker) Fail(failure *connector.Error) {
+	if failure == nil {
+		return
+	}
+	if failure.Kind == connector.RateLimited {
+		w.pause(w.clock.Now().Add(kube.Jitter(pauseOf(failure))))
+		return
+	}
+	w.setHealth(Health{Reason: reasonOf(failure.Kind), Message: failure.Error()})
+}
+
+// pauseOf is for how long the app asks for no calls.
+func pauseOf(failure *connector.Error) time.Duration {
+	if failure.RetryAfter > 0 {
+		return failure.RetryAfter
+	}
+	return rateLimitPause
+}
+
 // answered records that the app works. Rejected credentials stay rejected until a test: the answer may belong to a call that was sent before.
 func (w *Worker) answered(line *line) {
+	w.mu.Lock()
+	w.lastAnswer = w.clock.Now()
+	w.mu.Unlock()
 	if !line.alone {
 		w.ledger.ClearFailures(line.id)
 	}
@@ -99,11 +132,7 @@ func (w *Worker) appFailed(key Key, line *line, failure *connector.Error) {
 		w.queue.throttle(now.Add(failure.RetryAfter))
 		w.queue.again(key, failure.RetryAfter)
 	case failure.Kind == connector.RateLimited:
-		wait := failure.RetryAfter
-		if wait <= 0 {
-			wait = rateLimitPause
-		}
-		w.pause(now.Add(kube.Jitter(wait)))
+		w.pause(now.Add(kube.Jitter(pauseOf(failure))))
 		w.queue.again(key, 0)
 	case failure.Kind == connector.Credentials, failure.Kind == connector.Forbidden:
 		w.queue.block(now.Add(credentialsPause))

@@ -6,6 +6,7 @@ package provisioner
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
@@ -67,19 +68,31 @@ func (c *accountCall) createNew(ctx context.Context) error {
 		values = maps.Clone(values)
 		values["externalId"] = c.view.User.SCIMID()
 	}
-	c.worker.ledger.Sent(c.id)
-	created, err := c.connector().CreateUser(ctx, values)
+	w := &attributeWrite{c: c, call: v1alpha1.ActionCreate}
+	w.send = func(ctx context.Context, names []string) (connector.User, error) {
+		given := make(connector.Attributes, len(names))
+		for _, name := range names {
+			given[name] = values[name]
+		}
+		c.worker.ledger.Sent(c.id)
+		return c.connector().CreateUser(ctx, given)
+	}
+	w.fallback = w.only(slices.Concat(c.App.Profile.RequiredAttributes, []string{c.App.Profile.MatchAttribute, "externalId", c.App.RoleAttribute()})...)
+	names := slices.Sorted(maps.Keys(values))
+	refused := c.App.RefusedIn(v1alpha1.ActionCreate)
+	err := w.write(ctx, without(names, without(refused, w.needed(refused))))
 	if connector.Is(err, connector.Conflict) {
 		return c.conflicted(ctx, connector.AsError(err))
 	}
 	if err != nil {
 		return err
 	}
-	return c.created(ctx, created)
+	return c.created(ctx, w, values)
 }
 
 // created records the account that a create has returned, once it passes the checks of a lookup.
-func (c *accountCall) created(ctx context.Context, created connector.User) error {
+func (c *accountCall) created(ctx context.Context, w *attributeWrite, values map[string]any) error {
+	created := w.user
 	if c.App.Profile.MatchAttribute == "userName" && created.UserName != "" && scim.Fold(created.UserName) != scim.Fold(connector.BoundText(c.App.MatchValue(c.Desired))) {
 		c.worker.ledger.MarkUnknown(c.id)
 		c.fail(v1alpha1.ReasonServerError, "the app answered the create with an account of another userName; it will be looked up. If this stays, ask the vendor why", true)
@@ -105,8 +118,28 @@ func (c *accountCall) created(ctx context.Context, created connector.User) error
 		state = v1alpha1.AccountInactive
 	}
 	c.worker.ledger.KnownAgain(c.id)
-	c.succeed(state, created.ID, "Created", c.Desired.Roles, plan.HashValues(c.Desired.Values))
+	roles, applied := c.given(ctx, w, values)
+	c.succeed(state, created.ID, "Created", roles, applied)
 	return nil
+}
+
+// given returns the roles of an account that was created, and what the app has of its attributes. Other roles than the desired ones are replaced by an update.
+func (c *accountCall) given(ctx context.Context, w *attributeWrite, values map[string]any) ([]string, plan.Applied) {
+	taken := slices.DeleteFunc(slices.Clone(w.taken), func(name string) bool { _, mapped := c.Desired.Values[name]; return !mapped })
+	v := c.judge(ctx, w.user.ID, w.user, taken, values)
+	applied := plan.Applied{}.With(c.Desired.Values, taken, nil)
+	rejected := slices.DeleteFunc(w.rejected(), func(name string) bool { _, mapped := c.Desired.Values[name]; return !mapped })
+	applied = applied.WithRefused(c.Desired, c.App.Policy(c.Desired, c.Recorded), rejected)
+	roles := c.Desired.Roles
+	switch name := c.App.RoleAttribute(); {
+	case name != "" && c.Desired.Values[name] != nil && !slices.Contains(taken, name):
+		roles = nil
+	case v.contradicts:
+		roles, applied = v.shown, applied.WithUnknown(name)
+	case v.unconfirmed:
+		roles, applied = nil, applied.WithUnconfirmed(name)
+	}
+	return roles, applied
 }
 
 // link takes over an account that exists, as the app shows it. What differs is written once the link is in etcd: a crash in between would leave changes to an account that

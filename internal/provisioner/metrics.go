@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
 
 	"github.com/scim-operator/scim-operator/internal/connector"
 )
@@ -20,11 +21,13 @@ type Metrics struct {
 	depth    *prometheus.GaugeVec
 	held     *prometheus.CounterVec
 	loops    *prometheus.CounterVec
+	pending  *pendingRevocations
 }
 
-// NewMetrics registers the metrics.
-func NewMetrics(registerer prometheus.Registerer) *Metrics {
+// NewMetrics registers the metrics. The clock tells how long revocations have been pending.
+func NewMetrics(registerer prometheus.Registerer, clk clock.PassiveClock) *Metrics {
 	m := &Metrics{
+		pending: newPendingRevocations(clk),
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scim_app_calls_total", Help: "Calls to apps by operation and result: an HTTP status, or the kind of the failure.",
 		}, []string{"namespace", "app", "operation", "result"}),
@@ -41,7 +44,7 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 			Name: "scim_app_idle_loops_total", Help: "Keys that were reconciled repeatedly without a call, a write or a wait. Any is a bug.",
 		}, []string{"namespace", "app"}),
 	}
-	registerer.MustRegister(m.calls, m.duration, m.depth, m.held, m.loops)
+	registerer.MustRegister(m.calls, m.duration, m.depth, m.held, m.loops, m.pending)
 	return m
 }
 
@@ -73,6 +76,11 @@ func (m *Metrics) idleLoop(app types.NamespacedName) {
 	m.loops.WithLabelValues(app.Namespace, app.Name).Inc()
 }
 
+// PendingRevocations says how many revocations of an app are pending, wherever they wait, and since when the oldest is. The time is zero if there is none.
+func (m *Metrics) PendingRevocations(app types.NamespacedName, count int, oldest time.Time) {
+	m.pending.set(app, count, oldest)
+}
+
 // forget drops the metrics of a deleted app.
 func (m *Metrics) forget(app types.NamespacedName) {
 	labels := prometheus.Labels{"namespace": app.Namespace, "app": app.Name}
@@ -81,4 +89,5 @@ func (m *Metrics) forget(app types.NamespacedName) {
 	m.depth.DeletePartialMatch(labels)
 	m.held.DeletePartialMatch(labels)
 	m.loops.DeletePartialMatch(labels)
+	m.pending.forget(app)
 }

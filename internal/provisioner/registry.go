@@ -44,6 +44,8 @@ type Registry struct {
 	ends   sync.WaitGroup
 	// moved are the apps whose accounts changed since they were last counted.
 	moved map[types.NamespacedName]bool
+	// troubles is why apps are not called, as their ScimApps show it.
+	troubles map[types.NamespacedName]Health
 }
 
 // NewRegistry makes an empty registry. SetNotify has to be called before Start.
@@ -51,6 +53,7 @@ func NewRegistry(view *desired.View, clk clock.Clock, log logr.Logger, metrics *
 	return &Registry{
 		view: view, clock: clk, log: log, metrics: metrics,
 		running: map[types.NamespacedName]*Worker{}, ending: map[types.NamespacedName]*Worker{}, moved: map[types.NamespacedName]bool{},
+		troubles: map[types.NamespacedName]Health{},
 	}
 }
 
@@ -127,6 +130,7 @@ func (r *Registry) Stop(key types.NamespacedName) {
 	r.mu.Unlock()
 	if worker != nil {
 		worker.stop()
+		r.metrics.queueDepth(key, [classes]int{})
 	}
 }
 
@@ -143,6 +147,7 @@ func (r *Registry) Forget(key types.NamespacedName) {
 	r.Stop(key)
 	r.mu.Lock()
 	delete(r.moved, key)
+	delete(r.troubles, key)
 	r.mu.Unlock()
 	r.view.Book.ForgetApp(key)
 	r.metrics.forget(key)

@@ -106,7 +106,7 @@ func TestStoppedAppEndsOutsideOfTheReconcile(t *testing.T) {
 // newTestRegistry makes a registry that counts how often the reconciler of apps is told.
 func newTestRegistry() (*Registry, *atomic.Int32) {
 	var told atomic.Int32
-	registry := NewRegistry(desired.NewView(pt.NewCache(), ledger.NewBook(clock.RealClock{})), clock.RealClock{}, logr.Discard(), NewMetrics(prometheus.NewRegistry()))
+	registry := NewRegistry(desired.NewView(pt.NewCache(), ledger.NewBook(clock.RealClock{})), clock.RealClock{}, logr.Discard(), NewMetrics(prometheus.NewRegistry(), clock.RealClock{}))
 	nobody := func(types.NamespacedName) {}
 	registry.SetNotify(Notify{User: nobody, Group: nobody, App: func(types.NamespacedName) { told.Add(1) }})
 	return registry, &told

@@ -79,8 +79,10 @@ type Worker struct {
 	busy            int
 	stopped, closed bool
 	health          Health
-	// tested is when the credentials were last found good; unprobed is when a read of another account last failed.
-	tested, unprobed time.Time
+	// tested is when the credentials were last found good; lastAnswer is when a call was last answered as it should be; unprobed is when a read of another account last failed.
+	tested, lastAnswer, unprobed time.Time
+	// reading is held while an account is read to see an attribute for all accounts.
+	reading sync.Mutex
 }
 
 func newWorker(config Config, r *Registry) *Worker {
@@ -93,7 +95,7 @@ func newWorker(config Config, r *Registry) *Worker {
 		metrics: r.metrics, notify: r.notify, queue: newQueue(queueLimit, r.clock.Now),
 	}
 	w.ledger.SetSettle(config.Settle)
-	w.ledger.Pause(bounded(config.PausedUntil, r.clock.Now()))
+	w.ledger.Pause(boundedPause(config.PausedUntil, r.clock.Now()))
 	w.queue.pause(w.ledger.PausedUntil())
 	w.queue.seats.missing = config.NoSeats
 	w.gate = newGate(w)
@@ -101,8 +103,8 @@ func newWorker(config Config, r *Registry) *Worker {
 	return w
 }
 
-// bounded is a pause from a status.
-func bounded(until, now time.Time) time.Time {
+// boundedPause is a pause from a status.
+func boundedPause(until, now time.Time) time.Time {
 	if limit := now.Add(MaxPause); until.After(limit) {
 		return limit
 	}
@@ -166,7 +168,14 @@ func (w *Worker) leave() {
 // Enqueue enqueues an account or group. If the queue is full, the key is dropped: a scan enqueues it again.
 func (w *Worker) Enqueue(key Key, class Class, exclusive string, delay time.Duration) {
 	w.queue.add(key, class, exclusive, delay)
-	w.metrics.queueDepth(w.config.Key, w.queue.depth())
+	w.showDepth()
+}
+
+// showDepth updates the metric of the queue. The keys of a stopped worker are enqueued again when the app is started.
+func (w *Worker) showDepth() {
+	if w.ctx.Err() == nil {
+		w.metrics.queueDepth(w.config.Key, w.queue.depth())
+	}
 }
 
 // PausedUntil returns the time before which the app asked for no calls.
@@ -232,7 +241,7 @@ func (w *Worker) look(ctx context.Context, key Key) {
 		w.notify.App(w.config.Key)
 	}
 	w.report(key, id)
-	w.metrics.queueDepth(w.config.Key, w.queue.depth())
+	w.showDepth()
 }
 
 // report notifies the reconciler of an outcome, once the key is done: it would wait for further outcomes otherwise.

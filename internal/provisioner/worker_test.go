@@ -29,6 +29,8 @@ type createFailure struct {
 	health string
 	pause  time.Duration
 	calls  []string
+	// again: the second request fails in the same way.
+	again bool
 }
 
 func TestWhatAFailureOfACreateLeadsTo(t *testing.T) {
@@ -65,7 +67,8 @@ func TestWhatAFailureOfACreateLeadsTo(t *testing.T) {
 			calls: []string{find, create, connector.OpTest},
 		},
 		"refused data is the account's": {
-			err: failure(create, connector.Invalid, 400), reason: v1alpha1.ReasonRejected, wait: personRetry, calls: []string{find, create},
+			err: failure(create, connector.Invalid, 400), reason: v1alpha1.ReasonRejected, wait: personRetry,
+			calls: []string{find, create, create}, again: true,
 		},
 		"what the app cannot do is the account's": {
 			err: failure(create, connector.Unsupported, 501), reason: v1alpha1.ReasonUnsupportedFeature, wait: personRetry, calls: []string{find, create},
@@ -85,6 +88,10 @@ func (tc createFailure) run(t *testing.T) {
 	w.joiner("kim")
 	op := connector.AsError(tc.err).Op
 	w.script.Errs[op] = []error{tc.err}
+	if tc.again {
+		// Without the attributes that it may do without.
+		w.script.Errs[op] = []error{tc.err, tc.err}
+	}
 	w.script.Always[connector.OpTest] = tc.test
 	got := w.work("kim")
 	w.wantCalls(tc.calls...)

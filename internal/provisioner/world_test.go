@@ -60,7 +60,7 @@ func (w *world) lead() {
 	w.t.Helper()
 	w.view = desired.NewView(w.cache, ledger.NewBook(w.clock))
 	w.metrics = prometheus.NewRegistry()
-	w.registry = NewRegistry(w.view, w.clock, logr.Discard(), NewMetrics(w.metrics))
+	w.registry = NewRegistry(w.view, w.clock, logr.Discard(), NewMetrics(w.metrics, w.clock))
 	w.registry.Manual = true
 	w.registry.SetNotify(Notify{User: w.tell("user "), Group: w.tell("group "), App: w.tell("app ")})
 	w.registry.Begin(w.t.Context())

@@ -15,59 +15,116 @@ import (
 )
 
 func (c *accountCall) update(ctx context.Context) error {
-	change := connector.Change{Set: connector.Attributes{}, Clear: c.Step.Clear, Full: c.Desired.Values}
-	for _, name := range c.Step.Set {
-		change.Set[name] = c.Desired.Values[name]
+	w := &attributeWrite{c: c, call: v1alpha1.ActionUpdate}
+	w.send = func(ctx context.Context, names []string) (connector.User, error) {
+		return c.connector().UpdateUser(ctx, c.Recorded.RemoteID, c.changeOf(names))
 	}
-	updated, err := c.connector().UpdateUser(ctx, c.Recorded.RemoteID, change)
-	if connector.Is(err, connector.NotFound) {
+	w.fallback = w.isolate
+	names := slices.Concat(c.Step.Set, c.Step.Clear)
+	slices.Sort(names)
+	err := w.write(ctx, names)
+	switch {
+	case connector.Is(err, connector.NotFound):
 		return c.missing(ctx, c.Recorded.RemoteID, connector.AsError(err))
-	}
-	if err != nil {
+	case err != nil:
 		return err
+	case !w.passed:
+		c.leaveOut(w)
+		return nil
 	}
-	id, err := c.answeredID(ctx, updated.ID)
+	id, err := c.answeredID(ctx, w.user.ID)
 	if id == "" || err != nil {
 		return err
 	}
 	if c.Step.Revocation {
-		if confirmed, err := c.confirmed(ctx, id, updated, c.rolesApplied); err != nil || !confirmed {
+		if confirmed, err := c.confirmed(ctx, id, w.user, c.App.RoleAttribute(), c.rolesApplied); err != nil || !confirmed {
 			return err
 		}
 	}
-	names := slices.Concat(c.Step.Set, c.Step.Clear)
-	c.succeed(c.Recorded.State, id, "Updated", c.rolesAfter(names...),
-		c.hashes().With(c.Desired.Values, c.Step.Set, slices.Concat(c.Step.Clear, c.Step.Forget)))
+	c.written(ctx, w, c.Recorded.State, id, "Updated")
 	return nil
 }
 
-// reactivate activates an account. Attributes that changed while it was inactive are written in the same call.
+// changeOf returns the change of these attributes. An app whose update takes the whole account gets those, too, whose value it has.
+func (c *accountCall) changeOf(names []string) connector.Change {
+	change := connector.Change{Set: connector.Attributes{}, Full: connector.Attributes{}}
+	has := c.hashes()
+	for name, value := range c.Desired.Values {
+		if has.Has(name, value) || slices.Contains(c.App.Profile.RequiredAttributes, name) {
+			change.Full[name] = value
+		}
+	}
+	for _, name := range names {
+		if value, ok := c.Desired.Values[name]; ok {
+			change.Set[name] = value
+		} else {
+			change.Clear = append(change.Clear, name)
+		}
+	}
+	return change
+}
+
+// reactivate activates an account. Attributes that changed while it was inactive are written in the same call, unless the app refuses them: then only roles are.
 func (c *accountCall) reactivate(ctx context.Context) error {
 	set, clear := activation(c.Step, c.Desired.Values, c.App.HasFeature(v1alpha1.FeaturePushProfileUpdates))
-	full := make(connector.Attributes, len(set)+len(clear))
-	for _, name := range set {
-		full[name] = c.Desired.Values[name]
+	w := &attributeWrite{c: c, call: v1alpha1.ActionUpdate}
+	w.send = func(ctx context.Context, names []string) (connector.User, error) {
+		full := make(connector.Attributes, len(names))
+		for _, name := range names {
+			full[name] = c.Desired.Values[name] // nil clears
+		}
+		return c.connector().SetActive(ctx, c.Recorded.RemoteID, true, full)
 	}
-	for _, name := range clear {
-		full[name] = nil
-	}
-	user, err := c.connector().SetActive(ctx, c.Recorded.RemoteID, true, full)
+	w.fallback = w.only(c.App.RoleAttribute())
+	err := w.write(ctx, slices.Concat(set, clear))
 	if connector.Is(err, connector.NotFound) {
 		return c.missing(ctx, c.Recorded.RemoteID, connector.AsError(err))
 	}
 	if err != nil {
 		return err
 	}
-	id, err := c.answeredID(ctx, user.ID)
+	id, err := c.answeredID(ctx, w.user.ID)
 	if id == "" || err != nil {
 		return err
 	}
-	if confirmed, err := c.confirmed(ctx, id, user, activeApplied(true)); err != nil || !confirmed {
+	if confirmed, err := c.confirmed(ctx, id, w.user, activePath, activeApplied(true)); err != nil || !confirmed {
 		return err
 	}
-	c.succeed(v1alpha1.AccountActive, id, "Reactivated", c.rolesAfter(slices.Concat(set, clear)...),
-		c.hashes().With(c.Desired.Values, set, slices.Concat(clear, c.Step.Forget)))
+	c.written(ctx, w, v1alpha1.AccountActive, id, "Reactivated")
 	return nil
+}
+
+// written records the attributes that the app has accepted, as far as it shows them, and those that it refuses.
+func (c *accountCall) written(ctx context.Context, w *attributeWrite, state v1alpha1.AccountState, id, event string) {
+	var set, clear []string
+	for _, name := range w.taken {
+		if _, ok := c.Desired.Values[name]; ok {
+			set = append(set, name)
+		} else {
+			clear = append(clear, name)
+		}
+	}
+	v := c.judge(ctx, id, w.user, set, c.Desired.Values)
+	if v.contradicts {
+		c.notApplied("other roles")
+		return
+	}
+	applied := c.hashes().With(c.Desired.Values, set, slices.Concat(clear, c.Step.Forget)).WithUnknown(c.Step.Later...)
+	applied = applied.WithRefused(c.Desired, c.App.Policy(c.Desired, c.Recorded), w.rejected())
+	roles := c.rolesAfter(w.taken...)
+	if v.unconfirmed {
+		roles, applied = nil, applied.WithUnconfirmed(c.App.RoleAttribute())
+	}
+	c.succeed(state, id, event, roles, applied)
+}
+
+// leaveOut records that the app has refused everything that the step was to write, which had no effect.
+func (c *accountCall) leaveOut(w *attributeWrite) {
+	c.worker.ledger.Failed(c.id)
+	entry := c.Recorded.DeepCopy()
+	c.clear(entry)
+	entry.Applied = c.hashes().WithRefused(c.Desired, c.App.Policy(c.Desired, c.Recorded), w.rejected()).String()
+	c.settled(*entry, false, "")
 }
 
 // activation returns the attributes to write and to clear with the activation of an account: all mapped ones, in case they were changed in the app
@@ -76,7 +133,7 @@ func activation(step plan.Step, values map[string]any, pushProfiles bool) (set, 
 	if !pushProfiles {
 		return step.Set, step.Clear
 	}
-	return slices.Sorted(maps.Keys(values)), step.Clear
+	return without(slices.Sorted(maps.Keys(values)), step.Rejected), step.Clear
 }
 
 // revoke deactivates or deletes. An account that now belongs to a successor of the same name is left to it.
@@ -108,7 +165,7 @@ func (c *accountCall) revoke(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if confirmed, err := c.confirmed(ctx, id, user, activeApplied(false)); err != nil || !confirmed {
+	if confirmed, err := c.confirmed(ctx, id, user, activePath, activeApplied(false)); err != nil || !confirmed {
 		return err
 	}
 	c.succeed(v1alpha1.AccountInactive, id, "Deactivated", roles, applied)
@@ -136,6 +193,9 @@ func (c *accountCall) delete(ctx context.Context, id string) error {
 		return nil
 	}
 }
+
+// activePath is the attribute that switches an account.
+const activePath = "active"
 
 // applied says whether an answer shows what was asked, whether it contradicts it, and what it shows then.
 type applied func(connector.User) (shown, contradicts bool, what string)
@@ -189,10 +249,11 @@ func (c *accountCall) shownAs(user *connector.User) bool {
 	return user.ExternalID == c.view.User.SCIMID() || (ok && scim.Fold(user.UserName) == scim.Fold(connector.BoundText(userName)))
 }
 
-// confirmed reports whether the app shows what was asked, where access depends on it. An answer that does not show it, or is for another id, is followed by one read.
-func (c *accountCall) confirmed(ctx context.Context, id string, user connector.User, check applied) (bool, error) {
+// confirmed reports whether the app shows what was asked, where access depends on it. An answer that does not show it, or is for another id, is followed by one read, unless it is
+// known that the app never shows the attribute.
+func (c *accountCall) confirmed(ctx context.Context, id string, user connector.User, attribute string, check applied) (bool, error) {
 	shown, contradicts, what := check(user)
-	if !shown || (user.ID != "" && user.ID != id) {
+	if other := user.ID != "" && user.ID != id; other || (!shown && !c.knownHidden(attribute)) {
 		read, err := c.connector().GetUser(ctx, id)
 		switch {
 		case connector.Is(err, connector.NotFound) && c.Step.Action == v1alpha1.ActionDeactivate:
@@ -203,11 +264,16 @@ func (c *accountCall) confirmed(ctx context.Context, id string, user connector.U
 			c.unknown()
 			return false, err
 		}
-		shown, contradicts, what = check(read)
+		if shown, contradicts, what = check(read); !shown && attribute == activePath {
+			c.note(activePath, v1alpha1.FindingNotShown, messageNotShown)
+		}
 	}
 	if shown && contradicts {
 		c.notApplied(what)
 		return false, nil
+	}
+	if shown {
+		c.showsAttribute(attribute)
 	}
 	return true, nil
 }

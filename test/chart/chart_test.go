@@ -54,6 +54,7 @@ extraEnv: [{name: HTTPS_PROXY, value: "http://proxy.example.com:3128"}]
 extraVolumes: [{name: ca, configMap: {name: ca}}]
 extraVolumeMounts: [{name: ca, mountPath: /etc/ca}]
 extraArgs: [--debug]
+credentialTestInterval: 1h30m
 podAnnotations: {example.com/a: b}
 allowedAddresses: [10.0.0.0/8]
 extraObjects:

@@ -193,17 +193,20 @@ func (d *Directory) Use(in *Installation) { d.installation = in }
 type Operator struct {
 	*SCIM
 	// API counts what it sends to the API server.
-	API  *Counter
-	stop func()
+	API *Counter
+	// Metrics are the operator's.
+	Metrics *prometheus.Registry
+	log     *lockedBuffer
+	stop    func()
 }
 
 // Run starts an operator for the directory alone, which is stopped with the test. It does not return before the endpoint answers.
 func (d *Directory) Run(t testing.TB) *Operator {
 	t.Helper()
-	return d.RunWith(t, nil)
+	return d.RunWith(t, func(*operator.Options) {})
 }
 
-// RunWith is Run with other options; change, if given, alters them.
+// RunWith is Run with other options.
 func (d *Directory) RunWith(t testing.TB, change func(*operator.Options)) *Operator {
 	t.Helper()
 	counter := &Counter{}
@@ -213,9 +216,7 @@ func (d *Directory) RunWith(t testing.TB, change func(*operator.Options)) *Opera
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	running, err := StartEndpoint(ctx, &in, func(o *operator.Options) {
 		o.Namespaces = []string{d.Namespace}
-		if change != nil {
-			change(o)
-		}
+		change(o)
 	})
 	if err != nil {
 		cancel()
@@ -223,7 +224,7 @@ func (d *Directory) RunWith(t testing.TB, change func(*operator.Options)) *Opera
 	}
 	stop := running.StopWith(t, cancel)
 	t.Cleanup(stop)
-	o := &Operator{SCIM: NewSCIM(running.Origin+"/"+d.Namespace+"/okta/scim/v2", Token, running.Roots), API: counter, stop: stop}
+	o := &Operator{SCIM: NewSCIM(running.Origin+"/"+d.Namespace+"/okta/scim/v2", Token, running.Roots), API: counter, Metrics: running.Metrics, log: running.log, stop: stop}
 	Eventually(t, "the endpoint answers", func() error {
 		if answer := o.Do(t, "GET", "/ServiceProviderConfig", ""); answer.Status != 200 {
 			return fmt.Errorf("status %d: %s", answer.Status, answer.Body)
@@ -302,6 +303,9 @@ func (e *Endpoint) StopWith(t testing.TB, cancel context.CancelFunc) (stop func(
 		}
 	})
 }
+
+// Log is the end of the operator's log.
+func (o *Operator) Log(lines int) string { return o.log.tail(lines) }
 
 // Stop ends the operator as SIGTERM does.
 func (o *Operator) Stop() { o.stop() }

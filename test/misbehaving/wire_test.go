@@ -22,16 +22,6 @@ const (
 	page       = "<!DOCTYPE html><html><title>Not found</title></html>"
 )
 
-// pushing makes the app take groups, as misbehaving servers do.
-func pushing(groups ...string) func(*v1alpha1.ScimApp) {
-	return func(app *v1alpha1.ScimApp) {
-		app.Spec.Features = append(app.Spec.Features, v1alpha1.FeaturePushGroups, v1alpha1.FeatureGroupLinking)
-		for _, name := range groups {
-			app.Spec.Groups = append(app.Spec.Groups, v1alpha1.PushedGroup{DisplayName: name})
-		}
-	}
-}
-
 // awaitMembers waits until the app's group has so many members.
 func awaitMembers(t *testing.T, a *app, displayName string, want int) {
 	t.Helper()
@@ -104,7 +94,7 @@ func TestIDsThatAreNumbers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ids := &numbered{byNumber: map[string]string{}, byID: map[string]string{}}
-			d, op, a := setUp(t, pushing("Sales"), ids.handle(quoted))
+			d, op, a := setUp(t, pushing, ids.handle(quoted))
 			stays, leaves := op.CreateUser(t, "stays@corp.test"), op.CreateUser(t, "leaves@corp.test")
 			for _, id := range []string{stays, leaves} {
 				user := d.AwaitAccount(t, id, appName, v1alpha1.AccountActive)
@@ -212,7 +202,7 @@ func TestFilterThatMatchesNobody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			lookup := func(x *exchange) bool { return x.looksUp("Users") || x.looksUp("Groups") }
-			d, op, a := setUp(t, pushing("Sales"), when(lookup, answer))
+			d, op, a := setUp(t, pushing, when(lookup, answer))
 			if _, err := a.AddUser(map[string]any{"userName": "ann@corp.test", "active": true}); err != nil {
 				t.Fatal(err)
 			}
@@ -235,7 +225,7 @@ func TestCreateThatIsAnsweredWithoutABody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			creates := func(x *exchange) bool { return x.method == http.MethodPost }
-			d, op, a := setUp(t, pushing("Sales"), when(creates, func(x *exchange, pass func()) {
+			d, op, a := setUp(t, pushing, when(creates, func(x *exchange, pass func()) {
 				pass()
 				if location {
 					x.header.Set("Location", "https://elsewhere.test/scim/v2"+x.path+"/"+x.answered()["id"].(string))
@@ -287,39 +277,48 @@ func TestCredentialTestThatIsAnsweredWithAnErrorAnd200(t *testing.T) {
 	d.AwaitAccount(t, id, appName, v1alpha1.AccountActive)
 }
 
+// refusingWith200 answers the writes to a collection with an error and 200, and does nothing.
+func refusingWith200(collection string) handler {
+	writes := func(x *exchange) bool { return x.writes() && strings.HasPrefix(x.path, "/"+collection) }
+	return when(writes, func(x *exchange, _ func()) { x.reply(http.StatusOK, "application/json", wrongToken) })
+}
+
+// awaitRefused waits until so many writes were answered with an error and 200.
+func awaitRefused(t *testing.T, a *app, want int) {
+	t.Helper()
+	harness.Eventually(t, "writes are refused", func() error {
+		if a.count(func(x *exchange) bool { return x.answer == wrongToken }) < want {
+			return errNotYet
+		}
+		return nil
+	})
+}
+
 // TestWriteThatIsAnsweredWithAnErrorAnd200: PATCH, POST -> 200 {"status":"error"}, and nothing is done.
 func TestWriteThatIsAnsweredWithAnErrorAnd200(t *testing.T) {
 	t.Parallel()
-	d, op, a := setUp(t, pushing("Sales"), nil)
-	leaver, member := op.CreateUser(t, "leaver@corp.test"), op.CreateUser(t, "member@corp.test")
-	d.AwaitAccount(t, leaver, appName, v1alpha1.AccountActive)
-	d.AwaitAccount(t, member, appName, v1alpha1.AccountActive)
-	group := op.CreateGroup(t, "Sales", leaver, member)
-	awaitMembers(t, a, "Sales", 2)
-	awaitGroup(t, d, "Sales", "the group is pushed", func(p v1alpha1.PushedGroupStatus) bool { return p.State == v1alpha1.GroupPushed && p.Members == 2 })
-	a.misbehave(when((*exchange).writes, func(x *exchange, _ func()) { x.reply(http.StatusOK, "application/json", wrongToken) }))
-
+	d, op, a := setUp(t, nil, nil)
+	leaver, changed := op.CreateUser(t, "leaver@corp.test"), op.CreateUser(t, "changed@corp.test")
+	remote := d.AwaitAccount(t, leaver, appName, v1alpha1.AccountActive).Status.Account(appName).RemoteID
+	d.AwaitAccount(t, changed, appName, v1alpha1.AccountActive)
+	a.misbehave(refusingWith200("Users"))
 	deactivate(t, op, leaver)
-	op.Want(t, http.StatusNoContent, http.MethodPatch, "/Groups/"+group, harness.PatchBody(harness.RemoveMember(member)))
-	op.Want(t, http.StatusOK, http.MethodPatch, "/Users/"+member, harness.PatchBody(`{"op":"replace","value":{"title":"Boss"}}`))
+	op.Want(t, http.StatusOK, http.MethodPatch, "/Users/"+changed, harness.PatchBody(`{"op":"replace","value":{"title":"Boss"}}`))
 	joiner := op.CreateUser(t, "joiner@corp.test")
-	for _, collection := range []string{"Users", "Groups"} {
-		harness.Eventually(t, "writes to "+collection+" are refused", func() error {
-			if a.count(func(x *exchange) bool { return x.answer == wrongToken && strings.HasPrefix(x.path, "/"+collection) }) < 2 {
-				return errNotYet
-			}
-			return nil
-		})
-	}
+	harness.Eventually(t, "the deactivation is sent", func() error {
+		if a.count(func(x *exchange) bool { return x.answer == wrongToken && x.id() == remote }) == 0 {
+			return errNotYet
+		}
+		return nil
+	})
 	if account := d.User(t, leaver).Status.Account(appName); account.State != v1alpha1.AccountActive || account.Planned == "" {
 		t.Errorf("the deactivation is recorded as done: %+v", account)
 	}
 	a.misbehave(nil)
 	d.AwaitAccount(t, leaver, appName, v1alpha1.AccountInactive)
 	d.AwaitAccount(t, joiner, appName, v1alpha1.AccountActive)
-	awaitMembers(t, a, "Sales", 0)
 	harness.Eventually(t, "the title arrives", func() error {
-		if user, _ := a.User("member@corp.test"); user.Attributes["title"] != "Boss" || user.Active != true {
+		if user, _ := a.User("changed@corp.test"); user.Attributes["title"] != "Boss" || !user.Active {
 			return fmt.Errorf("the app has %+v", user)
 		}
 		return nil
@@ -327,6 +326,29 @@ func TestWriteThatIsAnsweredWithAnErrorAnd200(t *testing.T) {
 	if user, _ := a.User("leaver@corp.test"); user.Active {
 		t.Error("the app still has the leaver as active")
 	}
+}
+
+// TestGroupWriteThatIsAnsweredWithAnErrorAnd200 is the same for a group.
+func TestGroupWriteThatIsAnsweredWithAnErrorAnd200(t *testing.T) {
+	t.Parallel()
+	d, op, a := setUp(t, pushing, refusingWith200("Groups"))
+	stays, leaves := op.CreateUser(t, "stays@corp.test"), op.CreateUser(t, "leaves@corp.test")
+	d.AwaitAccount(t, stays, appName, v1alpha1.AccountActive)
+	d.AwaitAccount(t, leaves, appName, v1alpha1.AccountActive)
+	group := op.CreateGroup(t, "Sales", stays, leaves)
+	awaitRefused(t, a, 1)
+	a.misbehave(nil)
+	awaitMembers(t, a, "Sales", 2)
+	awaitGroup(t, d, "Sales", "the group is pushed", func(p v1alpha1.PushedGroupStatus) bool { return p.State == v1alpha1.GroupPushed && p.Members == 2 })
+
+	refused := a.count(func(x *exchange) bool { return x.answer == wrongToken })
+	a.misbehave(refusingWith200("Groups"))
+	op.Want(t, http.StatusNoContent, http.MethodPatch, "/Groups/"+group, harness.PatchBody(harness.RemoveMember(leaves)))
+	awaitRefused(t, a, refused+1)
+	awaitGroup(t, d, "Sales", "the removal is not recorded as done", func(p v1alpha1.PushedGroupStatus) bool { return p.State != v1alpha1.GroupPushed || p.Applied == "" })
+	a.misbehave(nil)
+	awaitMembers(t, a, "Sales", 1)
+	awaitGroup(t, d, "Sales", "the group is pushed", func(p v1alpha1.PushedGroupStatus) bool { return p.State == v1alpha1.GroupPushed && p.Members == 1 })
 }
 
 // TestBaseURLThatIsWrong: a page with 404 or 200, or a 404 of SCIM.

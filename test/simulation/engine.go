@@ -114,7 +114,7 @@ func (p *process) assemble() {
 		panic(err)
 	}
 	view := desired.NewView(cached, ledger.NewBook(clock.RealClock{}))
-	metrics := provisioner.NewMetrics(prometheus.NewRegistry())
+	metrics := provisioner.NewMetrics(prometheus.NewRegistry(), clock.RealClock{})
 	p.view = view
 	p.registry = provisioner.NewRegistry(view, clock.RealClock{}, logr.Discard(), metrics)
 	p.registry.Manual = true

@@ -31,6 +31,8 @@ type Script struct {
 	Hidden bool
 	// Answer changes the account with which a write is answered.
 	Answer func(op string, user *connector.User)
+	// Refuse says why the app does not take the attributes of a create, update or reactivation, nil if it does.
+	Refuse func(op string, attributes connector.Attributes) error
 	// Closed: Close was called.
 	Closed bool
 
@@ -150,6 +152,9 @@ func (s *Script) CreateUser(_ context.Context, attributes connector.Attributes) 
 	s.made++
 	user := connector.User{ID: fmt.Sprintf("made-%d", s.made), Active: true, ActiveShown: true, Attributes: map[string]any{}}
 	effect, err := s.next(connector.OpCreateUser)
+	if refusal := s.refuses(connector.OpCreateUser, attributes); refusal != nil {
+		return connector.User{}, refusal
+	}
 	write(&user, attributes)
 	if effect {
 		s.Users = append(s.Users, user)
@@ -164,7 +169,12 @@ func (s *Script) CreateUser(_ context.Context, attributes connector.Attributes) 
 func (s *Script) UpdateUser(_ context.Context, id string, change connector.Change) (connector.User, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.change(connector.OpUpdateUser, connector.OpUpdateUser, id, func(user *connector.User) {
+	sent := make(connector.Attributes, len(change.Set)+len(change.Clear))
+	maps.Copy(sent, change.Set)
+	for _, path := range change.Clear {
+		sent[path] = nil
+	}
+	return s.change(connector.OpUpdateUser, connector.OpUpdateUser, id, sent, func(user *connector.User) {
 		write(user, change.Set)
 		for _, path := range change.Clear {
 			write(user, connector.Attributes{path: nil})
@@ -176,14 +186,24 @@ func (s *Script) UpdateUser(_ context.Context, id string, change connector.Chang
 func (s *Script) SetActive(_ context.Context, id string, active bool, full connector.Attributes) (connector.User, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.change(connector.OpSetActive, fmt.Sprintf("%s(%t)", connector.OpSetActive, active), id, func(user *connector.User) {
+	return s.change(connector.OpSetActive, fmt.Sprintf("%s(%t)", connector.OpSetActive, active), id, full, func(user *connector.User) {
 		write(user, full)
 		user.Active = active
 	})
 }
 
-func (s *Script) change(op, call, id string, change func(*connector.User)) (connector.User, error) {
+func (s *Script) refuses(op string, attributes connector.Attributes) error {
+	if s.Refuse == nil {
+		return nil
+	}
+	return s.Refuse(op, attributes)
+}
+
+func (s *Script) change(op, call, id string, sent connector.Attributes, change func(*connector.User)) (connector.User, error) {
 	effect, err := s.next(op, call)
+	if refusal := s.refuses(op, sent); refusal != nil {
+		return connector.User{}, refusal
+	}
 	user := s.User(id)
 	switch {
 	case err != nil && (!effect || user == nil):

@@ -162,6 +162,25 @@ func TestAHostileAnswerOf31MiBNeedsLittleMemory(t *testing.T) {
 	}
 }
 
+func TestALookupThroughHostilePagesNeedsLittleMemory(t *testing.T) {
+	pages := 0
+	c := simulated(t, profileOf(t, "generic"), http.StatusOK, func() io.Reader {
+		pages++
+		prefix := fmt.Sprintf(`{"totalResults":1000000000,"Resources":[{"id":"%d"},`, pages)
+		return repeated(prefix, `{"id":"1","userName":"bob","displayName":"bob","x":"`+strings.Repeat("x", 150)+`"},`, `{"id":"1"}]}`, mebibyte)
+	})
+	for _, what := range []string{"find", "find-group"} {
+		var err error
+		pages = 0
+		if got := peak(func() { _, err = calls[what](t.Context(), c) }); got > resourcePeak {
+			t.Errorf("%s: the heap grows by %d KiB", what, got>>10)
+		}
+		if wantKind(t, err, connector.Unsupported); pages < 10 || pages > maxSearched {
+			t.Errorf("%s: %d pages were read", what, pages)
+		}
+	}
+}
+
 func TestAHostileRefusalKeepsItsMeaning(t *testing.T) {
 	c := simulated(t, profileOf(t, "generic"), http.StatusBadRequest, func() io.Reader { return repeated(`{"detail":"`, "x", `"}`, hostileBytes) })
 	for _, what := range []string{"get", "find", "create", "group"} {

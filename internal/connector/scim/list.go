@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"math"
 	"net/http"
@@ -171,17 +172,21 @@ func (l *listing) row(s *stream) error {
 	return nil
 }
 
-// maxSearched is the largest number of pages that one lookup reads. Only a lookup in an app that ignores the filter reads more than one.
-const maxSearched = 100
+// maxSearched is the largest number of pages that one lookup reads, maxSearchedRows that of rows, for apps that ignore the count as well. Only a lookup in an app that
+// ignores the filter reads more than one page.
+const (
+	maxSearched     = 100
+	maxSearchedRows = 100_000
+)
 
 // find looks for the rows of a collection whose attribute equals value: row reads a row, keeps it where it fits, and returns its id. Rows that do not fit are left
 // out: there are apps that ignore a filter they do not understand, and linking one of those rows would give a user the account of another one. Where no row of the
 // first page fits but there are more, it reads on: an account that stands on a later page is not missing. What it cannot complete is an error.
 func (c *Connector) find(ctx context.Context, op, path, attribute, value string, row func(*stream) (id string, fits bool, err error)) error {
-	search := search{seen: map[[sha256.Size]byte]struct{}{}, start: 1}
+	search := search{pages: map[[sha256.Size]byte]bool{}, start: 1}
 	request := connector.HTTPRequest{Op: op, Path: path, Personal: []string{value}}
-	for page := 1; page <= maxSearched; page++ {
-		search.rows, search.fresh = 0, 0
+	for page := 1; page <= maxSearched && search.start <= maxSearchedRows; page++ {
+		search.rows, search.ids = 0, sha256.New()
 		total, err := c.page(ctx, request, c.filter(attribute, value), search.start, func(s *stream) error {
 			id, fits, err := row(s)
 			search.count(id, fits)
@@ -201,13 +206,13 @@ func (c *Connector) find(ctx context.Context, op, path, attribute, value string,
 		if search.turn(total) {
 			continue
 		}
-		switch {
-		case len(search.seen) >= total:
+		switch repeated := search.repeated(); {
+		case repeated:
+			return search.unfinished(op, attribute, "and answers each page with the same rows")
+		case search.start > total:
 			return nil
 		case search.rows == 0:
-			return unexpected(op, "the list ended after %d of %d rows, none of which has the %s looked for", len(search.seen), total, attribute)
-		case search.fresh == 0:
-			return search.unfinished(op, attribute, "and answers each page with the same rows")
+			return unexpected(op, "the list ended after %d of %d rows, none of which has the %s looked for", search.start-1, total, attribute)
 		}
 	}
 	return search.unfinished(op, attribute, "and has more rows than are searched")
@@ -219,25 +224,30 @@ func saysNone(err error) bool {
 	return e != nil && e.Kind == connector.NotFound && e.InProtocol
 }
 
-// search is the state of a lookup.
+// search is the state of a lookup. It keeps no rows: an app that ignores the filter may have any number of them.
 type search struct {
-	// seen has the hashes of the ids.
-	seen map[[sha256.Size]byte]struct{}
+	// pages has the hashes of the ids of each page.
+	pages map[[sha256.Size]byte]bool
 	// start is the index of the next row, total what the app said there are.
 	start, total int
-	// rows of the current page, and those of them that were not seen before.
-	rows, fresh int
-	found       bool
+	// rows of the current page, and the hash of their ids.
+	rows  int
+	ids   hash.Hash
+	found bool
 }
 
 func (s *search) count(id string, fits bool) {
 	s.rows++
 	s.found = s.found || fits
-	key := sha256.Sum256([]byte(id))
-	if _, known := s.seen[key]; !known {
-		s.seen[key] = struct{}{}
-		s.fresh++
-	}
+	_, _ = fmt.Fprintf(s.ids, "%q", id) // a hash takes everything
+}
+
+// repeated reports whether the current page has the rows of an earlier one.
+func (s *search) repeated() bool {
+	key := [sha256.Size]byte(s.ids.Sum(nil))
+	before := s.pages[key]
+	s.pages[key] = true
+	return before
 }
 
 // turn moves to the next page. It reports whether that is a step back, because rows before it have vanished and shifted the rest.
@@ -255,5 +265,5 @@ func (s *search) turn(total int) (back bool) {
 // unfinished is the error of a lookup that cannot be completed. It is not that the account does not exist.
 func (s *search) unfinished(op, attribute, why string) *connector.Error {
 	return &connector.Error{Op: op, Kind: connector.Unsupported, Detail: fmt.Sprintf("the app ignores a filter on %s %s: %d of its %d rows were read without a match; "+
-		"whether there is one is unknown. Ask the vendor how accounts are filtered", attribute, why, len(s.seen), s.total)}
+		"whether there is one is unknown. Ask the vendor how accounts are filtered", attribute, why, s.start-1, s.total)}
 }

@@ -70,6 +70,9 @@ func TestALookupThatCannotBeCompletedIsAnErrorThatSaysSo(t *testing.T) {
 	}{
 		"more rows than are searched": {pagesThat(100_000, 1000), connector.Unsupported, "has more rows than are searched: 10000 of its 100000 rows were read", maxSearched},
 		"the same page again":         {always(http.StatusOK, `{"totalResults":500,"Resources":[{"id":"1","userName":"bob"}]}`), connector.Unsupported, "answers each page with the same rows", 2},
+		"the same page until the total is reached": {
+			always(http.StatusOK, `{"totalResults":2,"Resources":[{"id":"1","userName":"bob"}]}`), connector.Unsupported, "answers each page with the same rows", 2,
+		},
 		"an end too early": {func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Query().Get("startIndex") == "1" {
 				pagesThat(500, 100)(w, r)

@@ -131,7 +131,7 @@ func New(t *testing.T, check func(any) error, apps ...*v1alpha1.ScimApp) *Engine
 func (e *Engine) Lead(notify provisioner.Notify) {
 	e.T.Helper()
 	e.View = desired.NewView(e.Client, ledger.NewBook(e.Clock))
-	e.Registry = provisioner.NewRegistry(e.View, e.Clock, logr.Discard(), provisioner.NewMetrics(prometheus.NewRegistry()))
+	e.Registry = provisioner.NewRegistry(e.View, e.Clock, logr.Discard(), provisioner.NewMetrics(prometheus.NewRegistry(), e.Clock))
 	e.Registry.Manual = true
 	e.due = map[types.NamespacedName]time.Time{}
 	notify.App = e.record

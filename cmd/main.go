@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -19,6 +20,9 @@ import (
 
 // version is set at build time.
 var version = "dev"
+
+// minResyncPeriod keeps the resync of many users from taking all of the processor time.
+const minResyncPeriod = time.Minute
 
 func main() {
 	if err := command().Execute(); err != nil {
@@ -36,6 +40,9 @@ func command() *cobra.Command {
 		Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true, Version: version,
 		RunE: func(*cobra.Command, []string) error {
 			var err error
+			if o.ResyncPeriod < minResyncPeriod {
+				return fmt.Errorf("--resync-period: %s is too short: the least is %s", o.ResyncPeriod, minResyncPeriod)
+			}
 			if o.AllowedAddresses, err = prefixes(allowed); err != nil {
 				return fmt.Errorf("--allowed-addresses: %w", err)
 			}
@@ -63,6 +70,8 @@ func command() *cobra.Command {
 	flags.StringVar(&o.MetricsAddress, "metrics-bind-address", "127.0.0.1:8080", "address of the metrics, 0 for none")
 	flags.BoolVar(&o.MetricsAuthorization, "metrics-authorization", false, "serve metrics over HTTPS, to those whom the API server lets get the path /metrics")
 	flags.DurationVar(&o.DrainDelay, "drain-delay", 0, "how long to go on when told to end, closing connections after each answer: the time in which a Service notices")
+	flags.DurationVar(&o.ResyncPeriod, "resync-period", operator.DefaultResyncPeriod, "time within which every user, group, app, role mapping and client is reconciled "+
+		"although nothing is known to have changed; a change whose event was lost is found then")
 	flags.StringVar(&o.HealthAddress, "health-probe-bind-address", ":8081", "address of the probes /healthz and /readyz, 0 for none")
 	flags.BoolVar(&o.LeaderElection, "leader-elect", false, "let one of several replicas run the controllers; every replica serves SCIM")
 	flags.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", "", "namespace of the leader's Lease; the pod's own when empty")

@@ -47,6 +47,8 @@ type Options struct {
 	TestInterval time.Duration
 	// UserAgent of the calls to apps, such as "scim-operator/1.0".
 	UserAgent string
+	// ResyncPeriod is the time within which every object is reconciled although nothing is known to have changed.
+	ResyncPeriod time.Duration
 	// Egress says which addresses apps may have; nil is all of them.
 	Egress *egress.Policy
 }
@@ -54,7 +56,11 @@ type Options struct {
 // RegisterIndexes adds every index to the manager's cache. The endpoint needs them too, so they are registered whether or not controllers run.
 func RegisterIndexes(ctx context.Context, mgr ctrl.Manager) error {
 	indexes := kube.NamespaceIndexes{Informers: mgr.GetCache()}
-	return errors.Join(directory.RegisterIndexes(ctx, indexes), desired.RegisterIndexes(ctx, indexes))
+	resynced := []client.Object{
+		&v1alpha1.ScimUser{}, &v1alpha1.ScimGroup{}, &v1alpha1.ScimGroupSlice{}, &v1alpha1.ScimApp{}, &v1alpha1.ScimRoleMapping{}, &v1alpha1.ScimClient{},
+	}
+	return errors.Join(directory.RegisterIndexes(ctx, indexes), desired.RegisterIndexes(ctx, indexes),
+		kube.RegisterResync(ctx, kube.OverallIndexes{Informers: mgr.GetCache()}, resynced...))
 }
 
 // Setup adds all controllers to the manager.
@@ -65,6 +71,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	}
 	metrics := provisioner.NewMetrics(o.Metrics, o.Clock)
 	registry := provisioner.NewRegistry(view, o.Clock, mgr.GetLogger().WithName("apps"), metrics)
+	schedule := kube.Schedule{Period: o.ResyncPeriod, Clock: o.Clock}
 	var users, groups, scimApps kube.Trigger
 	notify := provisioner.Notify{User: users.Add, Group: groups.Add, App: scimApps.Add}
 	registry.SetNotify(notify)
@@ -77,19 +84,19 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		(&user.Reconciler{
 			Client: mgr.GetClient(), Live: o.Live, Directory: o.Directory, View: view, Apps: registry, Recorder: recorder, Reporter: reporter,
 			Clock: o.Clock,
-		}).SetupWithManager(mgr, &users),
+		}).SetupWithManager(mgr, &users, schedule),
 		(&group.Reconciler{
 			Client: mgr.GetClient(), Live: o.Live, Directory: o.Directory, View: view, Apps: registry, Recorder: recorder, Reporter: reporter,
 			Clock: o.Clock,
-		}).SetupWithManager(mgr, &groups),
+		}).SetupWithManager(mgr, &groups, schedule),
 		(&app.Reconciler{
 			Client: mgr.GetClient(), Live: o.Live, View: view, Apps: registry, Metrics: metrics, Recorder: recorder, Clock: o.Clock, Wake: notify,
 			UserAgent: o.UserAgent, Egress: o.Egress,
 			TestInterval: o.TestInterval, Reporter: reporter,
-		}).SetupWithManager(mgr, &scimApps),
-		(&rolemapping.Reconciler{Client: mgr.GetClient(), Clock: o.Clock, Reporter: reporter}).SetupWithManager(mgr),
-		(&groupslice.Reconciler{Directory: o.Directory, Clock: o.Clock}).SetupWithManager(mgr),
-		(&scimclient.Reconciler{Client: mgr.GetClient(), Live: o.Live, Issuers: o.Issuers, Clock: o.Clock, Reporter: reporter}).SetupWithManager(mgr),
+		}).SetupWithManager(mgr, &scimApps, schedule),
+		(&rolemapping.Reconciler{Client: mgr.GetClient(), Clock: o.Clock, Reporter: reporter}).SetupWithManager(mgr, schedule),
+		(&groupslice.Reconciler{Directory: o.Directory, Clock: o.Clock}).SetupWithManager(mgr, schedule),
+		(&scimclient.Reconciler{Client: mgr.GetClient(), Live: o.Live, Issuers: o.Issuers, Clock: o.Clock, Reporter: reporter}).SetupWithManager(mgr, schedule),
 	)
 }
 

@@ -43,6 +43,8 @@ const (
 	ReasonProgressing = "Progressing"
 	ReasonSuspended   = "Suspended"
 	ReasonLocked      = "Locked"
+	// ReasonReconcileFailed: the operator could not finish its work on the object, so that what its status says may be out of date.
+	ReasonReconcileFailed = "ReconcileFailed"
 
 	// Configuration.
 	ReasonInvalidConfiguration = "InvalidConfiguration"

@@ -6,6 +6,8 @@ package app
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -23,17 +25,30 @@ import (
 const concurrency = 8
 
 // SetupWithManager starts the controller with the manager.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger) error {
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger, schedule kube.Schedule) error {
 	if err := r.addProber(mgr); err != nil {
 		return err
 	}
 	options := controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}
-	return kube.Build(mgr, "scimapp", r.Watches(), options, r.Wrapped(), trigger.Source())
+	return kube.Build(mgr, "scimapp", r.Watches(), options, r.Wrapped(), r.Resync(schedule), trigger.Source())
+}
+
+// Resync enqueues all apps, and those that this process runs: the deletion of a ScimApp may have been missed.
+func (r *Reconciler) Resync(schedule kube.Schedule) *kube.Resync {
+	return &kube.Resync{Cache: r.Client, Schedule: schedule.First(), Kind: &v1alpha1.ScimAppList{}, Known: r.connected}
+}
+
+// connected are the apps of which this process knows a connection.
+func (r *Reconciler) connected() []types.NamespacedName {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Keys(r.known))
 }
 
 // Wrapped is the reconciler as the controller runs it: with sweeps, and with finalizer cleanup in deleted namespaces.
 func (r *Reconciler) Wrapped() reconcile.Reconciler {
-	return r.sweeps().Reconciler(kube.LetGo(r, r.Client, r.Live, &v1alpha1.ScimApp{}, v1alpha1.FinalizerDeprovision))
+	reported := kube.ReportFailures(r, r.Client, r.Clock, &v1alpha1.ScimApp{}, nil)
+	return r.sweeps().Reconciler(kube.LetGo(reported, r.Client, r.Live, &v1alpha1.ScimApp{}, v1alpha1.FinalizerDeprovision))
 }
 
 // sweeps re-evaluates all apps of a namespace.

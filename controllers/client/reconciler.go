@@ -48,14 +48,16 @@ type Reconciler struct {
 const concurrency = 8
 
 // SetupWithManager starts the controller with the manager.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, schedule kube.Schedule) error {
 	sweeper := kube.NewSweeper(r.Client, r.Clock, "clients", &v1alpha1.ScimClientList{})
 	watches := []kube.Watch{
 		kube.Own(&v1alpha1.ScimClient{}),
 		{Object: &corev1.Secret{}, Handler: kube.Handle(sweeper, r.clientsOf)},
 	}
+	reported := kube.ReportFailures(r, r.Client, r.Clock, &v1alpha1.ScimClient{}, nil)
+	resync := &kube.Resync{Cache: r.Client, Schedule: schedule.First(), Kind: &v1alpha1.ScimClientList{}}
 	options := controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}
-	return kube.Build(mgr, "scimclient", watches, options, sweeper.Reconciler(r))
+	return kube.Build(mgr, "scimclient", watches, options, sweeper.Reconciler(reported), resync)
 }
 
 // Reconcile keeps the generated token of one ScimClient, and brings its status up to date.

@@ -5,6 +5,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +30,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/controlplane"
 	"github.com/scim-operator/scim-operator/internal/controlplane/cptest"
 	"github.com/scim-operator/scim-operator/internal/egress"
+	"github.com/scim-operator/scim-operator/internal/kube"
 )
 
 func TestMain(m *testing.M) { cptest.Main(m, controlplane.Options{}) }
@@ -42,14 +44,14 @@ func start(t *testing.T) (client.Client, string) {
 }
 
 // run runs the reconciler for the namespace until stop is called, or the test ends. change, if given, changes the reconciler before it starts.
-func run(t *testing.T, namespace string, clock clock.PassiveClock, change func(*Reconciler)) (admin client.Client, stop func()) {
+func run(t *testing.T, namespace string, now clock.PassiveClock, change func(*Reconciler)) (admin client.Client, stop func()) {
 	t.Helper()
-	return runAs(t, cptest.New(t).Config, namespace, clock, change)
+	return runAs(t, cptest.New(t).Config, namespace, now, change)
 }
 
 // runAs is run with other rights than those of an administrator.
 func runAs(
-	t *testing.T, config *rest.Config, namespace string, clock clock.PassiveClock, change func(*Reconciler),
+	t *testing.T, config *rest.Config, namespace string, now clock.PassiveClock, change func(*Reconciler),
 ) (admin client.Client, stop func()) {
 	t.Helper()
 	env := cptest.New(t)
@@ -78,12 +80,14 @@ func runAs(
 		t.Fatal(err)
 	}
 	r := &Reconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Issuers: clients.NewIssuers(clock.Now, egress.New(egress.Loopback(), nil)), Clock: clock,
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Issuers: clients.NewIssuers(now.Now, egress.New(egress.Loopback(), nil)), Clock: now,
 	}
 	if change != nil {
 		change(r)
 	}
-	if err := r.SetupWithManager(mgr); err != nil {
+	if err := errors.Join(kube.RegisterResync(t.Context(), mgr.GetFieldIndexer(), &v1alpha1.ScimClient{}), r.SetupWithManager(mgr, kube.Schedule{
+		Period: time.Hour, Clock: clock.RealClock{},
+	})); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -61,6 +61,10 @@ func (l *looks) forget(group types.NamespacedName) {
 
 // incomplete deals with a group of which the cache lacks a part. Mostly that is behind, and it is tried again. Where the part does not exist, the status says so.
 func (r *Reconciler) incomplete(ctx context.Context, key types.NamespacedName, cause error) (ctrl.Result, error) {
+	// What is remembered of the membership may be older than the loss of the slice.
+	r.View.SliceVanished(&v1alpha1.ScimGroupSlice{
+		ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace}, Spec: v1alpha1.ScimGroupSliceSpec{Group: key.Name},
+	})
 	group := &v1alpha1.ScimGroup{}
 	if err := r.Live.Get(ctx, key, group); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)

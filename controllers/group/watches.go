@@ -24,14 +24,20 @@ import (
 const concurrency = 8
 
 // SetupWithManager starts the controller with the manager. A pushed group changes with its members' accounts and with what the apps list.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger) error {
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger, schedule kube.Schedule) error {
 	options := controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}
-	return kube.Build(mgr, "scimgroup", r.Watches(), options, r.Wrapped(), trigger.Source())
+	return kube.Build(mgr, "scimgroup", r.Watches(), options, r.Wrapped(), r.Resync(schedule), trigger.Source())
+}
+
+// Resync enqueues all groups.
+func (r *Reconciler) Resync(schedule kube.Schedule) *kube.Resync {
+	return &kube.Resync{Cache: r.Client, Schedule: schedule.First(), Kind: &v1alpha1.ScimGroupList{}}
 }
 
 // Wrapped is the reconciler as the controller runs it: with sweeps, and with finalizer cleanup in deleted namespaces.
 func (r *Reconciler) Wrapped() reconcile.Reconciler {
-	return r.sweeps().Reconciler(kube.LetGo(r, r.Client, r.Live, &v1alpha1.ScimGroup{}, v1alpha1.FinalizerDeprovision))
+	reported := kube.ReportFailures(r, r.Client, r.Clock, &v1alpha1.ScimGroup{}, membership.Explain)
+	return r.sweeps().Reconciler(kube.LetGo(reported, r.Client, r.Live, &v1alpha1.ScimGroup{}, v1alpha1.FinalizerDeprovision))
 }
 
 // sweeps re-evaluates all groups of a namespace.

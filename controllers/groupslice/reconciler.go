@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -44,8 +45,18 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=scim-operator.io,resources=scimgroups,verbs=get;list;watch;update
 
 // SetupWithManager starts the controller with the manager.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	return kube.Build(mgr, "scimgroupslice", r.Watches(), controller.Options{RateLimiter: kube.RateLimiter()}, r)
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, schedule kube.Schedule) error {
+	resync := &kube.Resync{Cache: mgr.GetClient(), Schedule: schedule, Kind: &v1alpha1.ScimGroupSliceList{}, Key: groupOf}
+	return kube.Build(mgr, "scimgroupslice", r.Watches(), controller.Options{RateLimiter: kube.RateLimiter()}, r, resync)
+}
+
+// groupOf is the group of a slice.
+func groupOf(object client.Object) types.NamespacedName {
+	key := types.NamespacedName{Namespace: object.GetNamespace()}
+	if slice, ok := object.(*v1alpha1.ScimGroupSlice); ok {
+		key.Name = slice.Spec.Group
+	}
+	return key
 }
 
 // Watches are the kinds that the controller follows.

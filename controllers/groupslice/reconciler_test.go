@@ -31,6 +31,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/controlplane"
 	"github.com/scim-operator/scim-operator/internal/controlplane/cptest"
 	"github.com/scim-operator/scim-operator/internal/directory"
+	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/scim"
 )
 
@@ -97,7 +98,8 @@ func TestSweeper(t *testing.T) {
 	store, err := directory.New(ctx, directory.Options{Client: live, Cache: mgr.GetCache(), Cursors: cursors, Clock: now, Random: rand.Reader})
 	must(t, err)
 	r := &Reconciler{Directory: store, Clock: now}
-	must(t, r.SetupWithManager(mgr))
+	must(t, kube.RegisterResync(ctx, mgr.GetFieldIndexer(), &v1alpha1.ScimGroupSlice{}))
+	must(t, r.SetupWithManager(mgr, kube.Schedule{Period: time.Hour, Clock: now}))
 
 	slice := func(name, group string) {
 		must(t, live.Create(ctx, &v1alpha1.ScimGroupSlice{

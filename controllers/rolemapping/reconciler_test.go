@@ -24,6 +24,7 @@ import (
 	"github.com/scim-operator/scim-operator/internal/controlplane"
 	"github.com/scim-operator/scim-operator/internal/controlplane/cptest"
 	"github.com/scim-operator/scim-operator/internal/directory"
+	"github.com/scim-operator/scim-operator/internal/kube"
 )
 
 func TestMain(m *testing.M) { cptest.Main(m, controlplane.Options{}) }
@@ -50,7 +51,9 @@ func start(t *testing.T, countDelay time.Duration) *fixture {
 	})
 	f.must(err)
 	f.must(directory.RegisterIndexes(t.Context(), mgr.GetFieldIndexer()))
-	f.must((&Reconciler{Client: mgr.GetClient(), Clock: clock.RealClock{}, countDelay: countDelay}).SetupWithManager(mgr))
+	f.must(kube.RegisterResync(t.Context(), mgr.GetFieldIndexer(), &v1alpha1.ScimRoleMapping{}))
+	schedule := kube.Schedule{Period: time.Hour, Clock: clock.RealClock{}}
+	f.must((&Reconciler{Client: mgr.GetClient(), Clock: clock.RealClock{}, countDelay: countDelay}).SetupWithManager(mgr, schedule))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- mgr.Start(ctx) }()

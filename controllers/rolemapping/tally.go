@@ -72,6 +72,28 @@ func (t *tallies) take(key types.NamespacedName, expression string) (have *tally
 	return have, changed, all
 }
 
+// recount has everybody looked at for a mapping: events of users may have been lost.
+func (t *tallies) recount(key types.NamespacedName) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if have := t.of[key.Namespace][key.Name]; have != nil {
+		have.all = true
+	}
+}
+
+// keys are the mappings that have a tally.
+func (t *tallies) keys() []types.NamespacedName {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var keys []types.NamespacedName
+	for namespace, of := range t.of {
+		for name := range of {
+			keys = append(keys, types.NamespacedName{Namespace: namespace, Name: name})
+		}
+	}
+	return keys
+}
+
 // back gives back who could not be looked at.
 func (t *tallies) back(tally *tally, changed map[string]bool, all bool) {
 	t.mu.Lock()

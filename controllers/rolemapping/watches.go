@@ -40,11 +40,18 @@ const (
 const defaultCountDelay = 10 * time.Second
 
 // SetupWithManager adds the indexes and starts the controller with the manager.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, schedule kube.Schedule) error {
 	if err := RegisterIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("indexing ScimRoleMappings: %w", err)
 	}
-	return kube.Build(mgr, "scimrolemapping", r.Watches(), controller.Options{}, r.Wrapped())
+	return kube.Build(mgr, "scimrolemapping", r.Watches(), controller.Options{}, r.Wrapped(), r.Resync(schedule))
+}
+
+// Resync enqueues all role mappings, and has their expressions evaluated for all users.
+func (r *Reconciler) Resync(schedule kube.Schedule) *kube.Resync {
+	return &kube.Resync{
+		Cache: r.Client, Schedule: schedule.First(), Kind: &v1alpha1.ScimRoleMappingList{}, Known: r.tallies.keys, Before: r.tallies.recount,
+	}
 }
 
 // Watches are the kinds that the controller follows. It is called once, before the first Reconcile.
@@ -69,7 +76,9 @@ func (r *Reconciler) Watches() []kube.Watch {
 }
 
 // Wrapped is the reconciler as the controller runs it: with sweeps.
-func (r *Reconciler) Wrapped() reconcile.Reconciler { return r.sweeps().Reconciler(r) }
+func (r *Reconciler) Wrapped() reconcile.Reconciler {
+	return r.sweeps().Reconciler(kube.ReportFailures(r, r.Client, r.Clock, &v1alpha1.ScimRoleMapping{}, membership.Explain))
+}
 
 // sweeps re-evaluates all role mappings of a namespace.
 func (r *Reconciler) sweeps() *kube.Sweeper {

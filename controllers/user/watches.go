@@ -30,14 +30,20 @@ const concurrency = 16
 
 // SetupWithManager starts the controller with the manager. What decides about a user's accounts are its groups, the role mappings and the
 // apps; a change of one of these brings the users concerned, not all.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger) error {
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger, schedule kube.Schedule) error {
 	options := controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}
-	return kube.Build(mgr, "scimuser", r.Watches(), options, r.Wrapped(), trigger.Source())
+	return kube.Build(mgr, "scimuser", r.Watches(), options, r.Wrapped(), r.Resync(schedule), trigger.Source())
+}
+
+// Resync enqueues all users.
+func (r *Reconciler) Resync(schedule kube.Schedule) *kube.Resync {
+	return &kube.Resync{Cache: r.Client, Schedule: schedule.Last(), Kind: &v1alpha1.ScimUserList{}}
 }
 
 // Wrapped is the reconciler as the controller runs it: with sweeps, and with finalizer cleanup in deleted namespaces.
 func (r *Reconciler) Wrapped() reconcile.Reconciler {
-	cleanup := kube.LetGo(r, r.Client, r.Live, &v1alpha1.ScimUser{}, v1alpha1.FinalizerDeprovision, v1alpha1.FinalizerReservation)
+	reported := kube.ReportFailures(r, r.Client, r.Clock, &v1alpha1.ScimUser{}, membership.Explain)
+	cleanup := kube.LetGo(reported, r.Client, r.Live, &v1alpha1.ScimUser{}, v1alpha1.FinalizerDeprovision, v1alpha1.FinalizerReservation)
 	return r.sweeps().Reconciler(cleanup)
 }
 

@@ -94,7 +94,7 @@ func TestAFairQueueDeduplicates(t *testing.T) {
 func TestAFairQueueIsNoPriorityQueueAndHasTheUsualMetrics(t *testing.T) {
 	q := kube.FairQueue("fair-queue-test", kube.RateLimiter())
 	defer q.ShutDown()
-	if _, ok := q.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
+	if _, ok := any(q).(priorityqueue.PriorityQueue[reconcile.Request]); ok {
 		t.Error("is a priority queue")
 	}
 	q.Add(request("a", 1))

@@ -20,7 +20,22 @@ type NamespaceIndexes struct{ Informers cache.Informers }
 
 // IndexField implements client.FieldIndexer.
 func (i NamespaceIndexes) IndexField(ctx context.Context, obj client.Object, field string, values client.IndexerFunc) error {
-	informer, err := i.Informers.GetInformer(ctx, obj, cache.BlockUntilSynced(false))
+	return addIndex(ctx, i.Informers, obj, field, values, client.Object.GetNamespace)
+}
+
+// OverallIndexes adds indexes to a cache, for lists in all namespaces. A list in one namespace finds nothing by them.
+type OverallIndexes struct{ Informers cache.Informers }
+
+// IndexField implements client.FieldIndexer.
+func (i OverallIndexes) IndexField(ctx context.Context, obj client.Object, field string, values client.IndexerFunc) error {
+	// controller-runtime's reader looks for this in place of a namespace.
+	return addIndex(ctx, i.Informers, obj, field, values, func(client.Object) string { return "__all_namespaces" })
+}
+
+func addIndex(
+	ctx context.Context, informers cache.Informers, obj client.Object, field string, values client.IndexerFunc, namespace func(client.Object) string,
+) error {
+	informer, err := informers.GetInformer(ctx, obj, cache.BlockUntilSynced(false))
 	if err != nil {
 		return err
 	}
@@ -32,7 +47,7 @@ func (i NamespaceIndexes) IndexField(ctx context.Context, obj client.Object, fie
 		found := values(object)
 		keys := make([]string, len(found))
 		for k, value := range found {
-			keys[k] = object.GetNamespace() + "/" + value
+			keys[k] = namespace(object) + "/" + value
 		}
 		return keys, nil
 	}})

@@ -4,6 +4,9 @@
 package kube
 
 import (
+	"fmt"
+
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -29,11 +32,19 @@ func Own(object client.Object, predicates ...predicate.Predicate) Watch {
 	return Watch{Object: object, Handler: &handler.EnqueueRequestForObject{}, Predicates: predicates}
 }
 
-// Build adds a controller to the manager. Its events come from the watches and the sources, and its namespaces take turns.
+// Build adds a controller to the manager. Its events come from the watches and the sources, its namespaces take turns, and the resync enqueues every object once in
+// each period, while this process leads.
 func Build(
-	mgr ctrl.Manager, name string, watches []Watch, options controller.Options, reconciler reconcile.Reconciler, sources ...source.Source,
+	mgr ctrl.Manager, name string, watches []Watch, options controller.Options, reconciler reconcile.Reconciler, resync *Resync, sources ...source.Source,
 ) error {
-	options.NewQueue = FairQueue
+	options.NewQueue = func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+		queue := FairQueue(name, limiter)
+		resync.Into(queue)
+		return queue
+	}
+	if err := mgr.Add(resync); err != nil {
+		return fmt.Errorf("adding the resync: %w", err)
+	}
 	b := ctrl.NewControllerManagedBy(mgr).Named(name).WithOptions(options)
 	for _, watch := range watches {
 		b = b.Watches(watch.Object, watch.Handler, builder.WithPredicates(watch.Predicates...))

@@ -8,9 +8,11 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -40,6 +42,7 @@ func TestNamespacesOfAControllerTakeTurns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	resync := &kube.Resync{Schedule: kube.Schedule{Period: time.Hour, Clock: clock.RealClock{}}}
 	events := source.Func(func(_ context.Context, queue kube.Queue) error {
 		for n := range load {
 			queue.Add(request("busy", n))
@@ -47,7 +50,7 @@ func TestNamespacesOfAControllerTakeTurns(t *testing.T) {
 		queue.Add(request("quiet", 0))
 		return nil
 	})
-	if err := kube.Build(mgr, "turns", nil, controller.Options{MaxConcurrentReconciles: 1}, reconciler, events); err != nil {
+	if err := kube.Build(mgr, "turns", nil, controller.Options{MaxConcurrentReconciles: 1}, reconciler, resync, events); err != nil {
 		t.Fatal(err)
 	}
 	if err := mgr.Start(ctx); err != nil {

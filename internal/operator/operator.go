@@ -11,6 +11,7 @@ package operator
 // +kubebuilder:rbac:groups="",namespace=scim-operator-system,resources=events,verbs=create
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -66,6 +67,8 @@ type Options struct {
 	MetricsAuthorization bool
 	// DrainDelay is how long the operator goes on when it is told to end, while it has connections closed: the time in which a Service notices.
 	DrainDelay time.Duration
+	// ResyncPeriod is the time within which every object is reconciled although nothing is known to have changed; DefaultResyncPeriod when 0.
+	ResyncPeriod time.Duration
 	// LeaderElection makes one of several replicas run the controllers. Its Lease stands in LeaderElectionNamespace.
 	LeaderElection          bool
 	LeaderElectionNamespace string
@@ -78,6 +81,9 @@ type Options struct {
 	// Metrics is where metrics are registered; controller-runtime's registry, which MetricsAddress serves, when nil.
 	Metrics prometheus.Registerer
 }
+
+// DefaultResyncPeriod is the resync period unless the options have another one.
+const DefaultResyncPeriod = 30 * time.Minute
 
 // DefaultCredentialTestInterval is for Options.CredentialTestInterval.
 const DefaultCredentialTestInterval = 10 * time.Minute
@@ -131,7 +137,7 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 	}
 	setup := controllers.Options{
 		Live: live, Issuers: issuers, Directory: store, Clock: clock.RealClock{}, Metrics: o.Metrics, UserAgent: "scim-operator/" + o.Version,
-		Egress: policy, TestInterval: o.CredentialTestInterval,
+		Egress: policy, TestInterval: o.CredentialTestInterval, ResyncPeriod: cmp.Or(o.ResyncPeriod, DefaultResyncPeriod),
 	}
 	if o.LeaderElection {
 		err = mgr.Add(&candidate{base: mgr, options: o, setup: setup})

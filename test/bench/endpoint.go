@@ -48,6 +48,7 @@ func (w *world) startEndpoint(ctx context.Context, controllers bool, namespaces 
 		"--namespaces="+strings.Join(namespaces, ","), "--scim-bind-address="+e.address, "--tls-cert-file="+w.tls.cert, "--tls-key-file="+w.tls.key,
 		"--metrics-bind-address=0", "--health-probe-bind-address="+addresses[1],
 		fmt.Sprintf("--leader-elect=%t", !controllers), "--leader-election-namespace="+system, "--allowed-addresses=127.0.0.0/8")
+	e.cmd.Args = append(e.cmd.Args, w.arguments...)
 	e.cmd.Env = append(os.Environ(), "KUBECONFIG="+file)
 	e.cmd.Stdout, e.cmd.Stderr = e.log, e.log
 	if err := e.cmd.Start(); err != nil {

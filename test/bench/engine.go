@@ -29,9 +29,10 @@ const (
 	engineLarge   = "large"
 	engineMemory  = "memory"
 	engineHostile = "hostile"
+	engineResync  = "resync"
 )
 
-var engineGroups = []string{engineRates, engineBurst, engineLarge, engineMemory, engineHostile}
+var engineGroups = []string{engineRates, engineBurst, engineLarge, engineMemory, engineHostile, engineResync}
 
 // engineOptions are the sizes of a run of `make bench-engine`.
 type engineOptions struct {
@@ -110,6 +111,7 @@ func runEngine(ctx context.Context, out io.Writer, o engineOptions) (results []r
 		{engineLarge, measureEngineLarge},
 		{engineMemory, measureEngineMemory},
 		{engineHostile, measureHostile},
+		{engineResync, measureResync},
 	} {
 		if !o.wants(group.name) || ctx.Err() != nil {
 			continue

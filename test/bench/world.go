@@ -44,6 +44,8 @@ const (
 
 // world is the API server with all that stands around it.
 type world struct {
+	// arguments are further ones of the operators that are started.
+	arguments []string
 	root, dir string
 	out       io.Writer
 	env       *controlplane.Env

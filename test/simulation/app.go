@@ -101,11 +101,15 @@ func (a *app) serve(c *call) answer {
 	if collection != "Users" && collection != "Groups" {
 		return failure(http.StatusNotFound, "", "no such endpoint")
 	}
+	if wrong, ok := a.misanswer(c, collection, id); ok {
+		a.w.trace("  app %s answers call %d wrongly", a.name, c.id)
+		return wrong
+	}
 	switch {
 	case c.method == http.MethodGet && id == "":
 		return a.list(c, collection)
 	case c.method == http.MethodGet:
-		return a.read(collection, id)
+		return a.read(c, collection, id)
 	case c.method == http.MethodPost:
 		return a.afterwards(c, a.create(c, collection))
 	}
@@ -122,7 +126,12 @@ func (a *app) serve(c *call) answer {
 		a.w.trace("  app %s denies call %d", a.name, c.id)
 		return failure(http.StatusNotFound, "", "no such resource")
 	}
-	return a.afterwards(c, a.change(c, collection, id))
+	before := a.of(collection)[id].now()
+	done := a.afterwards(c, a.change(c, collection, id))
+	if c.fault == faultOldBody && done.status == http.StatusOK {
+		return success(http.StatusOK, withID(id, before))
+	}
+	return done
 }
 
 // aboutAccess reports whether a change of an account deletes it or switches it on or off.
@@ -134,6 +143,9 @@ func aboutAccess(c *call) bool {
 func (a *app) afterwards(c *call, done answer) answer {
 	if c.fault == faultAfter && done.status < 300 {
 		return failure(http.StatusInternalServerError, "", "something went wrong")
+	}
+	if c.fault == faultNoBody && done.status < 300 {
+		done.body = nil
 	}
 	return done
 }
@@ -180,7 +192,9 @@ func (a *app) create(c *call, collection string) answer {
 	r := a.add(collection, body)
 	r.owner = text(body, "externalId")
 	a.w.effect(a, c, collection, r, nil, body)
-	return success(http.StatusCreated, withID(r.id, body))
+	created := success(http.StatusCreated, withID(r.id, body))
+	created.header = map[string]string{"Location": "https://" + a.name + ".example.com/scim/v2/" + collection + "/" + r.id}
+	return created
 }
 
 // add makes a resource.
@@ -203,12 +217,12 @@ func (a *app) taken(userName, except string) bool {
 	return false
 }
 
-func (a *app) read(collection, id string) answer {
+func (a *app) read(c *call, collection, id string) answer {
 	r := a.of(collection)[id]
 	if r == nil || r.seen(a.horizon()) == nil {
 		return failure(http.StatusNotFound, "", "no such resource")
 	}
-	return success(http.StatusOK, withID(id, r.seen(a.horizon())))
+	return success(http.StatusOK, c.shows(withID(id, r.seen(a.horizon()))))
 }
 
 // horizon is the time up to which reads show what was written.
@@ -223,7 +237,7 @@ func (a *app) list(c *call, collection string) answer {
 	for _, id := range a.ids(collection) {
 		body := a.of(collection)[id].seen(a.horizon())
 		if body != nil && (!filtered || scim.Fold(text(body, attribute)) == scim.Fold(value)) {
-			rows = append(rows, withID(id, body))
+			rows = append(rows, c.shows(withID(id, body)))
 		}
 	}
 	total := len(rows)

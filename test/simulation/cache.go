@@ -21,6 +21,7 @@ import (
 	"github.com/scim-operator/scim-operator/controllers/rolemapping"
 	"github.com/scim-operator/scim-operator/internal/desired"
 	"github.com/scim-operator/scim-operator/internal/directory"
+	"github.com/scim-operator/scim-operator/internal/kube"
 )
 
 // watchCache is what one process has seen of the API server, with the indexes of the operator.
@@ -42,7 +43,7 @@ type field struct {
 }
 
 // newCache lists everything, as informers do when a process starts.
-func newCache(a *api) *watchCache {
+func newCache(a *api, resynced bool) *watchCache {
 	c := &watchCache{kinds: map[kind]*indexed{}, position: map[kind]int{}}
 	for _, k := range kinds {
 		c.kinds[k] = &indexed{objects: map[types.NamespacedName]client.Object{}, index: map[string]map[types.NamespacedName]client.Object{}}
@@ -50,6 +51,11 @@ func newCache(a *api) *watchCache {
 	ctx := context.Background()
 	if err := errors.Join(directory.RegisterIndexes(ctx, c), desired.RegisterIndexes(ctx, c), rolemapping.RegisterIndexes(ctx, c)); err != nil {
 		panic(err)
+	}
+	if resynced {
+		if err := kube.RegisterResync(ctx, c, &v1alpha1.ScimUser{}, &v1alpha1.ScimGroup{}, &v1alpha1.ScimApp{}, &v1alpha1.ScimRoleMapping{}); err != nil {
+			panic(err)
+		}
 	}
 	for _, k := range kinds {
 		for _, object := range a.all(k) {

@@ -84,6 +84,9 @@ func (w *world) overdue() {
 func (w *world) next() time.Time {
 	at := time.Now().Add(24 * time.Hour)
 	for _, p := range w.processes {
+		if w.plan.resync {
+			at = earlier(at, p.resync)
+		}
 		for _, c := range p.controllers {
 			if due, ok := c.queue.due(); ok {
 				at = earlier(at, due)

@@ -37,27 +37,11 @@ func (w *world) calm() {
 			w.kill(p, true)
 		}
 	}
-	for _, p := range w.processes {
-		if p.lost {
-			p.resync()
-		}
-	}
-}
-
-// resync enqueues everything, as a process does from time to time.
-func (p *process) resync() {
-	own := map[string]kind{"user": "ScimUser", "group": "ScimGroup", "app": "ScimApp", "mapping": "ScimRoleMapping"}
-	for _, c := range p.controllers {
-		for _, object := range sorted(p.cache.kinds[own[c.name]].objects) {
-			c.add(key(object.GetName()))
-		}
-	}
-	p.lost = false
 }
 
 // rest lets the engine work until it has been at rest for long.
-func (w *world) rest(why string) {
-	end, steps := time.Now().Add(endTime), 0
+func (w *world) rest(why string, d time.Duration) {
+	end, steps := time.Now().Add(d), 0
 	for w.failed == nil {
 		actions := w.prepare()
 		if len(actions) > 0 {

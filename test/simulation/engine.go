@@ -52,8 +52,10 @@ type process struct {
 	busy        map[*provisioner.Worker]int
 	// leaves is when a former leader notices at the latest.
 	leaves time.Time
-	// lost: an event did not reach the queues.
-	lost bool
+	view   *desired.View
+	// resyncs enqueue everything from time to time, if the seed has them; resync is when they go on.
+	resyncs []*kube.Resync
+	resync  time.Time
 	// began is when its term began.
 	began time.Time
 	// pauses are until when the apps have asked for no calls.
@@ -83,7 +85,7 @@ func (w *world) start() *process {
 	w.terms++
 	p := &process{w: w, name: fmt.Sprintf("term%d", w.terms), steps: -1, began: time.Now(), busy: map[*provisioner.Worker]int{}, pauses: map[string]pause{}}
 	p.ctx, p.stop = context.WithCancel(context.Background())
-	p.cache = newCache(w.api)
+	p.cache = newCache(w.api, w.plan.resync)
 	p.assemble()
 	w.processes = append(w.processes, p)
 	for _, name := range w.appNames {
@@ -92,6 +94,9 @@ func (w *world) start() *process {
 		}
 	}
 	for _, k := range kinds {
+		if k == w.plan.deaf {
+			continue
+		}
 		for _, object := range sorted(p.cache.kinds[k].objects) {
 			p.handle(k, change{after: object}, true)
 		}
@@ -110,6 +115,7 @@ func (p *process) assemble() {
 	}
 	view := desired.NewView(cached, ledger.NewBook(clock.RealClock{}))
 	metrics := provisioner.NewMetrics(prometheus.NewRegistry(), clock.RealClock{})
+	p.view = view
 	p.registry = provisioner.NewRegistry(view, clock.RealClock{}, logr.Discard(), metrics)
 	p.registry.Manual = true
 	users, groups, apps, mappings := p.controller("user"), p.controller("group"), p.controller("app"), p.controller("mapping")
@@ -136,6 +142,9 @@ func (p *process) assemble() {
 	groups.follow(groupReconciler.Wrapped(), groupReconciler.Watches())
 	apps.follow(appReconciler.Wrapped(), appReconciler.Watches())
 	mappings.follow(mappingReconciler.Wrapped(), mappingReconciler.Watches())
+	p.resynced(map[*controller]*kube.Resync{
+		users: userReconciler.Resync(schedule), groups: groupReconciler.Resync(schedule), apps: appReconciler.Resync(schedule), mappings: mappingReconciler.Resync(schedule),
+	})
 }
 
 // readCache is the cache for the directory: reads go by way of the client, informers are those of the cache.
@@ -175,8 +184,11 @@ func (c *controller) add(key types.NamespacedName) {
 // deliver moves the cache on by one event. Where the event is lost, the cache has it and the handlers do not hear of it.
 func (p *process) deliver(k kind, lost bool) {
 	event := p.cache.take(p.w.api, k)
+	if slice, ok := event.before.(*v1alpha1.ScimGroupSlice); ok && event.after == nil {
+		// The view follows the cache itself.
+		p.view.SliceVanished(slice)
+	}
 	if lost {
-		p.lost = true
 		return
 	}
 	p.handle(k, event, false)

@@ -388,7 +388,8 @@ func (w *world) adminCreates() bool {
 
 func (w *world) beginStorm() bool {
 	a := w.apps[pickOne(w, w.appNames...)]
-	s := pickOne(w, storm{status: 404, html: true}, storm{status: 403}, storm{status: 429, retryAfter: w.between(1, 600)}, storm{status: 500}, storm{status: 503}, storm{status: 404})
+	s := pickOne(w, storm{status: 404, html: true}, storm{status: 403}, storm{status: 429, retryAfter: w.between(1, 600)}, storm{status: 500}, storm{status: 503}, storm{status: 404},
+		storm{status: 503, retryAfter: w.between(1, 600)}, storm{status: 403, retryAfter: w.between(1, 600)})
 	a.faults.storm = &s
 	a.faults.until = time.Now().Add(time.Duration(w.between(1, 1200)) * time.Second)
 	w.trace("EVENT %s answers %d to everything", a.name, s.status)

@@ -25,7 +25,7 @@ type faults struct {
 // storm is an app that answers every request in the same way.
 type storm struct {
 	status int
-	// retryAfter in seconds, 0 for none; html for an answer that is no JSON.
+	// retryAfter in seconds at most, 0 for none; html for an answer that is no JSON.
 	retryAfter int
 	html       bool
 }
@@ -55,7 +55,25 @@ const (
 	faultForbidden
 	// faultShort: a listing says that there are more rows than it shows.
 	faultShort
+	// faultPage: one resource is answered with 404 in HTML.
+	faultPage
+	// faultOldBody: a change is made, and its answer shows the resource as it was. faultNoBody: its answer has no body.
+	faultOldBody
+	faultNoBody
+	// faultNoMembers: reads show groups without members.
+	faultNoMembers
+	// faultOther: a create of an account is answered with the account of somebody else, and makes none.
+	faultOther
+	// faultForeign: the answer is a success with a body that is not SCIM, without effect.
+	faultForeign
+	// faultTaken: a create or a change of an account is refused because of another unique attribute.
+	faultTaken
 )
+
+// callFaults are what a call may meet at the app.
+var callFaults = []fault{
+	faultIgnored, faultNotFound, faultAfter, faultForbidden, faultShort, faultPage, faultOldBody, faultNoBody, faultNoMembers, faultOther, faultForeign, faultTaken,
+}
 
 // active reports whether anything is wrong with the app.
 func (f *faults) active() bool { return f.storm != nil || f.lag > 0 || f.losses > 0 }

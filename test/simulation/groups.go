@@ -43,7 +43,7 @@ func (p *process) beginPause(a *app, answer answer) {
 	for _, digit := range answer.header["Retry-After"] {
 		seconds = seconds*10 + int64(digit-'0')
 	}
-	if answer.status == http.StatusTooManyRequests && seconds > 0 {
+	if answer.status >= http.StatusBadRequest && seconds > 0 {
 		p.paused(a.name, time.Now().Add(time.Duration(seconds)*time.Second))
 	}
 }

@@ -39,6 +39,9 @@ func (q *queue) Add(request reconcile.Request) {
 	q.ready[request] = true
 }
 
+// AddLow implements what a resync needs.
+func (q *queue) AddLow(request reconcile.Request) { q.Add(request) }
+
 // AddAfter implements workqueue.TypedDelayingInterface.
 func (q *queue) AddAfter(request reconcile.Request, after time.Duration) {
 	if after <= 0 {

@@ -91,7 +91,7 @@ func (w *world) breakCall(r *routine, at *wait) {
 	c := at.call
 	c.app.harmed()
 	w.checks.allow(3, 3)
-	switch w.between(0, 7) {
+	switch w.between(0, 2+len(callFaults)) {
 	case 0:
 		w.trace("%s: %s is refused", r.process.name, at.name)
 		at.err = errRefused
@@ -105,20 +105,8 @@ func (w *world) breakCall(r *routine, at *wait) {
 		c.sent, at.err = true, errReset
 		w.postpone(at)
 		w.resume(r)
-	case 3:
-		c.fault = faultIgnored
-		w.takeEffect(at)
-	case 4:
-		c.fault = faultNotFound
-		w.takeEffect(at)
-	case 5:
-		c.fault = faultAfter
-		w.takeEffect(at)
-	case 6:
-		c.fault = faultForbidden
-		w.takeEffect(at)
 	default:
-		c.fault = faultShort
+		c.fault = pickOne(w, callFaults...)
 		w.takeEffect(at)
 	}
 }

@@ -34,7 +34,7 @@ func (w *world) run() {
 		w.step()
 	}
 	w.calm()
-	w.rest("end")
+	w.rest("end", endTime)
 	if w.failed == nil {
 		w.checks.final(w)
 	}
@@ -42,11 +42,12 @@ func (w *world) run() {
 		if round == 20 {
 			w.fail("1 rest", "there are held batches after each of 20 approvals")
 		}
-		w.rest("approved")
+		w.rest("approved", endTime)
 		if w.failed == nil {
 			w.checks.final(w)
 		}
 	}
+	w.withinOneResync()
 	for _, p := range slices.Clone(w.processes) {
 		w.kill(p, false)
 	}
@@ -74,6 +75,7 @@ func (w *world) step() {
 // prepare does what happens by itself, and tells what else may happen now.
 func (w *world) prepare() []action {
 	for _, p := range w.processes {
+		p.resyncNow()
 		p.pick()
 	}
 	return w.actions()
@@ -145,7 +147,7 @@ func (w *world) actions() []action {
 
 func (w *world) deliver(p *process, k kind) {
 	event, _ := p.cache.next(w.api, k)
-	lost := w.chance(w.plan.drops)
+	lost := w.chance(w.plan.drops) || k == w.plan.deaf
 	w.trace("%s sees %s/%s%s", p.name, k, w.short(event.object().GetName()), map[bool]string{true: ", and its handlers do not"}[lost])
 	p.deliver(k, lost)
 }

@@ -34,6 +34,9 @@ type plan struct {
 	slowWrites float64
 	// drops is the probability that an event is lost between cache and queue.
 	drops float64
+	// deaf is the kind whose events are all lost between cache and queue, empty for none; resync: everything is enqueued from time to time.
+	deaf   kind
+	resync bool
 	// sliced: the members of groups stand in slices.
 	sliced bool
 	// lenient: a guard may let everybody pass, so that only its other rules hold a change.
@@ -108,6 +111,7 @@ func newWorld(o Options) *world {
 		slowWrites: pickOne(w, 0, .02, .1), drops: o.Drops, workers: w.between(1, 3), approve: w.chance(.5),
 	}
 	w.themed()
+	w.deafened()
 	w.api.written = w.changed
 	for i := range w.between(1, 2) {
 		w.newApp([]string{"crm", "desk"}[i])

@@ -131,4 +131,19 @@ var All = []Mutant{
 		Old:  "	c.worker.ledger.ExpectLateEffect(c.id, found.ID)\n",
 		New:  "",
 	},
+	{
+		// The events of one kind are lost between cache and queue.
+		Name: "resyncs nothing",
+		File: "internal/kube/resync.go",
+		Old:  "	for _, key := range inOrder(keys) {\n		if r.Before",
+		New:  "	for _, key := range inOrder(keys)[:0] {\n		if r.Before",
+	},
+	{
+		// An app that answers the removal of a member with success, and still shows the member.
+		Name: "believes that members were removed whom the app shows",
+		Rare: true,
+		File: "internal/provisioner/groupwrite.go",
+		Old:  "	case slices.ContainsFunc(change.Remove, func(m connector.Member) bool { return shown[m.ID] }):\n",
+		New:  "	case len(change.Remove) < 0:\n",
+	},
 }

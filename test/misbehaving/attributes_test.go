@@ -282,7 +282,7 @@ func TestRefusedAttributeIsWrittenAgain(t *testing.T) {
 	triedAgain("the first value is written")
 	replace(t, op, id, `{"title":"CTO"}`)
 	triedAgain("another value is written")
-	harness.Change(t, d, d.User(t, id).Name, &v1alpha1.ScimUser{}, func(user *v1alpha1.ScimUser) { annotate(user, "please") })
+	annotate(t, d, id, v1alpha1.AnnotationReconcile, "please")
 	triedAgain("a person asks")
 	harness.Change(t, d, appName, &v1alpha1.ScimApp{}, func(app *v1alpha1.ScimApp) {
 		app.Spec.Attributes = append(app.Spec.Attributes, v1alpha1.AttributeMapping{Name: "title", Expression: "user.title.lowerAscii()"})
@@ -372,13 +372,6 @@ func TestDeactivationThatIsAnsweredWithoutABody(t *testing.T) {
 	}
 }
 
-func annotate(user *v1alpha1.ScimUser, request string) {
-	if user.Annotations == nil {
-		user.Annotations = map[string]string{}
-	}
-	user.Annotations[v1alpha1.AnnotationReconcile] = request
-}
-
 // TestReconcileAnnotationComparesTheAccount: one read, what differs is named, nothing is corrected.
 func TestReconcileAnnotationComparesTheAccount(t *testing.T) {
 	t.Parallel()
@@ -393,7 +386,7 @@ func TestReconcileAnnotationComparesTheAccount(t *testing.T) {
 	}
 	writes := a.count((*exchange).writes)
 	for i, request := range []string{"2026-12-01T10:00:00Z", "2026-12-01T11:00:00Z"} {
-		harness.Change(t, d, d.User(t, id).Name, &v1alpha1.ScimUser{}, func(user *v1alpha1.ScimUser) { annotate(user, request) })
+		annotate(t, d, id, v1alpha1.AnnotationReconcile, request)
 		harness.Eventually(t, "the request is handled", func() error {
 			user, err := d.GetUser(t.Context(), id)
 			if err != nil {

@@ -19,6 +19,12 @@ import (
 	"github.com/scim-operator/scim-operator/test/harness"
 )
 
+// pushing lets an app push Sales.
+func pushing(app *v1alpha1.ScimApp) {
+	app.Spec.Features = append(app.Spec.Features, v1alpha1.FeaturePushGroups, v1alpha1.FeatureGroupLinking)
+	app.Spec.Groups = append(app.Spec.Groups, v1alpha1.PushedGroup{DisplayName: "Sales"})
+}
+
 // staff are users with an account in the app, which pushes the group Sales.
 type staff struct {
 	d  *harness.Directory
@@ -33,7 +39,7 @@ func hire(t *testing.T, n int, change func(*v1alpha1.ScimApp), handle handler) *
 	t.Helper()
 	s := &staff{}
 	s.d, s.op, s.app = setUp(t, func(app *v1alpha1.ScimApp) {
-		pushing("Sales")(app)
+		pushing(app)
 		if change != nil {
 			change(app)
 		}
@@ -361,7 +367,7 @@ func TestLinkedGroupBeforeItsMembersAreLinked(t *testing.T) {
 			t.Parallel()
 			s := &staff{}
 			s.d, s.op, s.app = setUp(t, func(app *v1alpha1.ScimApp) {
-				pushing("Sales")(app)
+				pushing(app)
 				app.Spec.Groups[0].ForeignMembers = tc.policy
 				app.Spec.Suspend = true
 				// The accounts are linked one by one.

@@ -32,7 +32,7 @@ const concurrency = 16
 // apps; a change of one of these brings the users concerned, not all.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger, schedule kube.Schedule) error {
 	options := controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}
-	return kube.Build(mgr, "scimuser", r.Watches(), options, r.Wrapped(), r.Resync(schedule), trigger.Source())
+	return kube.Build(mgr, "scimuser", r.Watches(), options, r.Wrapped(), r.Resync(schedule), trigger)
 }
 
 // Resync enqueues all users.

@@ -16,7 +16,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 )
 
 // Watch is one kind that a controller follows: an event of the kind that passes all Predicates goes to the Handler, which enqueues the objects to reconcile.
@@ -37,16 +36,19 @@ func Own(object client.Object, predicates ...predicate.Predicate) Watch {
 	return Watch{Object: object, Handler: &handler.EnqueueRequestForObject{}, Predicates: predicates}
 }
 
-// Build adds a controller to the manager. Its events come from the watches and the sources, its namespaces take turns, and the resync enqueues every object once in
+// Build adds a controller to the manager. Its events come from the watches and the triggers, its namespaces take turns, and the resync enqueues every object once in
 // each period, while this process leads.
 func Build(
-	mgr ctrl.Manager, name string, watches []Watch, options controller.Options, reconciler reconcile.Reconciler, resync *Resync, sources ...source.Source,
+	mgr ctrl.Manager, name string, watches []Watch, options controller.Options, reconciler reconcile.Reconciler, resync *Resync, triggers ...*Trigger,
 ) error {
 	var low lowQueue
 	options.NewQueue = func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
 		queue := FairQueue(name, limiter)
 		resync.Into(queue)
 		low.queue = queue
+		for _, trigger := range triggers {
+			trigger.Into(queue)
+		}
 		return queue
 	}
 	if err := mgr.Add(resync); err != nil {
@@ -55,9 +57,6 @@ func Build(
 	b := ctrl.NewControllerManagedBy(mgr).Named(name).WithOptions(options)
 	for _, watch := range watches {
 		b = b.Watches(watch.Object, low.handler(watch), builder.WithPredicates(watch.Predicates...))
-	}
-	for _, s := range sources {
-		b = b.WatchesRawSource(s)
 	}
 	return b.Complete(reconciler)
 }

@@ -68,7 +68,7 @@ func (w *attributeWrite) try(ctx context.Context, names []string) error {
 	w.writes++
 	user, err := w.send(ctx, names)
 	if err == nil {
-		w.user, w.passed = user, true
+		w.user, w.passed, w.c.wroteSome = user, true, true
 		w.taken = append(w.taken, names...)
 	}
 	return err

@@ -125,6 +125,11 @@ func (c *accountCall) passes() bool {
 	}
 	if c.Step.Empties {
 		c.worker.ledger.AskEmptied(c.Step.Clear)
+		if verdict := c.worker.ledger.Verdict(c.id, string(c.Step.Effect)); verdict.Allowed && !verdict.Covers(c.Step.Emptied()) {
+			// More is to be cleared than was counted.
+			c.worker.gate.submit()
+			return false
+		}
 	}
 	return c.worker.gate.pass(c.id, string(c.Step.Effect), c.Step.Revocation && c.ByProvider)
 }

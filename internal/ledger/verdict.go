@@ -177,7 +177,9 @@ func RemovalsDigest(members []string) string {
 }
 
 // RemovalsOfAttributes returns the form in which a verdict keeps the names of attributes that become empty.
-func RemovalsOfAttributes(names []string) string { return strings.Join(slices.Sorted(slices.Values(names)), ",") }
+func RemovalsOfAttributes(names []string) string {
+	return strings.Join(slices.Sorted(slices.Values(names)), ",")
+}
 
 // Covers reports whether the verdict is about all of these attributes.
 func (v Verdict) Covers(names []string) bool {

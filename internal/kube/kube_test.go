@@ -4,15 +4,12 @@
 package kube_test
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/kube"

@@ -18,7 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/scim-operator/scim-operator/internal/kube"
 )
@@ -43,14 +42,12 @@ func TestNamespacesOfAControllerTakeTurns(t *testing.T) {
 		t.Fatal(err)
 	}
 	resync := &kube.Resync{Schedule: kube.Schedule{Period: time.Hour, Clock: clock.RealClock{}}}
-	events := source.Func(func(_ context.Context, queue kube.Queue) error {
-		for n := range load {
-			queue.Add(request("busy", n))
-		}
-		queue.Add(request("quiet", 0))
-		return nil
-	})
-	if err := kube.Build(mgr, "turns", nil, controller.Options{MaxConcurrentReconciles: 1}, reconciler, resync, events); err != nil {
+	var events kube.Trigger
+	for n := range load {
+		events.Add(request("busy", n).NamespacedName)
+	}
+	events.Add(request("quiet", 0).NamespacedName)
+	if err := kube.Build(mgr, "turns", nil, controller.Options{MaxConcurrentReconciles: 1}, reconciler, resync, &events); err != nil {
 		t.Fatal(err)
 	}
 	if err := mgr.Start(ctx); err != nil {

@@ -4,6 +4,7 @@
 package kube
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -45,6 +46,9 @@ func (t *Trigger) Into(queue *LowQueue) {
 	}
 	t.early = nil
 }
+
+// Start implements source.Source. The queue comes from Build: the one that sources are given has no lowest priority.
+func (t *Trigger) Start(context.Context, Queue) error { return nil }
 
 // Add asks for a reconcile. It does not block.
 func (t *Trigger) Add(key types.NamespacedName) {

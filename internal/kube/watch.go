@@ -58,6 +58,9 @@ func Build(
 	for _, watch := range watches {
 		b = b.Watches(watch.Object, low.handler(watch), builder.WithPredicates(watch.Predicates...))
 	}
+	for _, trigger := range triggers {
+		b = b.WatchesRawSource(trigger)
+	}
 	return b.Complete(reconciler)
 }
 

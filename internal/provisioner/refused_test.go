@@ -46,6 +46,7 @@ func TestRefusedAttributesAreFoundByHalves(t *testing.T) {
 	}{
 		"the first":            {[]string{attribute(0)}, 6},
 		"the last":             {[]string{attribute(15)}, 6},
+		"the left of a pair":   {[]string{attribute(14)}, 7},
 		"two beside another":   {[]string{attribute(6), attribute(7)}, maxWrites},
 		"two far from another": {[]string{attribute(1), attribute(12)}, maxWrites},
 	} {

@@ -184,6 +184,11 @@ func TestMemberWhomTheAppHasDeleted(t *testing.T) {
 	if err := s.RemoveUser("user-2@corp.test"); err != nil {
 		t.Fatal(err)
 	}
+	created := s.exchanges(func(x *exchange) bool { return x.is(http.MethodPost, "Users") && x.answered()["id"] == s.remote[2] })
+	// A read still shows the account at first, so that the account stays until the conditions are seen.
+	s.misbehave(when(func(x *exchange) bool { return x.is(http.MethodGet, "Users") && x.id() == s.remote[2] }, func(x *exchange, _ func()) {
+		x.reply(http.StatusOK, jsonType, created[0].answer)
+	}))
 	s.patch(t, group, harness.AddMembers(s.ids[2:]...), harness.RemoveMember(s.ids[1]))
 	harness.Eventually(t, "the leaver is removed, and the others are added", func() error {
 		have, _ := s.Group("Sales")
@@ -195,6 +200,7 @@ func TestMemberWhomTheAppHasDeleted(t *testing.T) {
 	status := s.awaitPushed(t, "the status says that members are refused", func(p v1alpha1.PushedGroupStatus) bool { return p.Reason == v1alpha1.ReasonMembersRefused })
 	mentions(t, status.Message, "1 members", "retried")
 	mentions(t, awaitCondition(t, s.d, v1alpha1.ConditionAccountsSynced, "False", v1alpha1.ReasonRejected), "failed to sync")
+	s.misbehave(nil)
 	again := awaitAccount(t, s.d, s.ids[2], "the account is made anew", func(a v1alpha1.Account) bool {
 		return a.State == v1alpha1.AccountActive && a.RemoteID != s.remote[2]
 	})

@@ -27,7 +27,7 @@ const (
 	AnnotationAcceptBaseURL = "scim-operator.io/accept-base-url"
 
 	// AnnotationConfirmAbsence on a ScimUser or ScimGroup says that apps do not have accounts or groups although it cannot be proven (AbsenceUnproven). Its value is a list of
-	// <app>/<remoteID>, separated by commas.
+	// <app>/<remoteID>, separated by commas. The operator removes entries that nothing waits for.
 	AnnotationConfirmAbsence = "scim-operator.io/confirm-absence"
 
 	// AnnotationConfirmAccount on a ScimUser says that accounts which were found in apps are this user's (AdoptionUnconfirmed). Its value is a list of <app>/<remoteID>, separated

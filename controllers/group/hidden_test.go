@@ -13,6 +13,7 @@ import (
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector"
 	"github.com/scim-operator/scim-operator/internal/desired"
+	"github.com/scim-operator/scim-operator/internal/ledger"
 )
 
 // hide makes the app show the members of Sales no more.
@@ -131,5 +132,27 @@ func TestLeaverIsRemovedByTheRecord(t *testing.T) {
 				t.Errorf("the record is left: %v, %+v", err, e.entry())
 			}
 		})
+	}
+}
+
+// Nothing is known of the members in one app, which says nothing about the next one.
+func TestMembersAreRecordedInEachApp(t *testing.T) {
+	e := pushed(t, 6)
+	group := e.stored("Sales")
+	crm := *group.Status.App("crm")
+	crm.MembersHidden = true
+	other := crm
+	other.App = "another"
+	group.Status.Apps = []v1alpha1.PushedGroupStatus{other, crm}
+	view := &desired.GroupView{
+		Group: group, Cached: group, Apps: []desired.PushedGroupView{{AppName: "another"}, {AppName: "crm"}},
+		Outcomes: map[string]ledger.Outcome[v1alpha1.PushedGroupStatus]{"another": {}, "crm": {}},
+	}
+	if err := e.groups.recordMembers(t.Context(), view, group, nil); err != nil {
+		t.Fatal(err)
+	}
+	record := &v1alpha1.ScimGroupRecord{}
+	if err := e.Client.Get(t.Context(), desired.RecordKey(group, "crm"), record); err != nil || len(ledger.DecodeMembers(record.Spec.Members)) != 6 {
+		t.Errorf("the record is %+v, error %v", record, err)
 	}
 }

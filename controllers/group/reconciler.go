@@ -85,7 +85,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if view.Stale {
 		return ctrl.Result{RequeueAfter: staleWait}, nil
 	}
-	done, result, err := r.admit(ctx, view)
+	var result ctrl.Result
+	done, err := r.endConfirmations(ctx, view)
+	if !done && err == nil {
+		done, result, err = r.admit(ctx, view)
+	}
 	if !done && err == nil {
 		result, err = r.follow(ctx, view)
 	}

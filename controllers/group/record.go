@@ -39,8 +39,11 @@ func (r *Reconciler) recordMembers(ctx context.Context, view *desired.GroupView,
 			}
 		case outcome, intents[pushed.AppName]:
 			_, known, err := r.View.RecordedMembers(ctx, view.Group, pushed.AppName)
-			if err != nil || !known {
+			if err != nil {
 				return err
+			}
+			if !known {
+				continue
 			}
 			book := r.ledger(view, pushed.AppName)
 			if intents[pushed.AppName] {

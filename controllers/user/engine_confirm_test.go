@@ -202,3 +202,34 @@ func TestConfirmedAbsenceIsForOneAccountThatIsNotShown(t *testing.T) {
 	}
 	e.notLost()
 }
+
+// A person confirms what turns out to be wrong: the app shows the account again. The confirmation does not count when it later denies the account of a leaver.
+func TestConfirmationOfAnAbsenceIsForOneEvent(t *testing.T) {
+	e := employed(t, nil)
+	app := e.Apps["crm"]
+	account := *e.account()
+	denies := func() {
+		for _, op := range []string{connector.OpSetActive, connector.OpUpdateUser, connector.OpGetUser} {
+			app.Always[op] = &connector.Error{Op: op, Kind: connector.NotFound, Status: 404, Sent: true}
+		}
+	}
+	denies()
+	e.promote()
+	e.Run(time.Hour)
+	e.annotated("kim", v1alpha1.AnnotationConfirmAbsence, "crm/"+account.ID)
+	e.Run(time.Second)
+	clear(app.Always)
+	e.Run(time.Hour)
+	if got := e.entry("kim", "crm"); got.RemoteID != account.ID || got.State != v1alpha1.AccountActive {
+		t.Fatalf("the account status is %+v", got)
+	}
+	if left := e.stored("kim").Annotations; left[v1alpha1.AnnotationConfirmAbsence] != "" {
+		t.Errorf("the annotations are %v", left)
+	}
+	denies()
+	e.give("crm", nil)
+	e.Run(2 * time.Hour)
+	if got := e.entry("kim", "crm"); got.Reason != v1alpha1.ReasonAbsenceUnproven {
+		t.Errorf("the account status is %+v", got)
+	}
+}

@@ -72,6 +72,10 @@ func (e *engine) reconcile(key types.NamespacedName) {
 	if view.Stale {
 		e.T.Fatal("the cache of a test is never stale")
 	}
+	if ended, err := e.users.endConfirmations(e.T.Context(), view); ended || err != nil {
+		e.Enqueue(key, 0)
+		return
+	}
 	result, _, err := e.users.accounts(e.T.Context(), view)
 	if err != nil {
 		e.T.Fatal(err)

@@ -87,6 +87,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		var later ctrl.Result
 		return later, ignoreConflict(&later, err)
 	}
+	if ended, err := r.endConfirmations(ctx, view); ended || err != nil {
+		var later ctrl.Result
+		return later, ignoreConflict(&later, err)
+	}
 	done, later, err := r.admit(ctx, view)
 	if done || err != nil {
 		return later, ignoreConflict(&later, err)

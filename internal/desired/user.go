@@ -283,9 +283,10 @@ func (u *UserView) Refuse(holder string) {
 	}
 }
 
-// refuse drops the step of a user whose userName belongs to another one. Only the deletion of the app still ends its account.
+// refuse drops the step of a user whose userName belongs to another one. Only the deletion of the app and a lock still end its account, which the status knows by its id.
 func (a *AccountView) refuse() {
-	if a.App != nil && a.App.Object.DeletionTimestamp.IsZero() && !a.Step.Drop {
+	locked := a.Desired.Locked && a.Step.Revocation && a.Recorded.RemoteID != ""
+	if a.App != nil && a.App.Object.DeletionTimestamp.IsZero() && !a.Step.Drop && !locked {
 		a.Step = plan.Step{Reason: v1alpha1.ReasonUserNameConflict, Message: "the userName belongs to another user; nothing is changed in the app until this user has a userName of its own"}
 	}
 }

@@ -295,3 +295,30 @@ func TestPushedGroupHasTheMembersWithAnAccount(t *testing.T) {
 		t.Errorf("got %+v", pushed)
 	}
 }
+
+// A lock holds for a user whose userName a person has changed to that of another user: its account is known by its id.
+func TestLockReachesAUserWhoseNameIsRefused(t *testing.T) {
+	for _, locked := range []bool{false, true} {
+		cache := pt.NewCache()
+		cache.Put(pt.App("crm"))
+		kim := pt.User("kim", active("crm", "r1"))
+		kim.Status.ObservedGeneration = kim.Generation
+		kim.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonUserNameConflict}}
+		if locked {
+			kim.Annotations = map[string]string{v1alpha1.AnnotationLock: ""}
+		}
+		cache.Put(kim)
+		view := pt.NewView(cache)
+		if account := look(t, view, "kim", "crm"); account.ByLock != locked || (account.Step.Action == v1alpha1.ActionDeactivate) != locked {
+			t.Errorf("locked %t: the step of the worker is %+v", locked, account.Step)
+		}
+		user, err := view.User(t.Context(), pt.Key("kim"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		user.Refuse("lee")
+		if step := user.Accounts[0].Step; (step.Action == v1alpha1.ActionDeactivate) != locked {
+			t.Errorf("locked %t: the step of the reconciler is %+v", locked, step)
+		}
+	}
+}

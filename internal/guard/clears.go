@@ -10,11 +10,13 @@ import "slices"
 // an approval.
 func DecideClears(limits Limits, active int, cleared map[string]bool, clears []Revocation) Verdict {
 	var v Verdict
-	var free []Revocation
+	var free, grown []Revocation
 	for _, r := range clears {
 		switch {
 		case r.Batch != "" && r.Approved, r.Batch == "" && r.Allowed:
 			v.Pass = append(v.Pass, r)
+		case r.AlwaysHold:
+			grown = append(grown, r)
 		case r.Batch == "":
 			free = append(free, r)
 		default:
@@ -22,8 +24,9 @@ func DecideClears(limits Limits, active int, cleared map[string]bool, clears []R
 		}
 	}
 	passed := slices.DeleteFunc(slices.Clone(v.Pass), func(r Revocation) bool { return r.Approved })
-	if len(users(cleared, v.Held, passed, free)) > Threshold(active, 0, limits) {
-		v.Hold = free
+	v.Hold = grown
+	if len(users(cleared, v.Held, grown, passed, free)) > Threshold(active, 0, limits) {
+		v.Hold = append(v.Hold, free...)
 	} else {
 		v.Pass = append(v.Pass, free...)
 	}

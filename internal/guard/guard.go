@@ -44,7 +44,7 @@ type Revocation struct {
 	ByProvider bool
 	// Locked: a person has locked the user and meant exactly this revocation. It passes, also from a held batch, and does not count.
 	Locked bool
-	// AlwaysHold: it is held whatever the threshold, because a pushed group of MinEmptied members or more would become empty, or because a held batch of removals has
+	// AlwaysHold: it is held whatever the threshold, because a pushed group of MinEmptied members or more would become empty, or because a held batch of removals or of attributes has
 	// grown.
 	AlwaysHold bool
 	// Batch in which the revocation is held, empty for none. Approved: a person has released that batch.

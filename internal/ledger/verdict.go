@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -16,7 +17,8 @@ import (
 type Verdict struct {
 	// Name of the ScimUser or ScimGroup.
 	Name string
-	// Effect that the verdict is about: another one is counted anew. Removals are the members that it is about, as RemovalsDigest.
+	// Effect that the verdict is about: another one is counted anew. Removals are the members that it is about, as RemovalsDigest, or the names of attributes, as
+	// RemovalsOfAttributes.
 	Effect   string
 	Removals string
 	// Allowed: it may be made.
@@ -172,6 +174,17 @@ func RemovalsDigest(members []string) string {
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q", slices.Sorted(slices.Values(members))))
 	return base64.RawURLEncoding.EncodeToString(sum[:12])
+}
+
+// RemovalsOfAttributes returns the form in which a verdict keeps the names of attributes that become empty.
+func RemovalsOfAttributes(names []string) string {
+	return strings.Join(slices.Sorted(slices.Values(names)), ",")
+}
+
+// Covers reports whether the verdict is about all of these attributes.
+func (v Verdict) Covers(names []string) bool {
+	covered := strings.Split(v.Removals, ",")
+	return !slices.ContainsFunc(names, func(name string) bool { return !slices.Contains(covered, name) })
 }
 
 // CloseRemovals says that the removals of these members are held in a batch: exactly these, and none that come later.

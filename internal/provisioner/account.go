@@ -43,6 +43,8 @@ type accountCall struct {
 	held []string
 	// refused are the attributes that the app refuses and that every account needs.
 	refused []string
+	// wroteSome: the app has accepted a request of this step, also if a later one fails.
+	wroteSome bool
 }
 
 // syncAccount decides the next step of an account right before the call, and takes it. Its error is about the app as a whole; a failure of
@@ -123,6 +125,11 @@ func (c *accountCall) passes() bool {
 	}
 	if c.Step.Empties {
 		c.worker.ledger.AskEmptied(c.Step.Clear)
+		if verdict := c.worker.ledger.Verdict(c.id, string(c.Step.Effect)); verdict.Allowed && !verdict.Covers(c.Step.Emptied()) {
+			// More is to be cleared than was counted.
+			c.worker.gate.submit()
+			return false
+		}
 	}
 	return c.worker.gate.pass(c.id, string(c.Step.Effect), c.Step.Revocation && c.ByProvider)
 }
@@ -171,6 +178,9 @@ func (c *accountCall) make(ctx context.Context) error {
 		book.Refused(c.id)
 	case writes && unknown:
 		c.unknown()
+	case writes && err != nil && c.wroteSome:
+		// The app has some of the attributes.
+		book.Unknown(c.id)
 	case writes && err != nil:
 		book.Failed(c.id)
 	}

@@ -28,6 +28,19 @@ func names(annotation, app, remoteID string) bool {
 	return strings.TrimSpace(annotation) == want || slices.ContainsFunc(strings.Split(annotation, ","), func(entry string) bool { return strings.TrimSpace(entry) == want })
 }
 
+// OpenConfirmations returns an annotation without the entries that nothing waits for. A confirmation is for one event: if it stayed, it would count for a later one, too.
+func OpenConfirmations(annotation string, waits func(app, remoteID string) bool) string {
+	waiting := func(entry string) bool {
+		app, remoteID, _ := strings.Cut(strings.TrimSpace(entry), "/")
+		return waits(app, remoteID)
+	}
+	if waiting(annotation) {
+		// The id may have a comma.
+		return annotation
+	}
+	return strings.Join(slices.DeleteFunc(strings.Split(annotation, ","), func(entry string) bool { return !waiting(entry) }), ",")
+}
+
 // annotate is the command by which a person confirms something of an account or group. An id that may be an e-mail address is not written out.
 func annotate(kind, object, annotation, app, remoteID string) string {
 	if strings.Contains(remoteID, "@") || len(remoteID) > maxMessageID {

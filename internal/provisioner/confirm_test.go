@@ -29,6 +29,17 @@ func TestAnnotationNamesAnAccount(t *testing.T) {
 	}
 }
 
+func TestConfirmationsThatNothingWaitsForEnd(t *testing.T) {
+	waits := func(app, id string) bool { return app == "crm" && (id == "1" || id == "x,y") }
+	for annotation, want := range map[string]string{
+		"": "", "crm/1": "crm/1", "crm/2": "", "wiki/1": "", "wiki/1, crm/1,crm/2": " crm/1", "crm/x,y": "crm/x,y", "none": "",
+	} {
+		if got := OpenConfirmations(annotation, waits); got != want {
+			t.Errorf("of %q %q is left, want %q", annotation, got, want)
+		}
+	}
+}
+
 // A pushed group that the app answers with 404, which is no error of SCIM, while no account of ours can be read: a person ends the wait.
 func TestAbsenceOfAGroupThatAPersonConfirms(t *testing.T) {
 	w := newWorld(t, pushing)

@@ -163,6 +163,13 @@ func (g *gate) withBatches(app *desired.App, revocations []desired.Revocation, k
 		if r.Batch == "" && same && r.ID.Kind == ledger.Account {
 			r.Batch = before.Batch
 		}
+		if r.Attributes && same && before.Batch != "" && before.Batch != overflowBatch {
+			r.Batch = before.Batch
+			if !before.Covers(r.Change.Members) {
+				// A closed batch never grows: it closes another one.
+				r.Batch, r.AlwaysHold = "", true
+			}
+		}
 		if r.Batch == overflowBatch {
 			r.Batch = ""
 		}
@@ -171,9 +178,17 @@ func (g *gate) withBatches(app *desired.App, revocations []desired.Revocation, k
 			r.Batch = ""
 		}
 		r.Approved = r.Batch != "" && r.Batch == app.ApprovedBatch()
-		r.Allowed = before.Allowed && same && before.Removals == ledger.RemovalsDigest(r.Change.Members)
+		r.Allowed = before.Allowed && same && before.Removals == removalsOf(r)
 	}
 	return revocations
+}
+
+// removalsOf returns the members or attributes that a revocation is about, as its verdict keeps them.
+func removalsOf(r *desired.Revocation) string {
+	if r.Attributes {
+		return ledger.RemovalsOfAttributes(r.Change.Members)
+	}
+	return ledger.RemovalsDigest(r.Change.Members)
 }
 
 // leaversPassed is how many leavers lost access since the oldest batch of another cause that is held now was closed.
@@ -243,7 +258,7 @@ func (g *gate) apply(verdict guard.Verdict, revocations []desired.Revocation, kn
 	digests := g.digests(verdict, bySubject, now)
 	put := func(subject string, next ledger.Verdict) {
 		r := bySubject[subject]
-		next.Name, next.Effect, next.Removals = r.Name, r.Change.Effect, ledger.RemovalsDigest(r.Change.Members)
+		next.Name, next.Effect, next.Removals = r.Name, r.Change.Effect, removalsOf(r)
 		if next.Batch != "" {
 			next.Cause = r.Cause
 		}

@@ -194,6 +194,7 @@ func (c *groupCall) missing(ctx context.Context, id string, failure *connector.E
 		// The id stays: should the group be found again, it is ours.
 		entry.State, entry.Applied, entry.HeldBatch, entry.Held, entry.HeldMembers, entry.MembersHidden = v1alpha1.GroupCreating, "", "", 0, "", false
 		entry.MatchValue = plan.StorableMatchValue(c.Desired.DisplayName)
+		entry.Reason, entry.Message, entry.Attempts, entry.NextRetryTime = "", "", 0, nil
 		c.worker.ledger.Present(c.id)
 		c.worker.ledger.ForgetMembers(c.id)
 		c.settled(*entry, false, event)

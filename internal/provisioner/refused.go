@@ -68,7 +68,7 @@ func (w *attributeWrite) try(ctx context.Context, names []string) error {
 	w.writes++
 	user, err := w.send(ctx, names)
 	if err == nil {
-		w.user, w.passed = user, true
+		w.user, w.passed, w.c.wroteSome = user, true, true
 		w.taken = append(w.taken, names...)
 	}
 	return err
@@ -142,11 +142,10 @@ func (w *attributeWrite) isolate(ctx context.Context, names []string, refusal er
 			if bad, rest = rest, nil; len(bad) == 0 {
 				break
 			}
-			err := w.try(ctx, bad)
-			if err == nil {
-				break
-			}
-			if !refusesData(err) {
+			switch err := w.try(ctx, bad); {
+			case err == nil:
+				bad = nil
+			case !refusesData(err):
 				return err
 			}
 			continue
@@ -199,7 +198,9 @@ func (w *attributeWrite) rejected() []string {
 	for name, failure := range w.refused {
 		finding := v1alpha1.FindingValueRefused
 		advice := "change the value in the identity provider, or the mapping in spec.attributes"
-		if slices.Contains(aboutAttribute, failure.ScimType) {
+		// A filter of the path finds nothing in one account, and something in another.
+		ofOne := failure.ScimType == "noTarget" && strings.Contains(name, "[")
+		if slices.Contains(aboutAttribute, failure.ScimType) && !ofOne {
 			finding = v1alpha1.FindingRefused
 			advice = "remove it from spec.attributes, or have the app take it and annotate this ScimApp with " + v1alpha1.AnnotationReconcile
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -101,6 +102,34 @@ func TestAppThatRefusesEverythingBlamesNoAttribute(t *testing.T) {
 	}
 	if calls := w.script.TakeCalls(); len(calls) > maxWrites {
 		t.Errorf("%d calls", len(calls))
+	}
+}
+
+// The app takes one half of a refused change and then fails: the account may have that half, also if the user is as before by now.
+func TestHalfOfAChangeThatWasWrittenStaysUnsettled(t *testing.T) {
+	w := newWorld(t, many)
+	w.clock.Step(settleTime + time.Second)
+	kim := w.member("kim")
+	written := plan.ParseApplied(kim.Status.Accounts[0].Applied)
+	for i := range 16 {
+		delete(written, attribute(i))
+	}
+	kim.Status.Accounts[0].Applied = written.String()
+	w.announceAll(kim)
+	accepted := false
+	w.script.Refuse = func(op string, sent connector.Attributes) error {
+		switch {
+		case accepted:
+			return failure(op, connector.RateLimited, 429)
+		case sent[attribute(15)] != nil:
+			return failure(op, connector.Invalid, 400)
+		}
+		accepted = true
+		return nil
+	}
+	w.work("kim")
+	if got := w.worker.ledger.Unsettled(idOf(kim)); !accepted || got == nil || !slices.Contains(got.Operation.Attributes, attribute(0)) {
+		t.Errorf("one half was accepted: %t; the unsettled operation is %+v", accepted, got)
 	}
 }
 

@@ -82,6 +82,12 @@ func (c *Client) Update(_ context.Context, object client.Object, _ ...client.Upd
 	return nil
 }
 
+// Patch implements client.Writer.
+func (c *Client) Patch(_ context.Context, object client.Object, _ client.Patch, _ ...client.PatchOption) error {
+	c.Put(object)
+	return nil
+}
+
 // Delete implements client.Writer.
 func (c *Client) Delete(_ context.Context, object client.Object, _ ...client.DeleteOption) error {
 	c.Remove(object)

@@ -38,9 +38,11 @@ type checks struct {
 	approvedGroups map[string]bool
 	pushedGroups   map[string]time.Time
 	// held is since when a user's status says that a batch holds it: app/user/batch.
-	held   map[string]time.Time
-	masses []mass
-	loops  map[string]*loop
+	held map[string]time.Time
+	// holders are the processes that last wrote that a batch holds it.
+	holders map[string]*process
+	masses  []mass
+	loops   map[string]*loop
 }
 
 type guardAt struct {
@@ -71,6 +73,7 @@ func (c *checks) begin() {
 		keptAccess: map[string]time.Time{},
 		guards:     map[string][]guardAt{}, revoked: map[string][]revocation{}, approvedUsers: map[string]bool{}, approvedDigests: map[string]bool{}, approvedMembers: map[string]bool{},
 		loops: map[string]*loop{}, approvedGroups: map[string]bool{}, pushedGroups: map[string]time.Time{}, held: map[string]time.Time{},
+		holders: map[string]*process{},
 	}
 }
 
@@ -127,6 +130,9 @@ func (w *world) wrote(p *process, r *routine, verb string, stored interface{ Get
 	w.writes++
 	if r != nil {
 		delete(w.checks.loops, r.key)
+	}
+	if user, ok := stored.(*v1alpha1.ScimUser); ok {
+		w.checks.noteHolder(p, user)
 	}
 	w.trace("  %s writes %s %s%s", p.name, verb, w.short(stored.GetName()), describe(stored))
 }

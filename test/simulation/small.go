@@ -89,9 +89,36 @@ func (w *world) wasHeld(a *app, c *call, r *resource, after map[string]any) {
 	if entry == nil || entry.RemoteID != r.id || entry.HeldBatch == "" || w.checks.approvedDigests[a.name+"/"+entry.HeldBatch] {
 		return
 	}
+	if !w.checks.knowsHeld(c.process, a.name, user) {
+		return
+	}
 	deprovisions := entry.Planned == v1alpha1.ActionDeactivate || entry.Planned == v1alpha1.ActionDelete
 	if since, ever := w.checks.held[a.name+"/"+name+"/"+entry.HeldBatch]; deprovisions && ever && c.at.After(since) {
 		w.fail("3 held", "call %d takes %s from %s, which the batch %s holds", c.id, a.name, w.short(name), entry.HeldBatch)
+	}
+}
+
+// knowsHeld reports whether a process can know what a status says to be held: it wrote it, or its cache shows it. What a former leader writes arrives late at the next one.
+func (c *checks) knowsHeld(p *process, app string, user *v1alpha1.ScimUser) bool {
+	batch := user.Status.Account(app).HeldBatch
+	if c.holders[app+"/"+user.Name+"/"+batch] == p {
+		return true
+	}
+	cached, _ := p.cache.kinds["ScimUser"].objects[key(user.Name)].(*v1alpha1.ScimUser)
+	entry := (*v1alpha1.Account)(nil)
+	if cached != nil {
+		entry = cached.Status.Account(app)
+	}
+	return entry != nil && entry.HeldBatch == batch
+}
+
+// noteHolder notes which process wrote that something is held.
+func (c *checks) noteHolder(p *process, user *v1alpha1.ScimUser) {
+	for i := range user.Status.Accounts {
+		account := &user.Status.Accounts[i]
+		if account.HeldBatch != "" {
+			c.holders[account.App+"/"+user.Name+"/"+account.HeldBatch] = p
+		}
 	}
 }
 

@@ -90,7 +90,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 			Clock: o.Clock,
 		}).SetupWithManager(mgr, &groups, schedule),
 		(&app.Reconciler{
-			Client: mgr.GetClient(), Live: o.Live, View: view, Apps: registry, Metrics: metrics, Recorder: recorder, Clock: o.Clock, Wake: notify,
+			Client: mgr.GetClient(), Live: o.Live, View: view, Apps: registry, Metrics: metrics, Recorder: recorder, Clock: o.Clock, Wake: notify, WakeLater: users.AddLow,
 			UserAgent: o.UserAgent, Egress: o.Egress,
 			TestInterval: o.TestInterval, Reporter: reporter,
 		}).SetupWithManager(mgr, &scimApps, schedule),

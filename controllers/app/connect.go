@@ -196,9 +196,20 @@ func (r *Reconciler) wake(ctx context.Context, s *scope) error {
 		return fmt.Errorf("listing the users: %w", err)
 	}
 	for i := range users.Items {
-		r.Wake.User(client.ObjectKeyFromObject(&users.Items[i]))
+		user := &users.Items[i]
+		if revokes(user, s.key.Name) {
+			r.Wake.User(client.ObjectKeyFromObject(user))
+			continue
+		}
+		r.WakeLater(client.ObjectKeyFromObject(user))
 	}
 	return r.wakeGroups(ctx, s)
+}
+
+// revokes reports whether a user may have a revocation for the app to make.
+func revokes(user *v1alpha1.ScimUser, app string) bool {
+	account := user.Status.Account(app)
+	return !user.IsActive() || !user.DeletionTimestamp.IsZero() || (account != nil && account.PendingRevocationTime != nil)
 }
 
 // rescan enqueues the users and groups that the app's queue may have refused when it was full.
@@ -208,7 +219,7 @@ func (r *Reconciler) rescan(ctx context.Context, s *scope) error {
 		return err
 	}
 	for _, user := range users {
-		r.Wake.User(client.ObjectKey{Namespace: s.key.Namespace, Name: user})
+		r.WakeLater(client.ObjectKey{Namespace: s.key.Namespace, Name: user})
 	}
 	return r.wakeGroups(ctx, s)
 }

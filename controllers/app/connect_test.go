@@ -44,7 +44,7 @@ func newSwitchboard(t *testing.T, apps map[string]*tested) *switchboard {
 	b.Metrics = provisioner.NewMetrics(prometheus.NewRegistry(), clock.RealClock{})
 	b.Apps = provisioner.NewRegistry(b.View, clock.RealClock{}, logr.Discard(), b.Metrics)
 	nobody := func(types.NamespacedName) {}
-	b.Wake = provisioner.Notify{User: nobody, Group: nobody, App: nobody}
+	b.Wake, b.WakeLater = provisioner.Notify{User: nobody, Group: nobody, App: nobody}, nobody
 	b.Prober = NewProber(nobody)
 	b.Apps.SetNotify(b.Wake)
 	b.NewConnector = func(options scimconn.Options) (connector.Connector, error) { return apps[options.Token], nil }
@@ -234,14 +234,17 @@ func TestSecondAppOfATenantIsNotCalled(t *testing.T) {
 	})
 }
 
-// What waited for other credentials is reconciled: every user and group of the namespace.
+// What waited for other credentials is reconciled: every user and group of the namespace, those first who may have a revocation.
 func TestNewTokenWakesUsersAndGroups(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newSwitchboard(t, map[string]*tested{"old": {takes: time.Second}, "new": {takes: time.Second}})
 		var woken []string
 		wake := func(key types.NamespacedName) { woken = append(woken, key.Name) }
 		b.Wake = provisioner.Notify{User: wake, Group: wake, App: func(types.NamespacedName) {}}
-		for _, object := range []client.Object{pt.User("kim"), pt.User("lee"), pt.Group("sales")} {
+		b.WakeLater = func(key types.NamespacedName) { woken = append(woken, key.Name+" later") }
+		leaver := pt.User("kim")
+		leaver.Spec.Active = new(bool)
+		for _, object := range []client.Object{leaver, pt.User("lee"), pt.Group("sales")} {
 			b.cache.Put(object)
 		}
 		for _, token := range []string{"old", "new"} {
@@ -253,7 +256,7 @@ func TestNewTokenWakesUsersAndGroups(t *testing.T) {
 			pass(time.Second)
 			b.want("with the token "+token, b.connects(app), runs)
 			slices.Sort(woken)
-			if diff := cmp.Diff([]string{"kim", "lee", "sales"}, woken); diff != "" {
+			if diff := cmp.Diff([]string{"kim", "lee later", "sales"}, woken); diff != "" {
 				t.Errorf("woken (-want +got):\n%s", diff)
 			}
 			woken = nil

@@ -50,6 +50,8 @@ type Reconciler struct {
 	Clock    clock.PassiveClock
 	// Wake asks for a look at users and groups: an app that has just started may have work for them.
 	Wake provisioner.Notify
+	// WakeLater asks for a look at a user at the lowest priority: new changes do not wait for all users of an app that has just started.
+	WakeLater func(types.NamespacedName)
 	// UserAgent of the calls to apps.
 	UserAgent string
 	// Prober tests credentials. SetupWithManager makes one that runs with the manager unless there is one.

@@ -30,7 +30,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger, s
 		return err
 	}
 	options := controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}
-	return kube.Build(mgr, "scimapp", r.Watches(), options, r.Wrapped(), r.Resync(schedule), trigger.Source())
+	return kube.Build(mgr, "scimapp", r.Watches(), options, r.Wrapped(), r.Resync(schedule), trigger)
 }
 
 // Resync enqueues all apps, and those that this process runs: the deletion of a ScimApp may have been missed.

@@ -26,7 +26,7 @@ const concurrency = 8
 // SetupWithManager starts the controller with the manager. A pushed group changes with its members' accounts and with what the apps list.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger, schedule kube.Schedule) error {
 	options := controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}
-	return kube.Build(mgr, "scimgroup", r.Watches(), options, r.Wrapped(), r.Resync(schedule), trigger.Source())
+	return kube.Build(mgr, "scimgroup", r.Watches(), options, r.Wrapped(), r.Resync(schedule), trigger)
 }
 
 // Resync enqueues all groups.

@@ -32,7 +32,7 @@ const concurrency = 16
 // apps; a change of one of these brings the users concerned, not all.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, trigger *kube.Trigger, schedule kube.Schedule) error {
 	options := controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kube.RateLimiter()}
-	return kube.Build(mgr, "scimuser", r.Watches(), options, r.Wrapped(), r.Resync(schedule), trigger.Source())
+	return kube.Build(mgr, "scimuser", r.Watches(), options, r.Wrapped(), r.Resync(schedule), trigger)
 }
 
 // Resync enqueues all users.
@@ -58,8 +58,10 @@ func (r *Reconciler) sweeps() *kube.Sweeper {
 // Watches are the kinds that the controller follows.
 func (r *Reconciler) Watches() []kube.Watch {
 	w := &watches{cache: r.Client, view: r.View, sweeper: r.sweeps()}
+	own := kube.Own(&v1alpha1.ScimUser{}, kube.Changed())
+	own.MayWait = mayWait
 	return []kube.Watch{
-		kube.Own(&v1alpha1.ScimUser{}, kube.Changed()),
+		own,
 		{Object: &v1alpha1.ScimUser{}, Handler: w.names()},
 		{Object: &v1alpha1.ScimUser{}, Handler: w.waiting()},
 		{Object: &v1alpha1.ScimUser{}, Handler: kube.Deleted(r.forget)},
@@ -69,6 +71,12 @@ func (r *Reconciler) Watches() []kube.Watch {
 		{Object: &v1alpha1.ScimRoleMapping{}, Handler: w.expressions()},
 		{Object: &v1alpha1.ScimApp{}, Handler: w.apps()},
 	}
+}
+
+// mayWait reports whether a user that is there at the start may wait for new changes: one who leaves may not.
+func mayWait(object client.Object) bool {
+	user, ok := object.(*v1alpha1.ScimUser)
+	return ok && user.IsActive() && user.DeletionTimestamp.IsZero()
 }
 
 // watches find the users that a change of another object concerns.

@@ -40,7 +40,8 @@ func HandleAfter[T client.Object](
 	var none T
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue Queue) {
-			if object, ok := e.Object.(T); ok {
+			// At the start, the watch of the controller's own kind enqueues every object (Own).
+			if object, ok := e.Object.(T); ok && !e.IsInInitialList {
 				enqueue(ctx, none, object, object.GetNamespace(), queue)
 			}
 		},

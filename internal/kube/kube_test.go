@@ -100,19 +100,21 @@ func TestMetaChangedIsNoStatus(t *testing.T) {
 
 func TestTriggerKeepsWhatComesBeforeTheControllerStarts(t *testing.T) {
 	var trigger kube.Trigger
-	key := types.NamespacedName{Namespace: "corp", Name: "kim"}
-	trigger.Add(key)
-	queue := workqueue.NewTypedRateLimitingQueue(kube.RateLimiter())
+	kim, low := types.NamespacedName{Namespace: "corp", Name: "kim"}, types.NamespacedName{Namespace: "corp", Name: "low"}
+	trigger.AddLow(low)
+	trigger.Add(kim)
+	queue := kube.FairQueue("", kube.RateLimiter())
 	defer queue.ShutDown()
-	if err := trigger.Source().Start(context.Background(), queue); err != nil {
-		t.Fatal(err)
-	}
+	trigger.Into(queue)
 	for range 2 {
-		if got, _ := queue.Get(); got != (reconcile.Request{NamespacedName: key}) {
-			t.Errorf("got %v", got)
-		} else {
+		for _, want := range []types.NamespacedName{kim, low} {
+			got, _ := queue.Get()
+			if got.NamespacedName != want {
+				t.Errorf("got %v, want %v", got, want)
+			}
 			queue.Done(got)
 		}
-		trigger.Add(key)
+		trigger.AddLow(low)
+		trigger.Add(kim)
 	}
 }

@@ -36,12 +36,32 @@ func PatchStatus(ctx context.Context, c client.Client, before, after client.Obje
 	if equality.Semantic.DeepEqual(statusOf(before), statusOf(after)) {
 		return false, nil
 	}
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	data, err := patch.Data(after)
+	patch := client.MergeFromWithOptions(statusOnly(before), client.MergeFromWithOptimisticLock{})
+	data, err := patch.Data(statusOnly(after))
 	if err != nil {
 		return false, fmt.Errorf("computing the status patch: %w", err)
 	}
 	return true, c.Status().Patch(ctx, after, client.RawPatch(patch.Type(), data), client.FieldOwner(FieldOwner))
+}
+
+// statusOnly is an object with the identity and the status of obj, and nothing else: a patch that is computed from it costs no encoding of the
+// spec and of the managed fields.
+func statusOnly(obj client.Object) client.Object {
+	meta := metav1.ObjectMeta{Namespace: obj.GetNamespace(), Name: obj.GetName(), ResourceVersion: obj.GetResourceVersion()}
+	switch o := obj.(type) {
+	case *v1alpha1.ScimUser:
+		return &v1alpha1.ScimUser{ObjectMeta: meta, Status: o.Status}
+	case *v1alpha1.ScimGroup:
+		return &v1alpha1.ScimGroup{ObjectMeta: meta, Status: o.Status}
+	case *v1alpha1.ScimApp:
+		return &v1alpha1.ScimApp{ObjectMeta: meta, Status: o.Status}
+	case *v1alpha1.ScimClient:
+		return &v1alpha1.ScimClient{ObjectMeta: meta, Status: o.Status}
+	case *v1alpha1.ScimRoleMapping:
+		return &v1alpha1.ScimRoleMapping{ObjectMeta: meta, Status: o.Status}
+	default:
+		return obj
+	}
 }
 
 func statusOf(obj client.Object) any {

@@ -4,7 +4,6 @@
 package kube
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -16,7 +15,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 )
 
 // Waits of a reconcile that failed. The first one is a second, not milliseconds: what fails is mostly the API server under load.
@@ -30,37 +28,42 @@ func RateLimiter() workqueue.TypedRateLimiter[reconcile.Request] {
 	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](retryBase, retryMax)
 }
 
-// Trigger puts requests into a controller's queue from outside of Kubernetes: outcomes of calls, an app that has started.
+// Trigger puts requests into a controller's queue from outside of Kubernetes: outcomes of calls, an app that has started. What comes before the controller has its queue is kept.
 type Trigger struct {
 	mu    sync.Mutex
-	queue workqueue.TypedRateLimitingInterface[reconcile.Request]
-	early []reconcile.Request
+	queue *LowQueue
+	early []func(*LowQueue)
 }
 
-// Source is the trigger as a source of one controller.
-func (t *Trigger) Source() source.Source {
-	return source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.queue = queue
-		for _, request := range t.early {
-			queue.Add(request)
-		}
-		t.early = nil
-		return nil
-	})
+// Into sets the queue (Build).
+func (t *Trigger) Into(queue *LowQueue) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.queue = queue
+	for _, add := range t.early {
+		add(queue)
+	}
+	t.early = nil
 }
 
 // Add asks for a reconcile. It does not block.
 func (t *Trigger) Add(key types.NamespacedName) {
-	request := reconcile.Request{NamespacedName: key}
+	t.add(func(queue *LowQueue) { queue.Add(reconcile.Request{NamespacedName: key}) })
+}
+
+// AddLow asks for a reconcile at the lowest priority. It does not block.
+func (t *Trigger) AddLow(key types.NamespacedName) {
+	t.add(func(queue *LowQueue) { queue.AddLow(reconcile.Request{NamespacedName: key}) })
+}
+
+func (t *Trigger) add(add func(*LowQueue)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.queue == nil {
-		t.early = append(t.early, request)
+		t.early = append(t.early, add)
 		return
 	}
-	t.queue.Add(request)
+	add(t.queue)
 }
 
 // Changed lets events through unless only the status changed: a controller knows what it wrote.

@@ -249,6 +249,7 @@ func Settle(w Desired, recorded *v1alpha1.Account, op *Operation, seen Observed,
 	names := op.names(d)
 	applied := ParseApplied(recorded.Applied)
 	hashes := observedHashes(applied, names, w, seen)
+	hashes.stayRefused(applied, names, w, p)
 	if slices.Contains(names, p.RoleAttribute) || len(op.Roles) > 0 {
 		after.Roles = union(recorded.Roles, op.Roles)
 		switch written := len(op.Roles) > 0 || applied[p.RoleAttribute] != ""; {

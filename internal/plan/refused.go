@@ -42,6 +42,17 @@ func (a Applied) WithRefused(w Desired, p Policy, names []string) Applied {
 	return after
 }
 
+// stayRefused keeps the marks of the present values that the app refused, unless it shows that it has taken them all the same: a refused value is not written again.
+func (a Applied) stayRefused(before Applied, names []string, w Desired, p Policy) {
+	for _, name := range names {
+		value, wanted := w.Values[name]
+		taken := wanted && a.Has(name, value) || !wanted && a[name] == ""
+		if !taken && before[name] == refusedHash(w, p, name) {
+			a[name] = before[name]
+		}
+	}
+}
+
 // WithUnconfirmed marks roles that were written and that the app does not show.
 func (a Applied) WithUnconfirmed(roleAttribute string) Applied {
 	after := maps.Clone(a)

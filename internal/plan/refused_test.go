@@ -23,18 +23,24 @@ func TestRefusedAttributeIsLeftOut(t *testing.T) {
 	w, p := titled(func(*plan.Desired, *plan.Policy) {})
 	refused := account(v1alpha1.AccountActive)
 	refused.Applied = plan.ParseApplied(refused.Applied).WithRefused(w, p, []string{"title"}).String()
+	emptied, _ := titled(func(w *plan.Desired, _ *plan.Policy) { delete(w.Values, "title") })
+	clearRefused := account(v1alpha1.AccountActive)
+	clearRefused.Applied = plan.ParseApplied(clearRefused.Applied).WithRefused(emptied, p, []string{"title"}).String()
 	for name, tc := range map[string]struct {
 		change   func(*plan.Desired, *plan.Policy)
 		recorded *v1alpha1.Account
 		want     plan.Step
 	}{
-		"the same value":       {func(*plan.Desired, *plan.Policy) {}, refused, plan.Step{InSync: true, Rejected: []string{"title"}}},
-		"another value":        {func(w *plan.Desired, _ *plan.Policy) { w.Values["title"] = "CEO" }, refused, update("title")},
-		"another mapping":      {func(_ *plan.Desired, p *plan.Policy) { p.Mapping["title"] = "xyz" }, refused, update("title")},
-		"a person asks":        {func(w *plan.Desired, _ *plan.Policy) { w.Asked = "please" }, refused, update("title")},
-		"no value any more":    {func(w *plan.Desired, _ *plan.Policy) { delete(w.Values, "title") }, refused, plan.Step{Action: v1alpha1.ActionUpdate, Clear: []string{"title"}}},
-		"refused of everybody": {func(_ *plan.Desired, p *plan.Policy) { p.Refused = []string{"title"} }, account(v1alpha1.AccountActive), plan.Step{InSync: true, Rejected: []string{"title"}}},
-		"beside another":       {func(w *plan.Desired, _ *plan.Policy) { w.Values["nickName"] = "A" }, refused, rejecting(update("nickName"), "title")},
+		"the same value":      {func(*plan.Desired, *plan.Policy) {}, refused, plan.Step{InSync: true, Rejected: []string{"title"}}},
+		"another value":       {func(w *plan.Desired, _ *plan.Policy) { w.Values["title"] = "CEO" }, refused, update("title")},
+		"another mapping":     {func(_ *plan.Desired, p *plan.Policy) { p.Mapping["title"] = "xyz" }, refused, update("title")},
+		"a person asks":       {func(w *plan.Desired, _ *plan.Policy) { w.Asked = "please" }, refused, update("title")},
+		"no value any more":   {func(w *plan.Desired, _ *plan.Policy) { delete(w.Values, "title") }, refused, empties("title")},
+		"a clear was refused": {func(w *plan.Desired, _ *plan.Policy) { delete(w.Values, "title") }, clearRefused, plan.Step{InSync: true, Rejected: []string{"title"}}},
+		"not mapped any more": {func(w *plan.Desired, p *plan.Policy) { delete(w.Values, "title"); keepUnmapped("userName", "roles")(p) }, refused, inSync},
+		"a clear was refused, and it is not mapped any more": {func(w *plan.Desired, p *plan.Policy) { delete(w.Values, "title"); keepUnmapped("userName", "roles")(p) }, clearRefused, inSync},
+		"refused of everybody":                               {func(_ *plan.Desired, p *plan.Policy) { p.Refused = []string{"title"} }, account(v1alpha1.AccountActive), plan.Step{InSync: true, Rejected: []string{"title"}}},
+		"beside another":                                     {func(w *plan.Desired, _ *plan.Policy) { w.Values["nickName"] = "A" }, refused, rejecting(update("nickName"), "title")},
 		"the user loses the app": {func(w *plan.Desired, _ *plan.Policy) { w.Assigned = false }, refused,
 			plan.Step{Action: v1alpha1.ActionDeactivate, Revocation: true, Effect: v1alpha1.ActionDeactivate}},
 	} {

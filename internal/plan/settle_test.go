@@ -39,6 +39,13 @@ func with(values map[string]any, name string, v any) map[string]any {
 	return after
 }
 
+// refusing is an active account of which the app refused the values of attributes.
+func refusing(w plan.Desired, names ...string) *v1alpha1.Account {
+	have := account(v1alpha1.AccountActive)
+	have.Applied = plan.ParseApplied(have.Applied).WithRefused(w, policy(), names).String()
+	return have
+}
+
 func TestSettle(t *testing.T) {
 	asDesired := wanted().Values
 	admin := []any{map[string]any{"value": "admin"}}
@@ -68,6 +75,18 @@ func TestSettle(t *testing.T) {
 		},
 		"title not written": {
 			wanted(value("title", "CTO")), account(v1alpha1.AccountActive), operation(v1alpha1.ActionUpdate, "title"), shows(true, asDesired),
+			v1alpha1.AccountActive, []string{"viewer"}, map[string]string{"title": "?"},
+		},
+		"title refused": {
+			wanted(value("title", "CTO")), refusing(wanted(value("title", "CTO")), "title"), operation(v1alpha1.ActionUpdate, "title"), shows(true, asDesired),
+			v1alpha1.AccountActive, []string{"viewer"}, nil,
+		},
+		"title refused and written": {
+			wanted(value("title", "CTO")), refusing(wanted(value("title", "CTO")), "title"), operation(v1alpha1.ActionUpdate, "title"), shows(true, with(asDesired, "title", "CTO")),
+			v1alpha1.AccountActive, []string{"viewer"}, map[string]string{"title": plan.HashValues(map[string]any{"title": "CTO"})["title"]},
+		},
+		"another title refused": {
+			wanted(value("title", "CTO")), refusing(wanted(value("title", "CEO")), "title"), operation(v1alpha1.ActionUpdate, "title"), shows(true, asDesired),
 			v1alpha1.AccountActive, []string{"viewer"}, map[string]string{"title": "?"},
 		},
 		"an attribute that nobody desires now": {

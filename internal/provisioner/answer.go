@@ -112,10 +112,15 @@ func (c *accountCall) knownHidden(name string) bool {
 // readHidden reads the account for attributes that an answer does not show, once per app and attribute, and returns what it shows. answered: there was a body, so a read that
 // does not show an attribute either is not merely stale; nor is one that shows another attribute as it was written.
 func (c *accountCall) readHidden(ctx context.Context, id string, hidden []string, answered bool, values map[string]any) map[string]any {
-	c.worker.reading.Lock()
-	defer c.worker.reading.Unlock()
 	unknown := slices.DeleteFunc(slices.Clone(hidden), c.knownHidden)
-	if len(unknown) == 0 || !c.worker.ledger.ReadFor(unknown) {
+	if len(unknown) == 0 {
+		return nil
+	}
+	if c.worker.reading.take(ctx) != nil {
+		return nil
+	}
+	defer c.worker.reading.give()
+	if !c.worker.ledger.ReadFor(unknown) {
 		return nil
 	}
 	read, err := c.connector().GetUser(ctx, id)

@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
@@ -158,7 +157,8 @@ func refusesLookup(err error) error {
 // remoteNames are the folded userNames of the accounts of an app, as they were last listed. Many creates may meet an account of another spelling, and the rows are read once for
 // all.
 type remoteNames struct {
-	mu     sync.Mutex
+	// turn is held while they are listed.
+	turn   turn
 	listed time.Time
 	// ids by a hash of the name, empty where several accounts have it.
 	ids map[[sha256.Size]byte]string
@@ -168,8 +168,10 @@ var errEnoughNames = errors.New("enough names are listed")
 
 // id returns the id of the account that has a folded name, empty for none.
 func (n *remoteNames) id(ctx context.Context, w *Worker, app connector.Connector, folded string) (string, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	if err := n.turn.take(ctx); err != nil {
+		return "", err
+	}
+	defer n.turn.give()
 	if n.ids == nil || w.clock.Since(n.listed) >= namesMemory {
 		if err := n.list(ctx, w, app); err != nil {
 			return "", err

@@ -142,11 +142,10 @@ func (w *attributeWrite) isolate(ctx context.Context, names []string, refusal er
 			if bad, rest = rest, nil; len(bad) == 0 {
 				break
 			}
-			err := w.try(ctx, bad)
-			if err == nil {
-				break
-			}
-			if !refusesData(err) {
+			switch err := w.try(ctx, bad); {
+			case err == nil:
+				bad = nil
+			case !refusesData(err):
 				return err
 			}
 			continue

@@ -82,7 +82,7 @@ type Worker struct {
 	// tested is when the credentials were last found good; lastAnswer is when a call was last answered as it should be; unprobed is when a read of another account last failed.
 	tested, lastAnswer, unprobed time.Time
 	// reading is held while an account is read to see an attribute for all accounts.
-	reading sync.Mutex
+	reading turn
 }
 
 func newWorker(config Config, r *Registry) *Worker {
@@ -92,7 +92,7 @@ func newWorker(config Config, r *Registry) *Worker {
 	w := &Worker{
 		config: config, view: r.view, ledger: r.view.Book.Ledger(config.Key), clock: r.clock,
 		log:     r.log.WithValues("namespace", config.Key.Namespace, "app", config.Key.Name),
-		metrics: r.metrics, notify: r.notify, queue: newQueue(queueLimit, r.clock.Now),
+		metrics: r.metrics, notify: r.notify, queue: newQueue(queueLimit, r.clock.Now), reading: newTurn(), names: remoteNames{turn: newTurn()},
 	}
 	w.ledger.SetSettle(config.Settle)
 	w.ledger.Pause(boundedPause(config.PausedUntil, r.clock.Now()))

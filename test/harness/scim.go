@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
@@ -206,5 +207,21 @@ func (d *Directory) AwaitReady(t testing.TB, name string) {
 			}
 		}
 		return fmt.Errorf("conditions are %+v", app.Status.Conditions)
+	})
+}
+
+// AwaitActivity waits until the status of a ScimClient tells of its requests and pushes, which costs a write some seconds after the first ones. The next one for accepted
+// pushes comes minutes later.
+func (d *Directory) AwaitActivity(t testing.TB, name string) {
+	t.Helper()
+	Eventually(t, "ScimClient "+name+" shows its activity", func() error {
+		sc := &v1alpha1.ScimClient{}
+		if err := d.Admin.Get(t.Context(), d.Key(name), sc); err != nil {
+			return err
+		}
+		if sc.Status.LastRequestTime == nil || !meta.IsStatusConditionTrue(sc.Status.Conditions, v1alpha1.ConditionPushesAccepted) {
+			return fmt.Errorf("status is %+v", sc.Status)
+		}
+		return nil
 	})
 }

@@ -77,6 +77,7 @@ func TestWhatChangesNothingCostsNothing(t *testing.T) {
 	for name := range fakes {
 		d.AwaitAccount(t, kim, name, v1alpha1.AccountActive)
 	}
+	d.AwaitActivity(t, "okta")
 	body := harness.UserBody("kim@corp.test", "kim", "Tester")
 	quietly(t, op, fakes, func() {
 		op.Want(t, http.StatusOK, "PUT", "/Users/"+kim, body)

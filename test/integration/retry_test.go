@@ -14,8 +14,8 @@ import (
 	"github.com/scim-operator/scim-operator/test/harness"
 )
 
-// refusal is an app's word that it does not take the data of an account: nothing that repeating would help.
-var refusal = &fakeapp.Answer{Status: http.StatusBadRequest, Body: `{"status":"400","scimType":"invalidValue","detail":"no such title"}`}
+// refusal is an app's word that it does not take the data of an account, whatever the attribute: nothing that repeating would help.
+var refusal = &fakeapp.Answer{Status: http.StatusBadRequest, Body: `{"status":"400","detail":"the account is archived"}`}
 
 // TestRefusedUpdateKeepsNothingElseWaiting: neither the leaver whose last update was refused, nor a value that was mended.
 func TestRefusedUpdateKeepsNothingElseWaiting(t *testing.T) {

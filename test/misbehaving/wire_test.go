@@ -311,7 +311,8 @@ func TestWriteThatIsAnsweredWithAnErrorAnd200(t *testing.T) {
 		}
 		return nil
 	})
-	if account := d.User(t, leaver).Status.Account(appName); account.State != v1alpha1.AccountActive || account.Planned == "" {
+	account := awaitReason(t, d, leaver, v1alpha1.ReasonUnexpectedAnswer)
+	if account.State != v1alpha1.AccountActive || account.Planned == "" {
 		t.Errorf("the deactivation is recorded as done: %+v", account)
 	}
 	a.misbehave(nil)

@@ -61,6 +61,7 @@ func TestAResyncOfWhatIsInSyncWritesNothingAndCallsNoApp(t *testing.T) {
 		}
 		return nil
 	})
+	d.AwaitActivity(t, "okta")
 	// What was just written is recorded, and counters in a status follow within ten seconds.
 	harness.Eventually(t, "a resync that writes nothing and calls no app", func() error {
 		op.API.Reset()

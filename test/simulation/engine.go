@@ -130,7 +130,7 @@ func (p *process) assemble() {
 	}
 	p.prober = scimapp.NewProber(apps.add)
 	appReconciler := &scimapp.Reconciler{
-		Client: cached, Live: live, View: view, Apps: p.registry, Metrics: metrics, Recorder: noEvents{}, Clock: clock.RealClock{}, Wake: notify, UserAgent: "simulation",
+		Client: cached, Live: live, View: view, Apps: p.registry, Metrics: metrics, Recorder: noEvents{}, Clock: clock.RealClock{}, Wake: notify, WakeLater: users.add, UserAgent: "simulation",
 		Prober: p.prober,
 		NewConnector: func(options scimconn.Options) (connector.Connector, error) {
 			options.Transport = &transport{w: p.w, p: p}

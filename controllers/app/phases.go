@@ -25,8 +25,8 @@ import (
 // errWritten ends a reconcile that wrote the object: what was written comes back as an event.
 var errWritten = errors.New("the object was written")
 
-// finalizer keeps the app while its deletion has to deprovision accounts; by default it leaves them as they are and nothing holds it. That
-// goes for an app that is being deleted, too: whoever changes his mind sets deletionPolicy to Orphan.
+// finalizer keeps the app while its deletion has to deprovision accounts; by default it leaves them as they are, and there is no finalizer. Setting deletionPolicy to Orphan ends
+// the deletion of an app that waits for its accounts.
 func (r *Reconciler) finalizer(ctx context.Context, s *scope) error {
 	wanted := s.app.Spec.DeletionPolicy == v1alpha1.DeletionDeprovision
 	has := controllerutil.ContainsFinalizer(s.app, v1alpha1.FinalizerDeprovision)
@@ -158,7 +158,7 @@ func (r *Reconciler) newBatches(s *scope) string {
 	return fmt.Sprint(held, shown, s.connection.closing, s.app.Annotations[v1alpha1.AnnotationApproveBatch])
 }
 
-// remove lets a deleted app go once its accounts are deprovisioned, or its namespace goes.
+// remove removes the finalizer of a deleted app once its accounts are deprovisioned, or its namespace is being deleted.
 func (r *Reconciler) remove(ctx context.Context, s *scope) error {
 	if s.app.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(s.app, v1alpha1.FinalizerDeprovision) {
 		return nil

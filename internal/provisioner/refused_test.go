@@ -165,3 +165,26 @@ func (w *world) announceAll(user *v1alpha1.ScimUser) {
 func (w *world) findings() []v1alpha1.AttributeFinding {
 	return w.worker.ledger.Findings(nil, func(*v1alpha1.AttributeFinding) bool { return true })
 }
+
+// A path with a filter yields nothing in one account: the others are written all the same.
+func TestPathWithAFilterThatYieldsNothingIsRefusedByOneAccount(t *testing.T) {
+	const path = `phoneNumbers[type eq "work"].value`
+	w := newWorld(t, func(app *v1alpha1.ScimApp) {
+		app.Spec.Attributes = append(app.Spec.Attributes, v1alpha1.AttributeMapping{Name: path, Expression: `"+49 89 1"`})
+	})
+	kim := w.member("kim")
+	written := plan.ParseApplied(kim.Status.Accounts[0].Applied)
+	delete(written, path)
+	kim.Status.Accounts[0].Applied = written.String()
+	w.announceAll(kim)
+	w.script.Refuse = func(op string, sent connector.Attributes) error {
+		if sent[path] == nil {
+			return nil
+		}
+		return &connector.Error{Op: op, Kind: connector.Invalid, Status: 400, ScimType: "noTarget", Attributes: []string{path}, Sent: true}
+	}
+	w.work("kim")
+	if f := w.findings(); len(f) != 1 || f[0].Finding != v1alpha1.FindingValueRefused {
+		t.Errorf("the findings are %+v", f)
+	}
+}

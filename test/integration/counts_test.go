@@ -188,9 +188,16 @@ func TestAppThatIsDownCostsNoWritePerUserAndRetry(t *testing.T) {
 	})
 	awaitIntents(t, d, ids)
 	before := op.API.Writes()
+	// Those that were enqueued before the app was known to be down say once what they wait for, when the breaker tries with them.
+	untold := 0
+	for _, id := range ids {
+		if d.User(t, id).Status.Account("crm").Reason == "" {
+			untold++
+		}
+	}
 	// A minute, in which the breaker tries again and again.
 	holdsFor(t, time.Minute, func() error {
-		if extra := op.API.Writes()["patch scimusers/status"] - before["patch scimusers/status"]; extra > 0 {
+		if extra := op.API.Writes()["patch scimusers/status"] - before["patch scimusers/status"]; extra > untold {
 			return fmt.Errorf("%d status writes of users while the app is down", extra)
 		}
 		return nil

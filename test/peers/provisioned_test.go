@@ -163,6 +163,7 @@ func deleteUsers(t *testing.T, w *world) {
 	w.settled(t)
 	w.push(t, newPerson(22))
 	w.join(t, staff, people(22, 23)...)
+	w.confirm(t, 22)
 	w.settled(t)
 
 	deprovisioning := func(how v1alpha1.Deprovisioning) {

@@ -170,7 +170,7 @@ func TestOktaGetsSCIMErrors(t *testing.T) {
 	p := connect(t, "okta")
 	p.send("GET /Users/00unobody").refused(404, "")
 	p.send("GET /Groups/00gnothing").refused(404, "")
-	p.send("GET /Users?startIndex=1&count=2\nAuthorization: Bearer 0123456789abcdef-wrong").refused(401, "", "token")
+	p.failingLogIn("GET /Users?startIndex=1&count=2\nAuthorization: Bearer 0123456789abcdef-wrong").refused(401, "", "token")
 	// Okta takes 400 for final and shows the detail to an administrator: it says which attribute, and what to do.
 	p.send(oktaUser, "userName", "", "given", "Kim", "family", "Lee").refused(400, "invalidValue", "userName", "mapped")
 }

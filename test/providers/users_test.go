@@ -160,12 +160,12 @@ func TestC22EveryErrorHasTheSCIMBody(t *testing.T) {
 	t.Parallel()
 	p := connect(t, "okta")
 	id := p.newUser("kim@corp.test")
+	p.failingLogIn("GET /Users\nAuthorization: Bearer wrong-token-0123456789").refused(401, "")
 	for _, test := range []struct {
 		request  string
 		status   int
 		scimType string
 	}{
-		{"GET /Users\nAuthorization: Bearer wrong-token-0123456789", 401, ""},
 		{"GET /Schemas?filter=id%20pr", 403, ""},
 		{"GET /Users/nobody", 404, ""},
 		{"GET /Nothing", 404, ""},

@@ -125,6 +125,19 @@ func (p *provider) send(request string, pairs ...string) *answer {
 	return p.sendTo(clientName, request, pairs...)
 }
 
+// failingLogIn sends a request without valid credentials, and again while the endpoint slows down the failed log-ins of all tests, which have one source address.
+func (p *provider) failingLogIn(request string) *answer {
+	p.t.Helper()
+	var a *answer
+	harness.Eventually(p.t, "a log-in that fails is answered", func() error {
+		if a = p.send(request); a.status == http.StatusTooManyRequests {
+			return fmt.Errorf("status %d", a.status)
+		}
+		return nil
+	})
+	return a
+}
+
 // strictly sends the same request as a client that is tolerated nothing.
 func (p *provider) strictly(request string, pairs ...string) *answer {
 	p.t.Helper()

@@ -62,6 +62,13 @@ func TestAResyncOfWhatIsInSyncWritesNothingAndCallsNoApp(t *testing.T) {
 		return nil
 	})
 	d.AwaitActivity(t, "okta")
+	harness.Eventually(t, "the app's counters have settled", func() error {
+		app := &v1alpha1.ScimApp{}
+		if err := d.Admin.Get(t.Context(), d.Key("crm"), app); err != nil || app.Status.Accounts != users || app.Status.Pending != 0 {
+			return fmt.Errorf("status %+v, error %v", app.Status, err)
+		}
+		return nil
+	})
 	// What was just written is recorded, and counters in a status follow within ten seconds.
 	harness.Eventually(t, "a resync that writes nothing and calls no app", func() error {
 		op.API.Reset()

@@ -29,7 +29,6 @@ const (
 
 // explain says why a step is not taken yet, and how urgent a write is.
 func (n *nextStatus) explain(entry *v1alpha1.Account, account *desired.AccountView, state appState, callable bool) {
-	create := account.Step.Action == v1alpha1.ActionCreate
 	waits := false
 	why, suspended := account.App.Object.Suspended()
 	switch {
@@ -39,25 +38,35 @@ func (n *nextStatus) explain(entry *v1alpha1.Account, account *desired.AccountVi
 	case suspended:
 		say(entry, v1alpha1.ReasonSuspended, fmt.Sprintf(messageSuspended, why))
 	case entry.Attempts > 0:
+	default:
+		waits = explainWait(entry, account, state, callable)
+	}
+	n.imminent = n.imminent || (waits && state.running && state.healthy)
+	// What no change of the spec tells of is announced before it is done.
+	n.urgent = n.urgent || (!account.Announced && callable)
+}
+
+// explainWait says what a step waits for that is neither held nor failed. It is about to be taken if waits is true.
+func explainWait(entry *v1alpha1.Account, account *desired.AccountView, state appState, callable bool) (waits bool) {
+	create := account.Step.Action == v1alpha1.ActionCreate
+	switch {
 	case callable && state.noSeats && provisioner.NeedsSeat(account.Step.Action):
 		say(entry, v1alpha1.ReasonNoSeats, provisioner.MessageNoSeats)
 	case account.Step.Revocation:
-		waits = true
 		explainRevocation(entry, state)
+		return true
 	case create && !callable:
 		say(entry, v1alpha1.ReasonAppNotReady, messageCreateWaits)
 	case !callable && account.Recorded.Planned != account.Step.Action:
 		// The status is written anyway. It is not written when the app is ready again or breaks later: that is shown on the ScimApp.
 		say(entry, v1alpha1.ReasonAppNotReady, messageChangeWaits)
 	case !create && entry.Reason == v1alpha1.ReasonAppNotReady:
-		waits = true
+		return true
 	default:
-		waits = true
 		entry.Reason, entry.Message = "", ""
+		return true
 	}
-	n.imminent = n.imminent || (waits && state.running && state.healthy)
-	// What no change of the spec tells of is announced before it is done.
-	n.urgent = n.urgent || (!account.Announced && callable)
+	return false
 }
 
 // explainRevocation says what a revocation waits for. Few users have one, so it costs a write when the reason changes, also where the trouble is that of the app as a whole.

@@ -55,8 +55,8 @@ func (h *handler) pushed(e *exchange, answer *response) {
 	}
 }
 
-func (id Identity) key() types.NamespacedName {
-	return types.NamespacedName{Namespace: id.Namespace, Name: id.Client}
+func (i Identity) key() types.NamespacedName {
+	return types.NamespacedName{Namespace: i.Namespace, Name: i.Client}
 }
 
 // attributeIn returns the first attribute of the schemas that an error names, empty for none. Only names of the schemas are taken: whatever a client has sent stays out.

@@ -108,7 +108,7 @@ func TestEditWithANameThatDoesNotExistHoldsItsRevocations(t *testing.T) {
 	op.Want(t, 204, "PATCH", "/Groups/"+support, harness.PatchBody(harness.RemoveMember(ids[3])))
 	d.AwaitAccount(t, ids[3], "crm", v1alpha1.AccountInactive)
 	op.Stop()
-	op = d.Run(t)
+	d.Run(t)
 	noWritesBut(t, fake, 2)
 	if after := awaitBatch(t, d, "crm", 3); after.Digest != batch.Digest {
 		t.Errorf("the batch is %s after a restart, was %s", after.Digest, batch.Digest)

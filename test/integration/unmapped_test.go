@@ -129,7 +129,7 @@ func TestAttributeThatBecomesEmptyForManyIsHeld(t *testing.T) {
 	d.AwaitAccount(t, ids[1], "crm", v1alpha1.AccountInactive)
 
 	op.Stop()
-	op = d.Run(t)
+	d.Run(t)
 	noWritesBut(t, fake, 2)
 	if after := awaitBatch(t, d, "crm", users-1); after.Digest != batch.Digest {
 		t.Errorf("the batch is %s after a restart, was %s", after.Digest, batch.Digest)

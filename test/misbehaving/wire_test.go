@@ -384,7 +384,7 @@ func TestAppThatIgnoresFilters(t *testing.T) {
 			x.query.Set("filter", given)
 		}
 	}
-	d, op, a := setUp(t, nil, func(x *exchange, pass func()) { pass() })
+	d, op, a := setUp(t, nil, func(_ *exchange, pass func()) { pass() })
 	for i := range 250 {
 		if _, err := a.AddUser(map[string]any{"userName": fmt.Sprintf("other-%d@corp.test", i), "active": true}); err != nil {
 			t.Fatal(err)

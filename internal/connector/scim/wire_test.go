@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -56,17 +55,6 @@ func script(t *testing.T, profile profiles.Profile, handle http.HandlerFunc, cha
 	}
 	t.Cleanup(c.Close)
 	return s, c
-}
-
-// wantAsked compares the requests so far, and forgets them.
-func (s *scripted) wantAsked(t *testing.T, want ...string) {
-	t.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if diff := cmp.Diff(want, slices.Clone(s.asked)); diff != "" {
-		t.Errorf("requests (-want +got):\n%s", diff)
-	}
-	s.asked, s.bodies = nil, nil
 }
 
 // reply writes an answer.

@@ -283,10 +283,11 @@ func (u *UserView) Refuse(holder string) {
 	}
 }
 
-// refuse drops the step of a user whose userName belongs to another one. Only the deletion of the app and a lock still end its account, which the status knows by its id.
+// refuse drops the step of a user whose userName belongs to another one. The deletion of the app still ends its account, and so does a user who is locked, inactive or deleted: the
+// status knows the account by its id, so the name does not matter.
 func (a *AccountView) refuse() {
-	locked := a.Desired.Locked && a.Step.Revocation && a.Recorded.RemoteID != ""
-	if a.App != nil && a.App.Object.DeletionTimestamp.IsZero() && !a.Step.Drop && !locked {
+	leaves := (!a.Desired.Active || a.Desired.Deleted) && a.Step.Revocation && a.Recorded.RemoteID != ""
+	if a.App != nil && a.App.Object.DeletionTimestamp.IsZero() && !a.Step.Drop && !leaves {
 		a.Step = plan.Step{Reason: v1alpha1.ReasonUserNameConflict, Message: "the userName belongs to another user; nothing is changed in the app until this user has a userName of its own"}
 	}
 }

@@ -296,29 +296,48 @@ func TestPushedGroupHasTheMembersWithAnAccount(t *testing.T) {
 	}
 }
 
-// A lock holds for a user whose userName a person has changed to that of another user: its account is known by its id.
-func TestLockReachesAUserWhoseNameIsRefused(t *testing.T) {
-	for _, locked := range []bool{false, true} {
-		cache := pt.NewCache()
-		cache.Put(pt.App("crm"))
-		kim := pt.User("kim", active("crm", "r1"))
-		kim.Status.ObservedGeneration = kim.Generation
-		kim.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonUserNameConflict}}
-		if locked {
-			kim.Annotations = map[string]string{v1alpha1.AnnotationLock: ""}
-		}
-		cache.Put(kim)
-		view := pt.NewView(cache)
-		if account := look(t, view, "kim", "crm"); account.ByLock != locked || (account.Step.Action == v1alpha1.ActionDeactivate) != locked {
-			t.Errorf("locked %t: the step of the worker is %+v", locked, account.Step)
-		}
-		user, err := view.User(t.Context(), pt.Key("kim"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		user.Refuse("lee")
-		if step := user.Accounts[0].Step; (step.Action == v1alpha1.ActionDeactivate) != locked {
-			t.Errorf("locked %t: the step of the reconciler is %+v", locked, step)
-		}
+// TestLeaverWhoseNameIsRefusedLosesItsAccounts: a user whose userName belongs to another one keeps its accounts as they are, unless it is locked, inactive or deleted.
+func TestLeaverWhoseNameIsRefusedLosesItsAccounts(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*v1alpha1.ScimUser)
+		leaves bool
+	}{
+		"active": {change: func(*v1alpha1.ScimUser) {}},
+		"locked": {change: func(u *v1alpha1.ScimUser) { u.Annotations = map[string]string{v1alpha1.AnnotationLock: ""} }, leaves: true},
+		"inactive by the provider": {
+			change: func(u *v1alpha1.ScimUser) {
+				u.Spec.Active = new(bool)
+				u.Annotations = map[string]string{v1alpha1.AnnotationDeactivatedBy: "okta"}
+			},
+			leaves: true,
+		},
+		"deleted": {
+			change: func(u *v1alpha1.ScimUser) {
+				u.DeletionTimestamp, u.Finalizers = &metav1.Time{Time: pt.Now}, []string{v1alpha1.FinalizerDeprovision}
+			},
+			leaves: true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cache := pt.NewCache()
+			cache.Put(pt.App("crm"))
+			kim := pt.User("kim", active("crm", "r1"))
+			kim.Status.ObservedGeneration = kim.Generation
+			kim.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonUserNameConflict}}
+			tc.change(kim)
+			cache.Put(kim)
+			view := pt.NewView(cache)
+			if account := look(t, view, "kim", "crm"); (account.Step.Action == v1alpha1.ActionDeactivate) != tc.leaves {
+				t.Errorf("the step of the worker is %+v", account.Step)
+			}
+			user, err := view.User(t.Context(), pt.Key("kim"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			user.Refuse("lee")
+			if step := user.Accounts[0].Step; (step.Action == v1alpha1.ActionDeactivate) != tc.leaves {
+				t.Errorf("the step of the reconciler is %+v", step)
+			}
+		})
 	}
 }

@@ -7,8 +7,10 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -139,7 +141,7 @@ func awaitOrder(t *testing.T, s *supervisor, m *model, apps map[string]*fakeapp.
 		if !late && time.Since(lastAct(s, apps)) < quiet {
 			continue
 		}
-		if err := approveHeld(t.Context(), s.proxy.directory); err != nil {
+		if err := errors.Join(approveHeld(t.Context(), s.proxy.directory), confirmReused(t.Context(), s.proxy.directory)); err != nil {
 			t.Fatal(err)
 		}
 		r, err := check(t.Context(), s.proxy.directory, m, apps)
@@ -169,6 +171,35 @@ func approveHeld(ctx context.Context, d *harness.Directory) error {
 		before := app.DeepCopy()
 		metav1.SetMetaDataAnnotation(&app.ObjectMeta, v1alpha1.AnnotationApproveBatch, app.Status.Batches[0].Digest)
 		if err := d.Admin.Patch(ctx, app, client.MergeFrom(before)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// confirmReused confirms, with the value that the account's message gives, that the inactive account of a user who was deleted is that of the user who was pushed again under its
+// name: externalId tells them apart, so a person has to.
+func confirmReused(ctx context.Context, d *harness.Directory) error {
+	var list v1alpha1.ScimUserList
+	if err := d.Admin.List(ctx, &list, client.InNamespace(d.Namespace)); err != nil {
+		return err
+	}
+	for i := range list.Items {
+		user := &list.Items[i]
+		var values []string
+		for _, account := range user.Status.Accounts {
+			_, command, asked := strings.Cut(account.Message, v1alpha1.AnnotationConfirmAccount+"=")
+			if value, _, _ := strings.Cut(command, "'"); asked && account.Reason == v1alpha1.ReasonAdoptionUnconfirmed {
+				values = append(values, value)
+			}
+		}
+		confirmed := strings.Join(values, ",")
+		if confirmed == "" || user.Annotations[v1alpha1.AnnotationConfirmAccount] == confirmed {
+			continue
+		}
+		before := user.DeepCopy()
+		metav1.SetMetaDataAnnotation(&user.ObjectMeta, v1alpha1.AnnotationConfirmAccount, confirmed)
+		if err := d.Admin.Patch(ctx, user, client.MergeFrom(before)); err != nil {
 			return err
 		}
 	}

@@ -377,7 +377,7 @@ func TestLinkedGroupBeforeItsMembersAreLinked(t *testing.T) {
 				app.Spec.Groups[0].ForeignMembers = tc.policy
 				app.Spec.Suspend = true
 				// The accounts are linked one by one.
-				app.Spec.Limits = &v1alpha1.AppLimits{RequestsPerMinute: 200, Burst: 1}
+				app.Spec.Limits = &v1alpha1.AppLimits{RequestsPerMinute: 600, Burst: 1}
 			}, nil)
 			for i := range 12 {
 				userName := fmt.Sprintf("user-%d@corp.test", i)

@@ -4,6 +4,7 @@
 package simulation
 
 import (
+	"slices"
 	"time"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
@@ -32,11 +33,16 @@ func (c *checks) massLoss(w *world) {
 	}
 }
 
-// allActive are the active accounts of an app if none of their users is to have it, and nothing else is under way there; nil otherwise.
+// allActive are the active accounts of an app if no user at all is to have it, and nothing else is under way there; nil otherwise. Where the same change gives the app to others, their
+// accounts may be active before the guard counts, and then not all accounts lose access.
 func (w *world) allActive(name string, snapshot *assignment.Snapshot) map[string]bool {
 	accounts := map[string]bool{}
 	for _, object := range w.api.all("ScimUser") {
 		user := object.(*v1alpha1.ScimUser)
+		given := func(a assignment.Assignment) bool { return a.App == name }
+		if user.IsActive() && user.DeletionTimestamp.IsZero() && slices.ContainsFunc(snapshot.For(user, w.groupsOf(user)), given) {
+			return nil
+		}
 		entry := user.Status.Account(name)
 		if entry == nil || (entry.RemoteID == "" && entry.State != v1alpha1.AccountCreating) {
 			continue
@@ -48,15 +54,9 @@ func (w *world) allActive(name string, snapshot *assignment.Snapshot) map[string
 		if !settled || !r.interfered.IsZero() {
 			return nil
 		}
-		if !active {
-			continue
+		if active {
+			accounts[entry.RemoteID] = true
 		}
-		for _, given := range snapshot.For(user, w.groupsOf(user)) {
-			if given.App == name {
-				return nil
-			}
-		}
-		accounts[entry.RemoteID] = true
 	}
 	return accounts
 }

@@ -185,13 +185,16 @@ const (
 func (c *Connector) find(ctx context.Context, op, path, attribute, value string, row func(*stream) (id string, fits bool, err error)) error {
 	search := search{pages: map[[sha256.Size]byte]bool{}, start: 1}
 	request := connector.HTTPRequest{Op: op, Path: path, Personal: []string{value}}
-	for page := 1; page <= maxSearched && search.start <= maxSearchedRows; page++ {
+	read := func(filter string) (total int, err error) {
 		search.rows, search.ids = 0, sha256.New()
-		total, err := c.page(ctx, request, c.filter(attribute, value), search.start, func(s *stream) error {
+		return c.page(ctx, request, filter, search.start, func(s *stream) error {
 			id, fits, err := row(s)
 			search.count(id, fits)
 			return err
 		})
+	}
+	for page := 1; page <= maxSearched && search.start <= maxSearchedRows; page++ {
+		total, err := read(c.filter(attribute, value))
 		switch {
 		case page == 1 && saysNone(err):
 			return nil
@@ -199,9 +202,15 @@ func (c *Connector) find(ctx context.Context, op, path, attribute, value string,
 			return search.unfinished(op, attribute, "and reading all rows takes too long")
 		case err != nil:
 			return err
-		case search.found, page == 1 && search.rows == 0:
-			// Some apps count every account in totalResults.
+		case search.found, page == 1 && search.rows == 0 && total == 0:
 			return nil
+		case page == 1 && search.rows == 0:
+			// Some apps count every account in totalResults. Any other number without rows is an answer that is cut short.
+			all, err := read("")
+			if err == nil && !search.found && all != total {
+				return unexpected(op, "the list counts %d rows that have the %s looked for, and shows none of them", total, attribute)
+			}
+			return err
 		}
 		if search.turn(total) {
 			continue

@@ -161,6 +161,36 @@ func TestAFilterThatMatchesNobodyInEveryForm(t *testing.T) {
 	}
 }
 
+// TestALookupThatCountsRowsAndShowsNone: the number is that of all accounts, or the answer is cut short, and then nothing is missing.
+func TestALookupThatCountsRowsAndShowsNone(t *testing.T) {
+	const row = `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"1","userName":"%s"}`
+	for name, test := range map[string]struct {
+		total int
+		first string
+		found int
+		kind  connector.Kind
+	}{
+		"all accounts are counted":          {total: 7, first: "ann@corp.test"},
+		"one account is counted, not shown": {total: 1, first: "ann@corp.test", kind: connector.UnexpectedAnswer},
+		"the account is the first of all":   {total: 1, first: "jane@corp.test", found: 1},
+		"the account is among all counted":  {total: 7, first: "jane@corp.test", found: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, c := script(t, profileOf(t, "generic"), func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Query().Has("filter") {
+					reply(w, http.StatusOK, fmt.Sprintf(`{"totalResults":%d,"Resources":[]}`, test.total))
+					return
+				}
+				reply(w, http.StatusOK, fmt.Sprintf(`{"totalResults":7,"Resources":[`+row+`]}`, test.first))
+			})
+			users, err := c.FindUsers(t.Context(), "userName", "jane@corp.test")
+			if len(users) != test.found || connector.KindOf(err) != test.kind || len(s.asked) != 2 {
+				t.Errorf("%+v, %v after %d requests", users, err, len(s.asked))
+			}
+		})
+	}
+}
+
 func TestEveryAnswerThatAsksToWaitIsObeyed(t *testing.T) {
 	tests := map[string]struct {
 		status  int

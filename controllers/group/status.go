@@ -27,7 +27,7 @@ func computeStatus(
 	after *v1alpha1.ScimGroup, view *desired.GroupView, unresolved []string, now metav1.Time, state func(*desired.PushedGroupView) appState,
 ) (intents map[string]bool) {
 	intents = map[string]bool{}
-	cause := causeOf(view.Group, now)
+	cause := desired.CausedAt(view.Group, view.Group.Status.ObservedGeneration, now)
 	status := &after.Status
 	status.Members = int32(after.Spec.MemberCount())
 	status.UnresolvedMembers = int32(len(unresolved))

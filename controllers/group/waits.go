@@ -5,14 +5,12 @@ package group
 
 import (
 	"fmt"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/desired"
-	"github.com/scim-operator/scim-operator/internal/directory"
 	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
@@ -94,19 +92,4 @@ func whyRemovalWaits(state appState) (reason, message string) {
 // removesMembers reports whether the step of a group removes members from the app, or the group.
 func removesMembers(pushed *desired.PushedGroupView) bool {
 	return pushed.App != nil && pushed.Step.Action != "" && pushed.Step.Action != v1alpha1.ActionRelease && classOf(pushed) == provisioner.ClassRevocation
-}
-
-// causeOf is when the cause of a removal happened: the change of the group that the status does not tell of yet, or now for changes of other objects.
-func causeOf(group *v1alpha1.ScimGroup, now metav1.Time) metav1.Time {
-	at := now.Time
-	switch {
-	case !group.DeletionTimestamp.IsZero():
-		at = group.DeletionTimestamp.Time
-	case group.Status.ObservedGeneration != group.Generation:
-		at = directory.Modified(group)
-	}
-	if at.After(now.Time) || at.IsZero() {
-		at = now.Time
-	}
-	return metav1.NewTime(at.Truncate(time.Second))
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/connector"
+	"github.com/scim-operator/scim-operator/internal/desired"
 	pt "github.com/scim-operator/scim-operator/internal/desired/desiredtest"
 	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
@@ -134,7 +135,7 @@ func TestCauseOfARevocation(t *testing.T) {
 			user := pt.User("kim")
 			user.Status.ObservedGeneration = user.Generation
 			tc.user(user)
-			if diff := cmp.Diff(tc.want, causeOf(viewOf(user), metav1.NewTime(pt.Now)).Time); diff != "" {
+			if diff := cmp.Diff(tc.want, desired.CausedAt(user, user.Status.ObservedGeneration, metav1.NewTime(pt.Now)).Time); diff != "" {
 				t.Error(diff)
 			}
 		})

@@ -49,7 +49,7 @@ type nextStatus struct {
 
 // computeStatus is the status that follows from what is known of a user. It is pure.
 func computeStatus(view *desired.UserView, now metav1.Time, state func(*desired.AccountView) appState) *nextStatus {
-	next := &nextStatus{now: now, cause: causeOf(view, now), intents: map[string]bool{}, announced: map[string]bool{}}
+	next := &nextStatus{now: now, cause: desired.CausedAt(view.User, view.User.Status.ObservedGeneration, now), intents: map[string]bool{}, announced: map[string]bool{}}
 	after := view.User.DeepCopy()
 	after.Status.Accounts = nil
 	inSync := 0

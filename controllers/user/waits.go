@@ -6,13 +6,11 @@ package user
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/scim-operator/scim-operator/api/v1alpha1"
 	"github.com/scim-operator/scim-operator/internal/desired"
-	"github.com/scim-operator/scim-operator/internal/directory"
 	"github.com/scim-operator/scim-operator/internal/kube"
 	"github.com/scim-operator/scim-operator/internal/provisioner"
 )
@@ -105,22 +103,6 @@ func (n *nextStatus) pending(entry *v1alpha1.Account, revocation bool) {
 	case entry.PendingRevocationTime == nil:
 		entry.PendingRevocationTime = n.cause.DeepCopy()
 	}
-}
-
-// causeOf is when the cause of a revocation happened that no status shows yet: the deletion of the user, or the change of its spec if the status does not tell of it. It is now for
-// changes of other objects.
-func causeOf(view *desired.UserView, now metav1.Time) metav1.Time {
-	user, at := view.User, now.Time
-	switch {
-	case !user.DeletionTimestamp.IsZero():
-		at = user.DeletionTimestamp.Time
-	case user.Status.ObservedGeneration != user.Generation:
-		at = directory.Modified(user)
-	}
-	if at.After(now.Time) || at.IsZero() {
-		at = now.Time
-	}
-	return metav1.NewTime(at.Truncate(time.Second))
 }
 
 // problem is an account that is out of sync; reason is empty while its change is being made. waits: it resolves without an action on this user.

@@ -63,22 +63,22 @@ func measureBurst(ctx context.Context, w *world, o engineOptions) (results []res
 		return nil, err
 	}
 	pushed := time.Now()
-	var left1, joined time.Duration
+	var leaverOut, joinerIn time.Duration
 	if err := s.await(ctx, "leaver and joiner", func() (bool, error) {
-		if left1 == 0 && !active(burst, leaver.userName) {
-			left1 = time.Since(pushed)
+		if leaverOut == 0 && !active(burst, leaver.userName) {
+			leaverOut = time.Since(pushed)
 		}
-		if joined == 0 && active(other, joiner.userName) {
-			joined = time.Since(pushed)
+		if joinerIn == 0 && active(other, joiner.userName) {
+			joinerIn = time.Since(pushed)
 		}
-		return left1 > 0 && joined > 0, nil
+		return leaverOut > 0 && joinerIn > 0, nil
 	}); err != nil {
 		return nil, err
 	}
 	const most = 2 * time.Second
 	absolute := fmt.Sprintf("%s joiners still to come; the endpoint served %s after the start", thousands(left), served.Round(10*time.Millisecond))
-	unrelated := within("a stop amid "+thousands(o.joiners)+" joiners: a joiner of another app, from the restart's first answer", joined, most)
-	gone := within("the same: a leaver", left1, joined+time.Millisecond)
+	unrelated := within("a stop amid "+thousands(o.joiners)+" joiners: a joiner of another app, from the restart's first answer", joinerIn, most)
+	gone := within("the same: a leaver", leaverOut, joinerIn+time.Millisecond)
 	unrelated.absolute, gone.absolute = absolute, "wanted: sooner than that joiner"
 	return []result{unrelated, gone}, nil
 }

@@ -174,7 +174,7 @@ func measureMemory(ctx context.Context, w *world, loader *bare, o options) (resu
 	}
 	// The second half: what is allocated once for all is there by then.
 	user, account := float64(heaps[3]-heaps[2])/float64(n), float64(heaps[4]-heaps[3])/float64(n*accounts)
-	const userLimit, accountLimit = 5 << 10, 512
+	const userLimit, accountLimit = 5 << 10, 614 // 0.6 KiB
 	return []result{
 		limited("memory of a cached user without accounts", user, userLimit, fmt.Sprintf("heap after collection, from %d to %d users", n, 2*n)),
 		limited("memory of an account", account, accountLimit, fmt.Sprintf("%d accounts a user", accounts)),

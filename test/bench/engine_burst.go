@@ -78,8 +78,8 @@ func measureBurst(ctx context.Context, w *world, o engineOptions) (results []res
 	const most = 2 * time.Second
 	absolute := fmt.Sprintf("%s joiners still to come; the endpoint served %s after the start", thousands(left), served.Round(10*time.Millisecond))
 	unrelated := within("a stop amid "+thousands(o.joiners)+" joiners: a joiner of another app, from the restart's first answer", joinerIn, most)
-	gone := within("the same: a leaver", leaverOut, joinerIn+time.Millisecond)
-	unrelated.absolute, gone.absolute = absolute, "wanted: sooner than that joiner"
+	gone := within("the same: a leaver of the app that the joiners wait for", leaverOut, most)
+	unrelated.absolute, gone.absolute = absolute, "announced in the status and counted by the guard before the call"
 	return []result{unrelated, gone}, nil
 }
 
